@@ -1,0 +1,66 @@
+# Parcela's few commands. `make help` lists them.
+
+# The Python that makes the environment: the first of these that is 3.11, 3.12 or 3.13.
+ifndef PYTHON
+PYTHON := $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
+endif
+
+# Where PyTorch comes from: the URL of a wheel index, or a folder of wheels; empty is pip's own index.
+TORCH_INDEX ?=
+TORCH := torch==2.13.0
+
+BIN := .venv/bin
+READY := .venv/.ready
+PIP := $(BIN)/python -m pip install --disable-pip-version-check
+FROM := $(if $(TORCH_INDEX),$(if $(findstring ://,$(TORCH_INDEX)),--index-url,--no-deps --no-index --find-links) '$(TORCH_INDEX)')
+
+define NOTE
+Setting up .venv/ with $(or $(PYTHON),no Python found). This happens once; it needs about 2 GB of disk, and downloads:
+  * $(TORCH) from $(or $(TORCH_INDEX),pip's own index)
+  * Parcela's other libraries, about 0.3 GB, from pip's own index
+
+On Linux, pip's own index serves PyTorch with CUDA: several gigabytes more. Without an NVIDIA card, stop here (Ctrl-C) and take
+the CPU build, about 0.2 GB (on macOS pip's own is the right one):
+  make setup TORCH_INDEX=https://download.pytorch.org/whl/cpu
+TORCH_INDEX may also be a folder that holds the wheel.
+
+endef
+export NOTE
+
+.PHONY: help setup demo test test-all check format bench
+.DEFAULT_GOAL := help
+
+help:  ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+setup: $(READY)  ## make .venv/ with everything (TORCH_INDEX chooses PyTorch's build, PYTHON the interpreter)
+
+demo: setup  ## parcellate Colin27's whole head and compare with AAL's own labels
+	$(BIN)/parcela demo
+
+test: setup  ## the tests that take seconds
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: setup  ## every test, the slow ones too (minutes)
+	$(BIN)/python -m pytest
+
+check: setup  ## style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup  ## put the code in the project's style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup  ## measure the ways back to the scan's grid
+	$(BIN)/python benchmarks/round_trip.py
+
+$(READY): pyproject.toml constraints.txt
+	@echo "$$NOTE"
+	@test -n "$(PYTHON)" || { echo "Parcela needs Python 3.11, 3.12 or 3.13; name one: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(PIP) $(FROM) '$(TORCH)'
+	$(PIP) --constraint constraints.txt --editable '.[dev]'
+	@touch $@

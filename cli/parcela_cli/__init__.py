@@ -1,0 +1,1 @@
+"""The ``parcela`` command, and the same in Python."""

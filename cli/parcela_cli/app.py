@@ -1,0 +1,212 @@
+"""The ``parcela`` command: its commands, their options, and how an error ends.
+
+Nothing here imports PyTorch, MONAI or ANTs: a command loads them when it runs, so that ``--help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from parcela.errors import BadRequest, ParcelaError, Unavailable
+from parcela_cli.choices import (
+    DeviceChoice,
+    ModelChoice,
+    PresetChoice,
+    SkullStripChoice,
+    SpaceChoice,
+)
+
+EPILOG = (
+    "Exit codes: 0 done · 2 the scan or the request is at fault · 3 a step failed on this scan · 4 something is "
+    "missing from this installation · 1 several scans failed for different reasons. Research software, not a "
+    "medical device."
+)
+
+app = typer.Typer(
+    name="parcela",
+    help="A T1-weighted brain MRI in, its 116 AAL regions out, in the scan's own geometry.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+
+Scans = Annotated[
+    list[Path], typer.Argument(metavar="SCAN…", help="T1-weighted NIfTI files (.nii, .nii.gz).")
+]
+Out = Annotated[
+    Path,
+    typer.Option(
+        "-o",
+        "--out",
+        metavar="OUT",
+        help="A folder for the bundle, or a name ending in .nii.gz for the label map alone.",
+    ),
+]
+SkullStripOption = Annotated[
+    SkullStripChoice,
+    typer.Option(
+        "--skull-strip",
+        help="robex: the reference, about a minute, x86-64 Linux. deepbet: any platform, seconds.",
+    ),
+]
+Threads = Annotated[
+    int | None, typer.Option("--threads", min=1, help="Threads of PyTorch on a CPU (2 unless set).")
+]
+
+
+@app.command(
+    epilog="Example: parcela predict sub-*/anat/*_T1w.nii.gz -o out/ --skull-strip deepbet"
+)
+def predict(
+    scans: Scans,
+    out: Out = Path("parcela-out"),
+    model: Annotated[
+        ModelChoice,
+        typer.Option(help="Which network; both: their averaged scores, and each one's map."),
+    ] = ModelChoice.unet,
+    preprocess: Annotated[
+        bool,
+        typer.Option(
+            "--preprocess/--no-preprocess",
+            help="--no-preprocess: the scan is already skull-stripped and bias-corrected.",
+        ),
+    ] = True,
+    skull_strip: SkullStripOption = SkullStripChoice.robex,
+    space: Annotated[
+        SpaceChoice,
+        typer.Option(help="The label map's grid: the scan's own, or the networks' (91, 122, 123)."),
+    ] = SpaceChoice.native,
+    device: Annotated[
+        DeviceChoice, typer.Option(help="auto: CUDA where there is one.")
+    ] = DeviceChoice.auto,
+    threads: Threads = None,
+    force: Annotated[
+        bool,
+        typer.Option("--force", help="Do scans again whose bundle in OUT is already complete."),
+    ] = False,
+) -> None:
+    """Parcellate scans: a label map on each scan's own grid, region volumes, a picture to check, and how it was made.
+
+    A bundle that is already complete for the same bytes, options and weights is not computed again, so that an
+    interrupted run is resumed by repeating it. One scan failing does not stop the others.
+    """
+    from parcela_cli.predict import predict_all
+
+    _set_threads(threads)
+    options = {
+        "model": model.value,
+        "preprocess": preprocess,
+        "skull_strip": skull_strip.value,
+        "space": space.value,
+        "device": device.value,
+    }
+    raise typer.Exit(predict_all(scans, out, options, force=force))
+
+
+@app.command()
+def preprocess(
+    scans: Scans,
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="OUT", help="A folder for the results.")
+    ] = Path("parcela-out"),
+    preset: Annotated[
+        PresetChoice,
+        typer.Option(help="modern: as prediction does it. thesis: the published table, exactly."),
+    ] = PresetChoice.modern,
+    skull_strip: SkullStripOption = SkullStripChoice.robex,
+    threads: Threads = None,
+) -> None:
+    """Bring scans to the networks' grid: the image, the brain mask on the scan's grid, and the way back as JSON."""
+    from parcela_cli.preprocess import preprocess_all
+
+    _set_threads(threads)
+    raise typer.Exit(preprocess_all(scans, out, preset.value, skull_strip.value))
+
+
+@app.command()
+def regions() -> None:
+    """List the 116 regions of AAL: id, name, hemisphere, lobe, colour (tab-separated)."""
+    from parcela.atlas import regions as all_regions
+
+    print("index\tname\themisphere\tlobe\tcolor")
+    for region in all_regions():
+        print(f"{region.index}\t{region.name}\t{region.hemisphere}\t{region.lobe}\t{region.color}")
+
+
+@app.command()
+def models() -> None:
+    """List the networks that ship: what each was trained on, and how well it does."""
+    from parcela_cli.models import list_models
+
+    list_models()
+
+
+@app.command()
+def doctor() -> None:
+    """Check this installation: versions, accelerator, weights, whether ROBEX runs here, and what to do if not."""
+    from parcela_cli.doctor import examine
+
+    raise typer.Exit(examine())
+
+
+@app.command()
+def demo(
+    out: Annotated[
+        Path, typer.Option("-o", "--out", metavar="OUT", help="A folder for the results.")
+    ] = Path("out/demo"),
+    skull_strip: SkullStripOption = SkullStripChoice.robex,
+    threads: Threads = None,
+) -> None:
+    """Parcellate a real head that ships with Parcela (Colin27) end to end, and compare with AAL's own labels on it."""
+    from parcela_cli.demo import run_demo
+
+    _set_threads(threads)
+    raise typer.Exit(run_demo(out, skull_strip.value))
+
+
+def _set_threads(threads: int | None) -> None:
+    """The option wins over the environment; child processes inherit it."""
+    from pydantic import ValidationError
+
+    from parcela.settings import settings
+
+    if threads is not None:
+        os.environ["PARCELA_TORCH_THREADS"] = str(threads)
+        settings.cache_clear()
+    try:
+        settings()
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        name = "PARCELA_" + "_".join(map(str, wrong["loc"])).upper()
+        raise BadRequest(f"{name}={wrong['input']}: {wrong['msg']}: correct or unset it") from error
+
+
+def _end(signum: int, _frame: FrameType | None) -> None:
+    """Leave through every ``finally``: no child runs on and no temporary folder stays."""
+    sys.exit(128 + signum)
+
+
+def main(argv: list[str] | None = None) -> Any:
+    """The console script: an error of Parcela's is one line on stderr and its class's exit code."""
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        return app(argv)
+    except ParcelaError as error:
+        problem = error
+    except ModuleNotFoundError as error:
+        problem = Unavailable(f"{error.name} is not installed: pip install 'parcela[all]'")
+    print(f"parcela: {problem}", file=sys.stderr)
+    sys.exit(problem.exit_code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""``parcellate(image, trail)``: the one function that the command, the service and the evaluation all call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from parcela.trail import GeometryTrail
+from parcela_inference.native import to_scan
+from parcela_inference.networks import Model
+from parcela_inference.scores import class_scores
+from parcela_inference.weights import MODELS
+
+Choice = Literal["unet", "highresnet", "both"]
+Space = Literal["native", "model"]
+
+
+@dataclass(frozen=True, eq=False)
+class Parcellation:
+    """Label maps, 0 the background and 1–116 the regions of AAL.
+
+    Attributes:
+        labels: (X, Y, Z) uint8 on the scan's grid (or (91, 122, 123) on the model's).
+        by_network: with ``both``, each network's own map; else empty.
+        seconds: per step.
+    """
+
+    labels: NDArray[np.uint8]
+    by_network: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+def parcellate(
+    image: NDArray[np.float32],
+    trail: GeometryTrail,
+    *,
+    model: Choice = "unet",
+    space: Space = "native",
+    device: str = "cpu",
+    on_step: Callable[[str], None] | None = None,
+) -> Parcellation:
+    """Label a preprocessed image.
+
+    Args:
+        image: (91, 122, 123) float32 in [0, 1].
+        trail: from the scan's grid to this one.
+        model: one network, or ``both``: the arg-max of their averaged scores, with each one's own map beside it.
+        space: the grid of the label map: the scan's (``native``) or the model's.
+        device: ``cpu`` or ``cuda``.
+        on_step: called with each step's name as it begins.
+    """
+    seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(name: str) -> Iterator[None]:
+        if on_step is not None:
+            on_step(name)
+        begun = time.perf_counter()
+        yield
+        seconds[name] = round(time.perf_counter() - begun, 3)
+
+    models: tuple[Model, ...] = MODELS if model == "both" else (model,)
+    own: dict[str, NDArray[np.uint8]] = {}
+    total = torch.zeros((), dtype=torch.float16)
+    for name in models:
+        with step(name):
+            scores = class_scores(image, name, device)
+        if len(models) > 1:
+            with step(f"{name} to {space}"):
+                own[name] = _map(scores, trail, space)
+        total = scores.mul_(1 / len(models)).add_(total)
+    with step(f"to {space}"):
+        labels = _map(total, trail, space)
+    return Parcellation(labels, own, seconds)
+
+
+def _map(scores: torch.Tensor, trail: GeometryTrail, space: Space) -> NDArray[np.uint8]:
+    if space == "native":
+        return to_scan(scores, trail)
+    return scores.argmax(-1).to(torch.uint8).numpy()

@@ -1,0 +1,1 @@
+"""The nine preprocessing steps: from a scan as received to the grid that the networks see."""

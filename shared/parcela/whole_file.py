@@ -1,0 +1,35 @@
+"""A file that appears whole or not at all."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """A stream to write ``path`` through: the file takes its name only when the block ends without an error.
+
+    Until then the bytes lie in the same folder under a temporary name, which an error removes; an existing file
+    is replaced in one step. Permissions follow the umask.
+
+    Raises:
+        OSError: the folder does not exist, is full, or may not be written to.
+    """
+    part = path.with_name(f".{secrets.token_hex(8)}.part")
+    try:
+        with part.open("xb") as stream:
+            yield stream
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """``text`` as UTF-8, lines ended by a bare newline on every platform, whole or not at all."""
+    with whole_file(path) as stream:
+        stream.write(text.encode("utf-8"))

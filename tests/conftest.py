@@ -1,0 +1,25 @@
+"""What every test may rely on: no setting of the caller's leaks in, and property tests repeat."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+for name in [name for name in os.environ if name.startswith("PARCELA_")]:
+    del os.environ[name]
+
+# A shared machine is too uneven for a deadline per example; CI draws the same examples every time.
+settings.register_profile("parcela", deadline=None)
+settings.register_profile("ci", settings.get_profile("parcela"), derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "parcela")
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Path:
+    """The root of the source tree."""
+    return CHECKOUT

@@ -1,0 +1,158 @@
+"""The nine steps: the presets against MONAI's own transforms composed by hand."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+import pytest
+import torch
+from monai.data import MetaTensor
+from monai.transforms import (
+    Compose,
+    CropForeground,
+    HistogramNormalize,
+    Orientation,
+    Resize,
+    ScaleIntensity,
+    Spacing,
+)
+
+from parcela.geometry import Geometry
+from parcela.volume import Volume
+from parcela_preprocess.chain import compose, geometric_steps, steps
+from parcela_preprocess.isolation import run_isolated
+from parcela_preprocess.preprocess import preprocess
+from parcela_preprocess.transforms import SetOriginToZeroWithANTsd
+from phantoms import Phantom, sample
+
+COARSE = Phantom("coarse", axes="PSR", spacing_mm=(3.0, 3.2, 2.8), degrees=(5.0, 4.0, -6.0))
+
+
+@pytest.fixture(scope="module")
+def scan() -> Volume:
+    """Colin27's brain, coarse, permuted and oblique: already stripped, so no mask program is needed."""
+    image, _ = sample(COARSE)
+    affine, shape = COARSE.affine()
+    x, y, z = shape
+    return Volume(np.round(image), Geometry.of_grid((x, y, z), affine))
+
+
+def by_hand(image: MetaTensor) -> MetaTensor:
+    """Steps 3 to 9 with MONAI's array transforms and ANTs' rule for the origin, written down once more."""
+    found: Any = Spacing(pixdim=(1.0, 1.0, 1.0))(image)
+    found = Orientation(axcodes="RAS", labels=None)(found)
+    found = HistogramNormalize()(found)
+    found = ScaleIntensity()(found)
+    found = CropForeground()(found)
+    found.affine[:3, 3] = 0
+    return cast(MetaTensor, Resize(spatial_size=(91, 122, 123))(found))
+
+
+def test_given_a_scan_when_the_thesis_chain_runs_then_it_equals_monai_by_hand(scan: Volume) -> None:
+    done = preprocess(scan, preset="thesis")
+    origin, spacing, direction = scan.geometry.itk_frame()
+    corrected = run_isolated(
+        "n4",
+        {
+            "image": scan.data * done.brain_mask,
+            "origin": np.asarray(origin),
+            "spacing": np.asarray(spacing),
+            "direction": direction,
+        },
+    )["image"]
+    expected = by_hand(
+        MetaTensor(torch.from_numpy(corrected[None]), affine=torch.from_numpy(scan.geometry.affine))
+    )
+    assert list(done.seconds) == [
+        "skull-strip",
+        "bias",
+        "spacing",
+        "orientation",
+        "histogram",
+        "intensity",
+        "crop",
+        "origin",
+        "resize",
+    ]
+    np.testing.assert_allclose(done.image, np.asarray(expected[0]), atol=1e-6)
+    removed = np.eye(4)
+    removed[:3, 3] = done.trail.removed_origin_mm
+    np.testing.assert_allclose(
+        done.trail.model_affine, removed @ np.asarray(expected.affine), atol=1e-6
+    )
+
+
+def test_given_the_modern_preset_when_a_scan_is_turned_by_whole_axes_then_the_image_is_the_same(
+    scan: Volume,
+) -> None:
+    given = np.ones(scan.geometry.shape, np.uint8)
+    done = preprocess(scan, mask=given)
+    turned_affine = scan.geometry.affine.copy()
+    turned_affine[:3, 0] *= -1
+    turned_affine[:3, 3] += scan.geometry.affine[:3, 0] * (scan.geometry.shape[0] - 1)
+    turned = Volume(scan.data[::-1].copy(), Geometry.of_grid(scan.geometry.shape, turned_affine))
+    again = preprocess(turned, mask=given)
+    np.testing.assert_array_equal(done.image, again.image)
+    np.testing.assert_allclose(done.trail.model_affine, again.trail.model_affine, atol=1e-9)
+
+
+def test_given_a_stripped_scan_when_preprocessed_then_it_is_said_so_and_its_brain_kept(
+    scan: Volume,
+) -> None:
+    done = preprocess(scan)
+    assert any("already skull-stripped" in warning for warning in done.warnings)
+    assert (done.brain_mask[scan.data > 0] == 1).mean() > 0.99
+    assert done.image.shape == (91, 122, 123)
+    assert 0 <= done.image.min() < done.image.max() <= 1
+
+
+def test_given_an_image_on_the_grid_when_not_to_be_preprocessed_then_it_goes_straight_in() -> None:
+    image = np.random.default_rng(0).random((91, 122, 123), np.float32)
+    volume = Volume(image, Geometry.of_grid((91, 122, 123), np.diag([1.5, 1.4, 1.3, 1.0])))
+    done = preprocess(volume, strip_and_correct=False)
+    assert done.image is image
+    assert done.seconds == {}
+    np.testing.assert_allclose(done.trail.scan_to_model(), np.eye(4), atol=1e-12)
+
+
+def test_given_the_origin_step_when_inverted_then_the_affine_is_back() -> None:
+    affine = torch.eye(4, dtype=torch.float64)
+    affine[:3, 3] = torch.tensor([3.0, -4.0, 5.0])
+    image = MetaTensor(torch.rand(1, 4, 5, 6), affine=affine)
+    step = SetOriginToZeroWithANTsd("image")
+    moved = step({"image": image})
+    assert moved["image"].affine[:3, 3].tolist() == [0, 0, 0]
+    assert moved["removed_origin_mm"] == (3.0, -4.0, 5.0)
+    back = step.inverse(moved)
+    assert back["image"].affine[:3, 3].tolist() == [3, -4, 5]
+    assert not back["image"].applied_operations
+
+
+def test_given_the_geometric_steps_when_inverted_by_monai_then_grid_and_place_are_the_scans(
+    scan: Volume,
+) -> None:
+    chain = Compose([step for _, step in geometric_steps()])
+    image = MetaTensor(
+        torch.from_numpy(scan.data[None]), affine=torch.from_numpy(scan.geometry.affine)
+    )
+    back = chain.inverse(chain({"image": image}))["image"]
+    assert tuple(back.shape[1:]) == scan.geometry.shape
+    np.testing.assert_allclose(np.asarray(back.affine), scan.geometry.affine, atol=1e-5)
+
+
+def test_given_the_presets_when_listed_then_each_step_wraps_what_it_is_named_for() -> None:
+    thesis = [type(step).__name__ for _, step in steps("thesis")]
+    assert thesis == [
+        "SkullStripWithROBEXd",
+        "N4BiasCorrectionWithANTsd",
+        "Spacingd",
+        "Orientationd",
+        "HistogramNormalized",
+        "ScaleIntensityd",
+        "CropForegroundd",
+        "SetOriginToZeroWithANTsd",
+        "Resized",
+    ]
+    assert [type(step).__name__ for step in compose("thesis").transforms] == thesis
+    assert type(steps("modern", "deepbet")[0][1]).__name__ == "SkullStripWithDeepbetd"

@@ -1,0 +1,148 @@
+"""The U-Net cut where its cost lies: a cheap trunk, and a top block evaluated on patches.
+
+95 % of MONAI's U-Net is its last 117→117 convolution at full resolution. The trunk (everything up
+to the 32 channels at half resolution) sees the whole volume; the top block (transposed
+convolution, instance norm, PReLU, convolution) is evaluated only on patches of the output, with
+the whole volume's instance-norm statistics. A patch therefore equals the same part of MONAI's own
+forward, to rounding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from monai.networks.nets import UNet
+from parcela_inference.networks import CLASSES
+from torch import Tensor
+from torch.nn import functional
+
+# oneDNN's bf16 convolution runs three times faster on 128 channels than on 117.
+PADDED_CLASSES = 128
+EPSILON = 1e-5
+
+
+def trunk(unet: UNet, image: Tensor) -> Tensor:
+    """(B, 1, I, J, K) → (B, 32, I/2, J/2, K/2): what enters the last up block."""
+    features: Tensor = unet.model[1](unet.model[0](image))
+    return features
+
+
+def statistics(
+    unet: UNet, features: Tensor, offset: tuple[int, int, int] | None = None
+) -> tuple[Tensor, Tensor]:
+    """Mean and variance (B, 117) of the transposed convolution over the whole volume.
+
+    The output is never formed: each of its eight parities is linear in a 2×2×2 neighbourhood of
+    the features, so its moments follow from the neighbourhood's mean and covariance. With an
+    ``offset`` (0 or 1 per axis) they are estimated from every other position of each axis only,
+    an eighth of the volume at an eighth of the cost.
+    """
+    upsample = unet.model[2][0].conv
+    neighbours = _neighbourhoods(features.float(), offset)
+    mean = neighbours.mean(dim=1)
+    covariance = _covariance(neighbours - mean[:, None], features.dtype)
+    taps = _parity_taps(upsample.weight.float())
+    parity_mean = torch.einsum("bn,pno->bpo", mean, taps) + upsample.bias.float()
+    parity_variance = torch.einsum("pno,bnm,pmo->bpo", taps, covariance, taps)
+    total_mean = parity_mean.mean(dim=1)
+    spread = (parity_mean - total_mean[:, None]).square()
+    return total_mean, (parity_variance + spread).mean(dim=1)
+
+
+def _neighbourhoods(features: Tensor, offset: tuple[int, int, int] | None) -> Tensor:
+    """(B, C, I, J, K) → (B, positions, 8·C), zeros beyond each axis's end."""
+    i, j, k = features.shape[-3:]
+    padded = functional.pad(features, (0, 1, 0, 1, 0, 1))
+    (a, b, c), step = (offset, 2) if offset else ((0, 0, 0), 1)
+    shifts = [
+        padded[..., a + di : di + i : step, b + dj : dj + j : step, c + dk : dk + k : step].flatten(
+            2
+        )
+        for di in (0, 1)
+        for dj in (0, 1)
+        for dk in (0, 1)
+    ]
+    return torch.cat(shifts, dim=1).transpose(1, 2)
+
+
+def _covariance(centred: Tensor, dtype: torch.dtype, chunks: int = 8) -> Tensor:
+    """Sums of short products: bf16 rounds each chunk's result, float32 adds them."""
+    products = [
+        (part.to(dtype).transpose(1, 2) @ part.to(dtype)).float()
+        for part in centred.chunk(chunks, dim=1)
+    ]
+    return torch.stack(products).sum(dim=0) / centred.shape[1]
+
+
+def _parity_taps(weight: Tensor) -> Tensor:
+    """(C, 117, 3, 3, 3) → (8 parities, 8·C neighbours, 117) for stride 2, padding 1.
+
+    Along one axis an even output is w[1]·x[i]; an odd one w[2]·x[i] + w[0]·x[i+1].
+    """
+    select = weight.new_zeros(2, 2, 3)  # parity, shift, tap
+    select[0, 0, 1] = select[1, 0, 2] = select[1, 1, 0] = 1.0
+    taps = torch.einsum("pax,qby,rcz,ioxyz->pqrabcio", select, select, select, weight)
+    return taps.reshape(8, -1, weight.shape[1])
+
+
+def top_block(
+    unet: UNet,
+    features: Tensor,
+    moments: tuple[Tensor, Tensor],
+    starts: Sequence[tuple[int, int, int]],
+    size: tuple[int, int, int],
+) -> Tensor:
+    """Class scores (P, 117, *size) on P patches of one volume's output.
+
+    ``starts`` and ``size`` are output voxels and even; ``features`` is (1, 32, I/2, J/2, K/2).
+    """
+    upsample, activation = unet.model[2][0].conv, unet.model[2][0].adn.A
+    last = unet.model[2][1].conv.unit0.conv
+    extra = PADDED_CLASSES - CLASSES
+    raised = functional.conv_transpose3d(
+        _feature_patches(features, starts, size),
+        functional.pad(upsample.weight, (0, 0, 0, 0, 0, 0, 0, extra)),
+        functional.pad(upsample.bias, (0, extra)),
+        stride=2,
+        padding=1,
+        output_padding=1,
+    )[..., 1:-1, 1:-1, 1:-1]
+    mean, variance = (functional.pad(moment, (0, extra)) for moment in moments)
+    scale = torch.rsqrt(variance + EPSILON)
+    shift = (-mean * scale)[..., None, None, None].to(raised.dtype)
+    normal = activation(raised * scale[..., None, None, None].to(raised.dtype) + shift)
+    normal = normal * _inside(features, starts, size).to(normal.dtype)
+    normal = normal.contiguous(memory_format=torch.channels_last_3d)
+    weight = functional.pad(last.weight, (0, 0, 0, 0, 0, 0, 0, extra, 0, extra))
+    scores = functional.conv3d(normal, weight, functional.pad(last.bias, (0, extra)))
+    return (scores + normal[..., 1:-1, 1:-1, 1:-1])[:, :CLASSES]
+
+
+def _feature_patches(
+    features: Tensor, starts: Sequence[tuple[int, int, int]], size: tuple[int, int, int]
+) -> Tensor:
+    """The features under each patch and one voxel around it, zeros outside the volume."""
+    padded = functional.pad(features[0], (1, 1, 1, 1, 1, 1))
+    di, dj, dk = (extent // 2 + 2 for extent in size)
+    patches = [
+        padded[:, i // 2 : i // 2 + di, j // 2 : j // 2 + dj, k // 2 : k // 2 + dk]
+        for i, j, k in starts
+    ]
+    return torch.stack(patches).contiguous(memory_format=torch.channels_last_3d)
+
+
+def _inside(
+    features: Tensor, starts: Sequence[tuple[int, int, int]], size: tuple[int, int, int]
+) -> Tensor:
+    """1 where a patch with its margin of one output voxel lies in the volume, else 0."""
+    shape = [2 * extent for extent in features.shape[-3:]]
+    masks = []
+    for start in starts:
+        axes = [
+            (torch.arange(first - 1, first + extent + 1) >= 0)
+            & (torch.arange(first - 1, first + extent + 1) < whole)
+            for first, extent, whole in zip(start, size, shape, strict=True)
+        ]
+        masks.append(axes[0][:, None, None] & axes[1][:, None] & axes[2])
+    return torch.stack(masks)[:, None]
