@@ -58,6 +58,16 @@ SkullStripOption = Annotated[
         help="robex: the reference, about a minute, x86-64 Linux. deepbet: any platform, seconds.",
     ),
 ]
+Preprocess = Annotated[
+    bool,
+    typer.Option(
+        "--preprocess/--no-preprocess",
+        help="--no-preprocess: the scan is already skull-stripped and bias-corrected.",
+    ),
+]
+Force = Annotated[
+    bool, typer.Option("--force", help="Do scans again whose bundle in OUT is already complete.")
+]
 Threads = Annotated[
     int | None, typer.Option("--threads", min=1, help="Threads of PyTorch on a CPU (2 unless set).")
 ]
@@ -73,13 +83,7 @@ def predict(
         ModelChoice,
         typer.Option(help="Which network; both: their averaged scores, and each one's map."),
     ] = ModelChoice.unet,
-    preprocess: Annotated[
-        bool,
-        typer.Option(
-            "--preprocess/--no-preprocess",
-            help="--no-preprocess: the scan is already skull-stripped and bias-corrected.",
-        ),
-    ] = True,
+    preprocess: Preprocess = True,
     skull_strip: SkullStripOption = SkullStripChoice.robex,
     space: Annotated[
         SpaceChoice,
@@ -89,10 +93,7 @@ def predict(
         DeviceChoice, typer.Option(help="auto: CUDA where there is one.")
     ] = DeviceChoice.auto,
     threads: Threads = None,
-    force: Annotated[
-        bool,
-        typer.Option("--force", help="Do scans again whose bundle in OUT is already complete."),
-    ] = False,
+    force: Force = False,
 ) -> None:
     """Parcellate scans: a label map on each scan's own grid, region volumes, a picture to check, and how it was made.
 
@@ -130,6 +131,32 @@ def preprocess(
 
     _set_threads(threads)
     raise typer.Exit(preprocess_all(scans, out, preset.value, skull_strip.value))
+
+
+@app.command()
+def label(
+    scans: Scans,
+    out: Out = Path("parcela-out"),
+    preset: Annotated[
+        PresetChoice,
+        typer.Option(
+            help="modern: what the opening removes goes to the nearest region. thesis: the published method."
+        ),
+    ] = PresetChoice.modern,
+    preprocess: Preprocess = True,
+    skull_strip: SkullStripOption = SkullStripChoice.robex,
+    threads: Threads = None,
+    force: Force = False,
+) -> None:
+    """Label scans by registration instead of a network: AAL warped to each scan, the transforms, and a check of them.
+
+    About two minutes a scan. The check says when a registration failed; its verdict ends the result line.
+    """
+    from parcela_cli.label import LabelOptions, label_all
+
+    _set_threads(threads)
+    options = LabelOptions(preset.value, skull_strip.value, preprocess)
+    raise typer.Exit(label_all(scans, out, options, force=force))
 
 
 @app.command()

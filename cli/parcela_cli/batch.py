@@ -51,7 +51,7 @@ def distinct_names(scans: Sequence[Path]) -> list[str]:
     Raises:
         BadRequest: the same file was given twice, or two files cannot be told apart by name (``a.nii``, ``a.nii.gz``).
     """
-    paths = [scan.absolute() for scan in scans]  # noqa: PTH100 -- links keep the name they go by
+    paths = [scan.absolute() for scan in scans]
     if len(set(paths)) < len(paths):
         twice = next(path for path in paths if paths.count(path) > 1)
         raise BadRequest(f"{twice} was given twice")

@@ -191,7 +191,7 @@ def run(volume: Volume, options: Options, on_step: OnStep | None = None) -> Pred
         parameters=options.parameters() | {"device": device},
         weights=weights,
         seconds=ready.seconds | found.seconds,
-        warnings=(*ready.warnings, *_doubts(found.labels)),
+        warnings=(*ready.warnings, *doubts(found.labels)),
     )
     if options.space == "native":
         return Prediction(volume, found.labels, ready.brain_mask, manifest, found.by_network)
@@ -207,7 +207,7 @@ def _on_model_grid(
     return Prediction(shown, found.labels, mask, manifest, found.by_network)
 
 
-def _doubts(labels: NDArray[np.uint8]) -> Iterable[str]:
+def doubts(labels: NDArray[np.uint8]) -> Iterable[str]:
     """What is odd about a finished map."""
     missing = 116 - int(np.count_nonzero(np.bincount(labels.ravel(), minlength=117)[1:]))
     if missing:

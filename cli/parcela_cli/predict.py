@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from parcela.bundle import file_name, prefixed
 from parcela.label_map import write_label_map
@@ -15,6 +15,14 @@ from parcela_cli.batch import run_batch
 from parcela_cli.destination import check_destination, names_one_file, writing
 from parcela_cli.pipeline import Options, Prediction, run
 from parcela_cli.progress import Progress, warn
+
+
+class Choices(Protocol):
+    """What a manifest records of how a bundle was made, and what a repeated run is compared by."""
+
+    def parameters(self) -> dict[str, Any]: ...
+
+    def weights(self) -> dict[str, str | None]: ...
 
 
 def predict_all(scans: Sequence[Path], out: Path, choices: dict[str, Any], *, force: bool) -> int:
@@ -61,7 +69,7 @@ def summary(prediction: Prediction, path: Path) -> str:
     return f"{path}\t{prediction.regions_found}/116 regions\t{millilitres:.0f} ml\t{seconds:.1f} s"
 
 
-def already_done(out: Path, name: str, volume: Volume, options: Options) -> bool:
+def already_done(out: Path, name: str, volume: Volume, options: Choices) -> bool:
     """Whether ``out`` holds a complete bundle of these bytes made with these options and weights."""
     if names_one_file(out):
         return False

@@ -19,7 +19,7 @@ from parcela.region_table import (
     write_region_table,
 )
 from parcela.volume import Volume
-from parcela.whole_file import write_text
+from parcela.whole_file import whole_file, write_text
 
 Kind = Literal["dseg", "table", "qc", "mask", "freesurfer", "itksnap", "manifest"]
 
@@ -68,6 +68,7 @@ def write_bundle(
     prefix: bool = True,
     network_maps: Mapping[str, NDArray[Any]] | None = None,
     columns: Mapping[str, Sequence[float | None]] | None = None,
+    attachments: Mapping[str, bytes] | None = None,
 ) -> dict[str, Path]:
     """Write the whole bundle of one scan into ``folder``, which is made if need be.
 
@@ -84,9 +85,11 @@ def write_bundle(
         prefix: False for the fixed names of the service.
         network_maps: label maps of single networks by network, written beside ``labels``.
         columns: further columns of the table by name, 116 values each.
+        attachments: the bytes of further files by their fixed names, such as the transforms of a registration.
 
     Returns:
-        path of each file by its kind (a network's own map by its fixed name's stem, such as ``desc-unet_dseg``).
+        path of each file by its kind (a network's own map by its fixed name's stem, such as ``desc-unet_dseg``; an
+        attachment by its fixed name).
 
     Raises:
         ValueError: a map is not on the scan's grid or holds values it should not; a column of another length.
@@ -98,6 +101,7 @@ def write_bundle(
     record.unlink(missing_ok=True)
     paths = _write_maps(folder, shown, labels, brain_mask, scan, network_maps or {})
     paths |= _write_tables(folder, shown, labels, scan, columns)
+    paths |= _write_attachments(folder, shown, attachments or {})
     paths["qc"] = folder / file_name("qc", shown)
     complete = manifest.completed(scan, {})
     write_mosaic(
@@ -148,6 +152,16 @@ def _write_tables(
     write_freesurfer_lut(freesurfer)
     write_itksnap(itksnap)
     return {"table": table, "freesurfer": freesurfer, "itksnap": itksnap}
+
+
+def _write_attachments(
+    folder: Path, shown: str | None, attachments: Mapping[str, bytes]
+) -> dict[str, Path]:
+    paths = {fixed: folder / prefixed(fixed, shown) for fixed in attachments}
+    for fixed, path in paths.items():
+        with whole_file(path) as stream:
+            stream.write(attachments[fixed])
+    return paths
 
 
 def _sha256(path: Path) -> str:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import IO
 
 import numpy as np
-from nibabel.nifti1 import Nifti1Header
+from nibabel.nifti1 import Nifti1Header, data_type_codes
 from nibabel.nifti2 import Nifti2Header
 from nibabel.spatialimages import HeaderDataError
 
@@ -15,6 +15,7 @@ from parcela.geometry import header_affine
 
 NIFTI1_BYTES, NIFTI2_BYTES = 348, 540
 GIB = 1024**3
+FARTHEST_MM = 1e6  # from the world's origin; beyond, it is no scanner's
 READABLE_KINDS = "iuf"  # numpy kinds: signed, unsigned, float
 HALVES = (".hdr", ".img", ".hdr.gz", ".img.gz")
 
@@ -101,16 +102,14 @@ def _check_axes(path: Path, header: Nifti1Header, max_voxels: int) -> None:
 
 
 def _check_type(path: Path, header: Nifti1Header) -> None:
-    try:
-        dtype = header.get_data_dtype()
-    except (HeaderDataError, KeyError) as error:
-        code = int(header["datatype"])
-        raise BadScan(
-            f"{path}: data type {code} is unknown to NIfTI; export the file again"
-        ) from error
+    code = int(header["datatype"])
+    if code not in data_type_codes.value_set():
+        raise BadScan(f"{path}: data type {code} is unknown to NIfTI; export the file again")
+    dtype = header.get_data_dtype()
     if dtype.kind not in READABLE_KINDS or dtype.itemsize > 8:
+        label = data_type_codes.label[code]
         raise BadScan(
-            f"{path}: voxels of type {_type_name(dtype)}: one real number per voxel is needed; export it so"
+            f"{path}: voxels of type {label}: one real number of at most 64 bits each is needed; export it so"
         )
 
 
@@ -138,12 +137,6 @@ def _check_scaling(path: Path, header: Nifti1Header) -> None:
         ) from error
 
 
-def _type_name(dtype: np.dtype[np.generic]) -> str:
-    if dtype.fields:
-        return "RGB" + ("A" if len(dtype.fields) == 4 else "")
-    return "complex" if dtype.kind == "c" else str(dtype)
-
-
 def _check_spacing(path: Path, header: Nifti1Header) -> None:
     pixdim = np.asarray(header["pixdim"][1:4], np.float64)
     if not np.isfinite(pixdim).all() or (pixdim <= 0).any():
@@ -160,16 +153,14 @@ def _check_affine(path: Path, header: Nifti1Header) -> None:
         raise BadScan(
             f"{path}: the qform is no rotation ({error}); correct the header or export it again"
         ) from error
+    if not np.isfinite(affine).all() or np.abs(affine).max() > FARTHEST_MM:
+        raise BadScan(
+            f"{path}: the affine is not finite, or tells of places kilometres away; correct the header"
+        )
     axes = affine[:3, :3]
     lengths = np.linalg.norm(axes, axis=0)
-    if (
-        not np.isfinite(affine).all()
-        or (lengths < 1e-6).any()
-        or abs(np.linalg.det(axes / lengths)) < 1e-3
-    ):
-        raise BadScan(
-            f"{path}: the affine is singular or not finite: no place in the world; correct the header"
-        )
+    if lengths.min() < 1e-6 or abs(np.linalg.det(axes / lengths)) < 1e-3:
+        raise BadScan(f"{path}: the affine is singular: no place in the world; correct the header")
     if lengths.max() > 100 or lengths.min() < 0.01:
         raise BadScan(
             f"{path}: voxels of {lengths.min():g} to {lengths.max():g} mm: wrong units? correct the header"

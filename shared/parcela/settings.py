@@ -20,7 +20,7 @@ class Settings(BaseSettings):
     itk_threads: int = Field(1, ge=1, description="threads of ANTs (N4, registration)")
     torch_threads: int = Field(2, ge=1, description="threads of PyTorch on a CPU")
     step_timeout_s: float = Field(
-        1800, gt=0, description="time limit of one isolated step (ROBEX, N4, deepbet)"
+        1800, gt=0, description="time limit of one isolated step (ROBEX, N4, deepbet, registration)"
     )
     step_memory_mb: int = Field(
         8192, gt=0, description="memory limit (resident set) of one isolated step"

@@ -186,7 +186,7 @@ def _scaled(
     with np.errstate(over="ignore", invalid="ignore"):
         if slope is None:
             return stored.astype(np.float32)
-        return (stored.astype(np.float64) * slope + inter).astype(np.float32)
+        return (stored.astype(np.float64) * slope + (inter or 0)).astype(np.float32)
 
 
 def _skip(stream: IO[bytes], count: int) -> int:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import torch
+
 from parcela_inference.networks import build_highresnet
 from parcela_training.highresnet_step import OFFSETS, SubLattice, forward_on
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+
 from parcela_inference.networks import PADDED_SHAPE
 from parcela_training.highresnet_step import OFFSETS, SubLattice
 from parcela_training.predict import dice_per_region

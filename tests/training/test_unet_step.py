@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import torch
+
 from parcela_inference.networks import build_unet
-from parcela_training.unet_step import statistics, top_block, trunk
+from parcela_training.unet_step import statistics, top_block, top_layers, trunk
 
 
 def test_given_a_volume_when_its_statistics_are_composed_then_they_equal_the_tensor_s() -> None:
@@ -10,7 +11,7 @@ def test_given_a_volume_when_its_statistics_are_composed_then_they_equal_the_ten
     unet = build_unet()
     features = torch.randn(1, 32, 6, 8, 10)
     mean, variance = statistics(unet, features)
-    raised = unet.model[2][0].conv(features)
+    raised = top_layers(unet)[0](features)
     torch.testing.assert_close(mean, raised.mean(dim=(2, 3, 4)), atol=1e-5, rtol=1e-5)
     spread = raised.var(dim=(2, 3, 4), correction=0)
     torch.testing.assert_close(variance, spread, atol=1e-5, rtol=1e-4)

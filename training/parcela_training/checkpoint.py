@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from parcela_training.presets import Settings
 from torch import Tensor, nn
+
+from parcela_training.presets import Settings
 
 
 class Average:
@@ -67,3 +69,20 @@ def load(path: Path) -> dict[str, Any]:
     """Read what ``save`` wrote; nothing but tensors and plain values is unpickled."""
     state: dict[str, Any] = torch.load(path, weights_only=True)
     return state
+
+
+def add_history(run: Path, start: int, steps: int, settings: Settings) -> None:
+    """Note with what settings, from which step and towards how many a run was (re)started."""
+    line = {"from_step": start, "planned_steps": steps, "settings": asdict(settings)}
+    with (run / "history.jsonl").open("a") as history:
+        history.write(json.dumps(line) + "\n")
+
+
+def read_history(run: Path) -> list[dict[str, Any]]:
+    """The run's starts, oldest first."""
+    return [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+
+
+def plain(settings: Settings) -> dict[str, Any]:
+    """The settings as plain values, for a card."""
+    return asdict(settings)

@@ -52,3 +52,11 @@ def read_split(prepared: Path, split: str) -> list[Path]:
         rows = list(csv.DictReader(table, delimiter="\t"))
     names = sorted(row["participant_id"] for row in rows if row["split"] == split)
     return [prepared / f"{name}.npz" for name in names if (prepared / f"{name}.npz").exists()]
+
+
+def read_datasets(prepared: Path) -> dict[str, str]:
+    """The data set of every subject, by name."""
+    with (prepared / "subjects.tsv").open(newline="") as table:
+        return {
+            row["participant_id"]: row["dataset"] for row in csv.DictReader(table, delimiter="\t")
+        }

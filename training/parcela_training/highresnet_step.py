@@ -58,7 +58,7 @@ def forward_on(network: HighResNet, image: Tensor, lattice: SubLattice, deep: bo
 def shallow(network: HighResNet, image: Tensor) -> Tensor:
     """The full-resolution layers: (1, 1, I, J, K) → (1, 16, I, J, K)."""
     hidden = _contiguous(image)
-    for block in network.blocks[:4]:
+    for block in list(network.blocks)[:4]:
         hidden = block(hidden)
     return hidden
 

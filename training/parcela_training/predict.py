@@ -6,10 +6,11 @@ import numpy as np
 import torch
 from monai.networks.nets import HighResNet, UNet
 from numpy.typing import NDArray
+from torch import Tensor, nn
+
 from parcela_inference.networks import CLASSES, crop_from_network
 from parcela_training.highresnet_step import OFFSETS, SubLattice, deepen, shallow
 from parcela_training.unet_step import statistics, top_block, trunk
-from torch import Tensor, nn
 
 SLAB = 8
 

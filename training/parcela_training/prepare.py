@@ -18,84 +18,47 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
+from typing import cast
 
-import ants
 import nibabel as nib
 import numpy as np
 import torch
-from monai.data import MetaTensor
-from monai.transforms import (
-    Compose,
-    CropForeground,
-    HistogramNormalize,
-    Orientation,
-    Resize,
-    ScaleIntensity,
-    Spacing,
-)
 from numpy.typing import NDArray
+from scipy import ndimage
+
+from parcela.volume import Volume, read_volume
 from parcela_inference.networks import MODEL_SHAPE
+from parcela_preprocess.preprocess import Preprocessed, preprocess
 from parcela_training.cohort import Subject, read_cohort
 from parcela_training.opening import open_labels
 from parcela_training.prepare_files import Prepared
-from scipy import ndimage
 
 AFFINE_TOLERANCE_MM = 1e-3
 
 
 def prepare_subject(subject: Subject) -> Prepared:
     """The ``modern`` chain on one scan, brought onto its bronze label's grid; the label opened."""
-    scan = nib.as_closest_canonical(nib.load(subject.scan))
-    brain = _brain_mask(subject, scan)
-    corrected = _correct_bias(np.asarray(scan.dataobj, dtype=np.float32) * brain, brain, scan)
-    image = _to_model_grid(corrected, scan.affine)
-    label = nib.load(subject.bronze_label)
-    volume = _onto_grid(image, np.asarray(label.affine))
+    scan = read_volume(subject.scan)
+    done = preprocess(scan, preset="modern", mask=_brain_mask(subject, scan))
+    label = cast(nib.Nifti1Image, nib.load(subject.bronze_label))
+    affine = np.asarray(label.affine, dtype=np.float64)
     opened = open_labels(np.asarray(label.dataobj).astype(np.uint8))
-    return Prepared(volume.astype(np.float16), opened, np.asarray(label.affine))
+    return Prepared(_onto_grid(done, affine).astype(np.float16), opened, affine)
 
 
-def _brain_mask(subject: Subject, scan: nib.Nifti1Image) -> NDArray[np.bool_]:
-    if not subject.brain_mask.exists():
-        return np.asarray(scan.dataobj) > 0
-    mask = nib.as_closest_canonical(nib.load(subject.brain_mask))
-    return np.asarray(mask.dataobj) > 0
+def _brain_mask(subject: Subject, scan: Volume) -> NDArray[np.uint8]:
+    """The cohort's ROBEX mask of a whole head; a stripped scan is its own mask."""
+    masked = read_volume(subject.brain_mask) if subject.brain_mask.exists() else scan
+    return (masked.data > 0).astype(np.uint8)
 
 
-def _correct_bias(
-    brain: NDArray[np.float32], mask: NDArray[np.bool_], scan: nib.Nifti1Image
-) -> NDArray[np.float32]:
-    spacing = [float(zoom) for zoom in scan.header.get_zooms()[:3]]
-    image = ants.from_numpy(brain, spacing=spacing)
-    within = ants.from_numpy(mask.astype(np.float32), spacing=spacing)
-    corrected = ants.n4_bias_field_correction(image, mask=within, shrink_factor=4)
-    return np.asarray(corrected.numpy(), dtype=np.float32) * mask
-
-
-def _to_model_grid(brain: NDArray[np.float32], affine: NDArray[np.float64]) -> MetaTensor:
-    steps = Compose(
-        [
-            Spacing(pixdim=(1.0, 1.0, 1.0)),
-            Orientation(axcodes="RAS"),
-            HistogramNormalize(),
-            ScaleIntensity(),
-            CropForeground(),
-            Resize(spatial_size=MODEL_SHAPE),
-        ]
-    )
-    out = steps(MetaTensor(torch.from_numpy(brain)[None], affine=torch.from_numpy(affine)))
-    assert isinstance(out, MetaTensor)
-    return out
-
-
-def _onto_grid(image: MetaTensor, affine: NDArray[np.float64]) -> NDArray[np.float32]:
+def _onto_grid(done: Preprocessed, affine: NDArray[np.float64]) -> NDArray[np.float32]:
     """Resample only where the two grids differ: another N4 can move the crop by a voxel."""
-    volume = np.asarray(image[0].numpy(), dtype=np.float32)
-    own = np.asarray(image.affine.numpy(), dtype=np.float64)
+    own = np.asarray(done.trail.model_affine, dtype=np.float64)
     if np.abs(own - affine).max() <= AFFINE_TOLERANCE_MM:
-        return volume
+        return done.image
     step = np.linalg.inv(own) @ affine
-    moved = ndimage.affine_transform(volume, step[:3, :3], step[:3, 3], MODEL_SHAPE, order=1)
+    moved = ndimage.affine_transform(done.image, step[:3, :3], step[:3, 3], MODEL_SHAPE, order=1)
     return np.asarray(moved, dtype=np.float32).clip(0.0, 1.0)
 
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
+
 from parcela_inference.networks import pad_to_network
 from parcela_training.augment import augment
 from parcela_training.prepare_files import Prepared
-from torch import Tensor
 
 OUTSIDE = 255
 

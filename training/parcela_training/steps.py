@@ -6,19 +6,23 @@ from typing import Protocol
 
 import torch
 from monai.networks.nets import HighResNet, UNet
+from torch import Tensor, nn
+
 from parcela_inference.networks import CLASSES, MODEL_SHAPE
 from parcela_training.highresnet_step import OFFSETS, Offset, SubLattice, forward_on
 from parcela_training.losses import segmentation_loss, voxels
 from parcela_training.presets import Settings
 from parcela_training.samples import OUTSIDE, Sample
 from parcela_training.unet_step import statistics, top_block, trunk
-from torch import Tensor, nn
 
 
 class Trainee(Protocol):
     """A network with what trains it: its loss on a sample at a step, and all its parameters."""
 
-    network: nn.Module
+    @property
+    def network(self) -> nn.Module:
+        """The network itself."""
+        ...
 
     def loss(self, sample: Sample, step: int, generator: torch.Generator) -> Tensor:
         """The loss of one random part of one volume."""
@@ -33,7 +37,7 @@ class UNetTrainee:
     """The U-Net: its trunk on whole volumes, its top block on random patches."""
 
     def __init__(self, network: UNet, settings: Settings) -> None:
-        self.network = network
+        self.network: UNet = network
         self.settings = settings
         # For training only: reads the eight voxels under each half-resolution feature.
         self.head = nn.Linear(32, len(OFFSETS) * CLASSES)
@@ -59,7 +63,8 @@ class UNetTrainee:
         moments = statistics(self.network, features, draw_offset(generator))
         scores = top_block(self.network, features, moments, starts, size)
         labels = torch.stack([_patch(sample.label, start, size) for start in starts]).long()
-        return segmentation_loss(*voxels(scores, labels, labels != OUTSIDE))
+        chosen = voxels(scores, labels, labels != OUTSIDE)
+        return segmentation_loss(*chosen, self.settings.balanced_weight)
 
     def _half_resolution_loss(
         self, features: Tensor, sample: Sample, generator: torch.Generator, every: int
@@ -71,7 +76,7 @@ class UNetTrainee:
         taken = slice(parity * CLASSES, (parity + 1) * CLASSES)
         chosen = features[0, :, ::every, ::every, ::every].movedim(0, -1)[inside]
         scores = nn.functional.linear(chosen, self.head.weight[taken], self.head.bias[taken])
-        return segmentation_loss(scores, labels[inside])
+        return segmentation_loss(scores, labels[inside], self.settings.balanced_weight)
 
 
 def _draw_parity(generator: torch.Generator) -> tuple[int, Offset]:
@@ -87,9 +92,17 @@ def draw_offset(generator: torch.Generator) -> Offset:
 def draw_patches(
     sample: Sample, count: int, size: tuple[int, int, int], generator: torch.Generator
 ) -> list[tuple[int, int, int]]:
-    """Even starts of patches centred on random labelled voxels, kept within the volume."""
+    """Even starts of patches kept within the volume.
+
+    Half are centred on random labelled voxels, half on a random voxel of a random region.
+    """
     labelled = ((sample.label > 0) & (sample.label != OUTSIDE)).nonzero()
-    centres = labelled[torch.randint(len(labelled), (count,), generator=generator)]
+    anywhere = torch.randint(len(labelled), (count - count // 2,), generator=generator)
+    ids = sample.label[tuple(labelled.T)]
+    present = ids.unique()
+    regions = present[torch.randint(len(present), (count // 2,), generator=generator)]
+    balanced = [_any_of((ids == region).nonzero()[:, 0], generator) for region in regions]
+    centres = labelled[torch.cat([anywhere, *balanced])]
     starts = []
     for centre in centres.tolist():
         corner = [
@@ -98,6 +111,10 @@ def draw_patches(
         ]
         starts.append((corner[0], corner[1], corner[2]))
     return starts
+
+
+def _any_of(choices: Tensor, generator: torch.Generator) -> Tensor:
+    return choices[torch.randint(len(choices), (1,), generator=generator)]
 
 
 def _patch(volume: Tensor, start: tuple[int, int, int], size: tuple[int, int, int]) -> Tensor:
@@ -122,4 +139,5 @@ class HighResNetTrainee:
         deep = step % self.settings.deep_every == 0
         scores = forward_on(self.network, sample.image, lattice, deep)
         labels = lattice.take(sample.label[None, None].float())[:, 0].long()
-        return segmentation_loss(*voxels(scores, labels, labels != OUTSIDE))
+        chosen = voxels(scores, labels, labels != OUTSIDE)
+        return segmentation_loss(*chosen, self.settings.balanced_weight)

@@ -2,7 +2,8 @@
 
     python -m parcela_training.train --model unet --prepared DIR --out RUN --steps N [--resume]
 
-Writes ``RUN/checkpoint.pt`` every few minutes and one line every ten steps to ``RUN/log.tsv``.
+Writes ``RUN/checkpoint.pt`` every few minutes and one line every ten steps to ``RUN/log.tsv``
+(time, step, loss, learning rate, seconds). A SIGTERM ends the run after the step, saved.
 """
 
 from __future__ import annotations
@@ -10,11 +11,13 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import math
+import signal
 import sys
 import time
 from pathlib import Path
 
 import torch
+
 from parcela_inference.networks import Model, build_highresnet, build_unet
 from parcela_training import checkpoint
 from parcela_training.cohort import read_split
@@ -34,7 +37,7 @@ class Run:
         torch.manual_seed(settings.seed)
         self.generator = torch.Generator().manual_seed(settings.seed)
         self.trainee = trainee(settings)
-        self.modules = self.trainee.modules().to(memory_format=torch.channels_last_3d)
+        self.modules = self.trainee.modules().to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         self.average = checkpoint.Average(self.trainee.network)
         self.optimiser = torch.optim.AdamW(
             self.modules.parameters(),
@@ -42,6 +45,11 @@ class Run:
             weight_decay=settings.weight_decay,
         )
         self.progress = checkpoint.Progress()
+        self.stopped = False
+
+    def stop(self, *_: object) -> None:
+        """Ask the run to end after this step, with its state saved: a signal handler."""
+        self.stopped = True
 
     @property
     def file(self) -> Path:
@@ -74,7 +82,7 @@ class Run:
         self.modules.train()
         saved = time.monotonic()
         losses: list[float] = []
-        while self.progress.step < self.steps:
+        while self.progress.step < self.steps and not self.stopped:
             losses.append(self.step(samples))
             if self.progress.step % LOG_STEPS == 0:
                 self._log(losses)
@@ -90,11 +98,17 @@ class Run:
         for group in self.optimiser.param_groups:
             group["lr"] = learning_rate(self.settings, self.progress.step, self.steps)
         sample = samples.draw(self.generator, self.settings.augmented)
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.mixed_precision):
             loss = self.trainee.loss(sample, self.progress.step, self.generator)
         self.optimiser.zero_grad(set_to_none=True)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.modules.parameters(), self.settings.clip_norm)
+        parameters = list(self.modules.parameters())
+        norm = torch.nn.utils.clip_grad_norm_(parameters, self.settings.clip_norm)
+        if not norm.isfinite():
+            raise FloatingPointError(
+                f"the gradient of step {self.progress.step} is not finite: the checkpoint before "
+                "it is sound; resume with another seed or a lower learning rate"
+            )
         self.optimiser.step()
         self.progress.step += 1
         self.progress.seconds += time.monotonic() - started
@@ -152,6 +166,8 @@ def main() -> None:
     run = Run(settings, arguments.out, arguments.steps)
     if arguments.resume and run.file.exists():
         run.resume()
+    checkpoint.add_history(run.out, run.progress.step, run.steps, settings)
+    signal.signal(signal.SIGTERM, run.stop)
     run.train(Samples(read_split(arguments.prepared, "train")))
 
 

@@ -10,22 +10,32 @@ forward, to rounding.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from monai.networks.nets import UNet
-from parcela_inference.networks import CLASSES
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
-# oneDNN's bf16 convolution runs three times faster on 128 channels than on 117.
-PADDED_CLASSES = 128
 EPSILON = 1e-5
 
 
 def trunk(unet: UNet, image: Tensor) -> Tensor:
     """(B, 1, I, J, K) → (B, 32, I/2, J/2, K/2): what enters the last up block."""
-    features: Tensor = unet.model[1](unet.model[0](image))
+    encode, inner, _ = unet.model.children()
+    features: Tensor = inner(encode(image))
     return features
+
+
+def top_layers(unet: UNet) -> tuple[nn.ConvTranspose3d, nn.PReLU, nn.Conv3d]:
+    """The top block's three layers with parameters: transposed convolution, PReLU, convolution."""
+    top = unet.get_submodule("model.2")
+    found = (
+        top.get_submodule("0.conv"),
+        top.get_submodule("0.adn.A"),
+        top.get_submodule("1.conv.unit0.conv"),
+    )
+    return cast(tuple[nn.ConvTranspose3d, nn.PReLU, nn.Conv3d], found)
 
 
 def statistics(
@@ -38,16 +48,17 @@ def statistics(
     ``offset`` (0 or 1 per axis) they are estimated from every other position of each axis only,
     an eighth of the volume at an eighth of the cost.
     """
-    upsample = unet.model[2][0].conv
+    upsample, _, _ = top_layers(unet)
     neighbours = _neighbourhoods(features.float(), offset)
     mean = neighbours.mean(dim=1)
     covariance = _covariance(neighbours - mean[:, None], features.dtype)
     taps = _parity_taps(upsample.weight.float())
-    parity_mean = torch.einsum("bn,pno->bpo", mean, taps) + upsample.bias.float()
+    parity_mean = torch.einsum("bn,pno->bpo", mean, taps) + cast(Tensor, upsample.bias).float()
     parity_variance = torch.einsum("pno,bnm,pmo->bpo", taps, covariance, taps)
     total_mean = parity_mean.mean(dim=1)
     spread = (parity_mean - total_mean[:, None]).square()
-    return total_mean, (parity_variance + spread).mean(dim=1)
+    # bf16 can round a variance near zero to below it.
+    return total_mean, (parity_variance + spread).mean(dim=1).clamp_min(0)
 
 
 def _neighbourhoods(features: Tensor, offset: tuple[int, int, int] | None) -> Tensor:
@@ -97,26 +108,23 @@ def top_block(
 
     ``starts`` and ``size`` are output voxels and even; ``features`` is (1, 32, I/2, J/2, K/2).
     """
-    upsample, activation = unet.model[2][0].conv, unet.model[2][0].adn.A
-    last = unet.model[2][1].conv.unit0.conv
-    extra = PADDED_CLASSES - CLASSES
+    upsample, activation, last = top_layers(unet)
     raised = functional.conv_transpose3d(
         _feature_patches(features, starts, size),
-        functional.pad(upsample.weight, (0, 0, 0, 0, 0, 0, 0, extra)),
-        functional.pad(upsample.bias, (0, extra)),
+        upsample.weight,
+        upsample.bias,
         stride=2,
         padding=1,
         output_padding=1,
     )[..., 1:-1, 1:-1, 1:-1]
-    mean, variance = (functional.pad(moment, (0, extra)) for moment in moments)
+    mean, variance = moments
     scale = torch.rsqrt(variance + EPSILON)
     shift = (-mean * scale)[..., None, None, None].to(raised.dtype)
     normal = activation(raised * scale[..., None, None, None].to(raised.dtype) + shift)
     normal = normal * _inside(features, starts, size).to(normal.dtype)
     normal = normal.contiguous(memory_format=torch.channels_last_3d)
-    weight = functional.pad(last.weight, (0, 0, 0, 0, 0, 0, 0, extra, 0, extra))
-    scores = functional.conv3d(normal, weight, functional.pad(last.bias, (0, extra)))
-    return (scores + normal[..., 1:-1, 1:-1, 1:-1])[:, :CLASSES]
+    scores: Tensor = last(normal)[..., 1:-1, 1:-1, 1:-1]
+    return scores + normal[..., 1:-1, 1:-1, 1:-1]
 
 
 def _feature_patches(

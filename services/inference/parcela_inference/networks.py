@@ -53,7 +53,7 @@ def build_highresnet(variant: Variant = "modern") -> HighResNet:
     """
     network = HighResNet(spatial_dims=3, in_channels=1, out_channels=CLASSES)
     if variant == "modern":
-        network.blocks[-1].adn.A = torch.nn.Identity()
+        network.blocks[-1].adn.A = torch.nn.Identity()  # type: ignore[union-attr]
     elif variant != "thesis":
         raise ValueError(f"there is no variant called {variant!r}: choose 'thesis' or 'modern'")
     return network

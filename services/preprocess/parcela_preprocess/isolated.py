@@ -6,16 +6,13 @@ is taken by voxel index (ITK and nibabel read the same header differently).
 
 from __future__ import annotations
 
-import json
-import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Arrays = dict[str, NDArray[Any]]
+from parcela.isolation import Arrays, answer
 
 
 def robex(*, image: NDArray[np.float32], affine: NDArray[np.float64], seed: int = 0) -> Arrays:
@@ -80,18 +77,5 @@ def n4(
 TASKS: dict[str, Callable[..., Arrays]] = {"robex": robex, "deepbet": deepbet, "n4": n4}
 
 
-def main(folder: Path) -> None:
-    """Do the task described in ``folder``; leave ``out-*.npy``, or ``problem.txt`` and a non-zero exit code."""
-    order = json.loads((folder / "task.json").read_text())
-    arrays = {path.stem.removeprefix("in-"): np.load(path) for path in folder.glob("in-*.npy")}
-    try:
-        found = TASKS[order["task"]](**arrays, **order["options"])
-    except Exception as error:
-        (folder / "problem.txt").write_text(f"{type(error).__name__}: {error}")
-        raise
-    for name, array in found.items():
-        np.save(folder / f"out-{name}.npy", array)
-
-
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    answer(TASKS)

@@ -178,7 +178,7 @@ def _trail(volume: Volume, done: dict[str, Any], names: list[str]) -> GeometryTr
 def _mask_on_scan(done: dict[str, Any], volume: Volume) -> NDArray[np.uint8]:
     """The brain mask in the scan's own array order, (X, Y, Z) uint8."""
     if MASK not in done:
-        return (volume.data > volume.data.min()).astype(np.uint8)
+        return np.asarray(volume.data > volume.data.min(), np.uint8)
     mask: MetaTensor = done[MASK]
     turn = ornt_transform(
         io_orientation(np.asarray(mask.affine)), io_orientation(volume.geometry.affine)

@@ -13,8 +13,9 @@ from monai.transforms import MapTransform
 from numpy.typing import NDArray
 
 from parcela.geometry import Geometry
+from parcela.isolation import run_isolated
+from parcela_preprocess import isolated
 from parcela_preprocess.brain import brain_of_stripped, check_brain
-from parcela_preprocess.isolation import run_isolated
 
 MASK = "brain_mask"
 STRIPPED_BEFORE = "the scan is already skull-stripped: its own brain was taken as it is"
@@ -63,7 +64,11 @@ class _SkullStripd(MapTransform):
         return done
 
     def extract(self, array: NDArray[np.float32], geometry: Geometry) -> NDArray[np.bool_]:
-        found = run_isolated(self.task, {"image": array, "affine": geometry.orthonormal_affine()})
+        found = run_isolated(
+            self.task,
+            {"image": array, "affine": geometry.orthonormal_affine()},
+            module=isolated.__name__,
+        )
         return np.asarray(found["mask"] > 0)
 
 

@@ -1,7 +1,9 @@
-"""Run ROBEX, N4 and deepbet in a child process, with a limit of time and of memory.
+"""Run a native program's task in a child process, with a limit of time and of memory.
 
-They are native programs that may crash, hang or eat the machine on an unlucky scan; then that scan fails, with a
-reason, and nothing else does. Arrays go over as ``.npy`` files in a private folder that is erased afterwards.
+ROBEX, ANTs and deepbet may crash, hang or eat the machine on an unlucky scan; then that scan fails, with a reason, and
+nothing else does. Arrays go over as ``.npy`` files in a private folder that is erased afterwards.
+
+A module of tasks holds functions from arrays to arrays and ends with ``if __name__ == "__main__": answer(TASKS)``.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,8 @@ from numpy.typing import NDArray
 from parcela.errors import LimitExceeded, StepFailed, Unavailable
 from parcela.settings import settings
 
+Arrays = dict[str, NDArray[Any]]
+
 POLL_S = 0.1
 GRACE_S = 2.0
 
@@ -35,29 +39,25 @@ def run_isolated(
     arrays: Mapping[str, NDArray[Any]],
     options: Mapping[str, object] | None = None,
     *,
-    module: str = "parcela_preprocess.isolated",
-) -> dict[str, NDArray[Any]]:
+    module: str,
+) -> Arrays:
     """Call a task in a child process of its own session.
 
     Args:
-        task: the name of the task, a key of ``TASKS`` in ``parcela_preprocess.isolated``.
+        task: the name of the task, a key of the module's ``TASKS``.
         arrays: its arrays, by parameter name.
         options: its other parameters (JSON values).
-        module: what the child runs: that module, or one that adds tasks of its own and then does as it does.
+        module: the module of tasks, which the child runs, such as ``parcela_preprocess.isolated``.
 
     Returns:
         The arrays it returned, by name.
 
     Raises:
-        StepFailed: it crashed or refused the scan; the message says how.
+        StepFailed: it crashed, refused the scan, or found no room to work in; the message says how.
         LimitExceeded: it was stopped at the limit of time or memory (settings).
     """
     with private_folder() as folder:
-        for name, array in arrays.items():
-            np.save(folder / f"in-{name}.npy", array)
-        (folder / "task.json").write_text(
-            json.dumps({"task": task, "options": dict(options or {})})
-        )
+        _write_order(folder, task, arrays, options or {})
         with (folder / "log").open("wb") as log:
             child = subprocess.Popen(
                 [sys.executable, "-m", module, str(folder)],
@@ -79,6 +79,23 @@ def run_isolated(
         }
 
 
+def answer(tasks: Mapping[str, Callable[..., Arrays]]) -> None:
+    """The child's side: do the task described in the folder that the command line names.
+
+    Leaves ``out-*.npy`` there, or ``problem.txt`` and a non-zero exit code.
+    """
+    folder = Path(sys.argv[1])
+    order = json.loads((folder / "task.json").read_text())
+    arrays = {path.stem.removeprefix("in-"): np.load(path) for path in folder.glob("in-*.npy")}
+    try:
+        found = tasks[order["task"]](**arrays, **order["options"])
+    except Exception as error:
+        (folder / "problem.txt").write_text(f"{type(error).__name__}: {error}")
+        raise
+    for name, array in found.items():
+        np.save(folder / f"out-{name}.npy", array)
+
+
 @contextmanager
 def private_folder() -> Iterator[Path]:
     """A temporary folder only we can read, whose path has no space (``runROBEX.sh`` does not quote paths)."""
@@ -94,6 +111,20 @@ def private_folder() -> Iterator[Path]:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write_order(
+    folder: Path, task: str, arrays: Mapping[str, NDArray[Any]], options: Mapping[str, object]
+) -> None:
+    try:
+        for name, array in arrays.items():
+            np.save(folder / f"in-{name}.npy", array)
+        (folder / "task.json").write_text(json.dumps({"task": task, "options": dict(options)}))
+    except OSError as error:
+        raise StepFailed(
+            f"{task} could not begin: {folder.parent} takes no temporary files ({error.strerror or error}): "
+            "free some space there, or set TMPDIR to another folder"
+        ) from error
 
 
 def _environment(folder: Path) -> dict[str, str]:

@@ -1,0 +1,1 @@
+"""Bronze labels: the AAL atlas registered to a scan, opened, and checked."""

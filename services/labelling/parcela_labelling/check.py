@@ -1,0 +1,115 @@
+"""Did this registration work? An automatic check that names what is wrong in plain words.
+
+No single number tells. A registration that folded space, that brought the brains' outlines but not their inside
+together, or that squeezed regions to sizes nobody has, fails by one of these and passes the others.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parcela.atlas import region
+from parcela_labelling.measures import measures
+from parcela_labelling.reference import volume_z
+from parcela_labelling.register import Registration
+
+Verdict = Literal["ok", "doubtful", "failed"]
+SCHEMA_VERSION = 1
+UNUSUAL_Z = 3.5  # a region's volume beyond this is listed
+
+
+@dataclass(frozen=True)
+class Limit:
+    """From which value of a measure on a registration is doubtful, or failed; ``sense`` 1: high values are bad."""
+
+    measure: str
+    doubtful: float
+    failed: float
+    sense: Literal[1, -1]
+    words: str
+
+    def verdict(self, value: float) -> Verdict:
+        """The verdict by this measure alone; a value that is not a number has failed."""
+        bad = value * self.sense
+        if not bad <= self.failed * self.sense:
+            return "failed"
+        return "doubtful" if bad > self.doubtful * self.sense else "ok"
+
+
+LIMITS = (
+    Limit("overlap", 0.92, 0.85, -1, "the atlas's brain and the scan's cover each other badly"),
+    Limit("similarity", 0.60, 0.50, -1, "the atlas's brain does not look like the scan inside"),
+    Limit("labels_inside", 0.955, 0.90, -1, "labels lie outside the scan's brain"),
+    Limit("brain_labelled", 0.66, 0.55, -1, "much of the scan's brain bears no label"),
+    Limit("volume_z_rms", 1.5, 2.2, 1, "region volumes are far from those of other adults"),
+    Limit("regions_missing", 0, 5, 1, "regions of the atlas have no voxel"),
+    Limit("folded_share", 0.0005, 0.01, 1, "the deformation folds space onto itself"),
+    Limit("jacobian_p1", 0.25, 0.10, -1, "the deformation squeezes parts of the brain too much"),
+    Limit("jacobian_p99", 4.0, 10.0, 1, "the deformation stretches parts of the brain too much"),
+    Limit("affine_scale_low", 0.55, 0.35, -1, "the scan's brain is far larger than the atlas's"),
+    Limit("affine_scale_high", 1.8, 2.9, 1, "the scan's brain is far smaller than the atlas's"),
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """The verdict on one registration.
+
+    Attributes:
+        verdict: ``ok``, ``doubtful`` (look at the picture), ``failed`` (do not use the labels).
+        reasons: what is wrong, one sentence each; empty when all is well.
+        measures: every number that was looked at, see ``docs/labelling.md``.
+        unusual_regions: region name and z of its volume, for those beyond 3.5 standard deviations.
+    """
+
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    measures: dict[str, float]
+    unusual_regions: dict[str, float]
+
+    def to_json(self) -> str:
+        """As JSON, with the limits that the measures were held against; a measure that is no number becomes null."""
+        record: dict[str, Any] = {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        record["measures"] = {
+            name: value if np.isfinite(value) else None for name, value in self.measures.items()
+        }
+        record["limits"] = {
+            limit.measure: {"doubtful": limit.doubtful, "failed": limit.failed} for limit in LIMITS
+        }
+        return json.dumps(record, indent=2, allow_nan=False) + "\n"
+
+    def warning(self) -> str | None:
+        """One sentence for the manifest; None when all is well."""
+        if self.verdict == "ok":
+            return None
+        remedy = "look at the picture" if self.verdict == "doubtful" else "do not use these labels"
+        return f"registration {self.verdict}: {'; '.join(self.reasons)}: {remedy}"
+
+
+def check_registration(image: NDArray[np.float32], found: Registration) -> Check:
+    """Hold a registration against the limits.
+
+    Args:
+        image: (I, J, K) float32, a brain, 0 outside.
+        found: the atlas on the same grid, its labels *before* any opening.
+    """
+    z = volume_z(found.labels)
+    values = {name: round(value, 5) for name, value in measures(image, found, z).items()}
+    verdicts = [(limit, limit.verdict(values[limit.measure])) for limit in LIMITS]
+    reasons = tuple(
+        f"{limit.words} ({limit.measure} {values[limit.measure]:.3g}, usual is "
+        f"{'below' if limit.sense == 1 else 'above'} {limit.doubtful:g})"
+        for limit, verdict in verdicts
+        if verdict != "ok"
+    )
+    order: tuple[Verdict, ...] = ("failed", "doubtful", "ok")
+    worst = next(kind for kind in order if kind in {verdict for _, verdict in verdicts} | {"ok"})
+    unusual = {
+        region(int(i) + 1).name: round(float(z[i]), 2) for i in np.flatnonzero(abs(z) > UNUSUAL_Z)
+    }
+    return Check(worst, reasons, values, unusual)

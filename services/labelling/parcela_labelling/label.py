@@ -1,0 +1,86 @@
+"""``label(image, trail)``: the one function that the command, the service and the training all call."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parcela.settings import settings
+from parcela.trail import GeometryTrail
+from parcela_labelling.check import Check, check_registration
+from parcela_labelling.opening import Opening, open_labels
+from parcela_labelling.register import Method, register
+from parcela_labelling.transforms import Transforms
+
+
+@dataclass(frozen=True, eq=False)
+class Labelling:
+    """A bronze label: AAL carried over to one image by registration.
+
+    Attributes:
+        labels: (I, J, K) uint8 on the image's grid, ids 0 to 116, opened.
+        registered: the same before the opening.
+        transforms: between the scan's world and Colin27's.
+        check: whether the registration can be trusted.
+        seconds: per step, in order.
+        warnings: what a user should know, one sentence each.
+    """
+
+    labels: NDArray[np.uint8]
+    registered: NDArray[np.uint8]
+    transforms: Transforms
+    check: Check
+    seconds: dict[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def label(
+    image: NDArray[np.float32],
+    trail: GeometryTrail,
+    *,
+    opening: Opening = "modern",
+    method: Method = "SyN",
+    on_step: Callable[[str], None] | None = None,
+) -> Labelling:
+    """Label a preprocessed image by registering the atlas to it.
+
+    Args:
+        image: (91, 122, 123) float32 in [0, 1], a brain, 0 outside.
+        trail: from the scan's grid to this one.
+        opening: ``thesis`` or ``modern``, see ``open_labels``.
+        method: antspyx's ``type_of_transform``.
+        on_step: called with each step's name as it begins.
+
+    Raises:
+        StepFailed: ANTs crashed, refused the image, or went over a limit. A registration that ran and went wrong is no
+            error: ``check`` tells.
+    """
+    seconds: dict[str, float] = {}
+
+    @contextmanager
+    def step(name: str) -> Iterator[None]:
+        if on_step is not None:
+            on_step(name)
+        begun = time.perf_counter()
+        yield
+        seconds[name] = round(time.perf_counter() - begun, 3)
+
+    with step("registration"):
+        found = register(image, trail, method=method)
+    with step("opening"):
+        labels = open_labels(found.labels, opening)
+    with step("check"):
+        check = check_registration(image, found)
+    return Labelling(labels, found.labels, found.transforms, check, seconds, _warnings(check))
+
+
+def _warnings(check: Check) -> tuple[str, ...]:
+    threads = settings().itk_threads
+    repeats = f"registered with {threads} threads: another run gives slightly different labels"
+    found = (check.warning(), repeats if threads > 1 else None)
+    return tuple(sentence for sentence in found if sentence is not None)

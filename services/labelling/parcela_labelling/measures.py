@@ -1,0 +1,67 @@
+"""What is measured on a registration; ``docs/labelling.md`` says what each number means."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parcela.atlas import CLASS_COUNT, REGION_COUNT
+from parcela_labelling.jacobian import jacobian_determinant
+from parcela_labelling.register import Registration
+
+JACOBIAN_PERCENTILES = (1, 50, 99)
+
+
+def measures(
+    image: NDArray[np.float32], found: Registration, z: NDArray[np.float64]
+) -> dict[str, float]:
+    """Every number by its name.
+
+    Args:
+        image: (I, J, K) float32, a brain, 0 outside.
+        found: the atlas on the same grid, its labels before any opening.
+        z: (116,), as ``volume_z`` has it.
+    """
+    brain, atlas, labelled = image > 0, found.brain > 0, found.labels > 0
+    both = brain & atlas
+    scale = float(np.linalg.det(found.transforms.affine[:3, :3]))
+    present = np.count_nonzero(np.bincount(found.labels.ravel(), minlength=CLASS_COUNT)[1:])
+    return {
+        "overlap": 2 * _share(both, brain) / (1 + _share(atlas, brain)),
+        "similarity": _correlation(image[both], found.brain[both]),
+        "labels_inside": _share(labelled & brain, labelled),
+        "brain_labelled": _share(labelled & brain, brain),
+        "volume_z_rms": float(np.sqrt((z**2).mean())),
+        "volume_z_worst": float(abs(z).max()),
+        "regions_missing": float(REGION_COUNT - present),
+        "affine_scale_low": scale,
+        "affine_scale_high": scale,
+        **_deformation(found, brain),
+    }
+
+
+def _share(part: NDArray[np.bool_], whole: NDArray[np.bool_]) -> float:
+    """How many voxels ``part`` has for each of ``whole``; NaN where that has none."""
+    return float(part.sum()) / float(whole.sum()) if whole.any() else float("nan")
+
+
+def _correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    """Pearson's; NaN where there is nothing to correlate."""
+    if one.size < 2 or one.std() == 0 or other.std() == 0:
+        return float("nan")
+    return float(np.corrcoef(one, other)[0, 1])
+
+
+def _deformation(found: Registration, brain: NDArray[np.bool_]) -> dict[str, float]:
+    """Percentiles of the warp's Jacobian determinant inside the brain, and the share of it that is folded."""
+    warp = found.transforms.warp
+    inside = jacobian_determinant(warp)[brain] if warp is not None else np.ones(1)
+    if not inside.size:
+        inside = np.full(1, np.nan)
+    low, middle, high = np.percentile(inside, JACOBIAN_PERCENTILES)
+    return {
+        "jacobian_p1": float(low),
+        "jacobian_p50": float(middle),
+        "jacobian_p99": float(high),
+        "folded_share": float((inside <= 0).mean()),
+    }

@@ -1,0 +1,86 @@
+"""The atlas registered to one preprocessed image, in a child process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parcela.errors import BadRequest
+from parcela.geometry import Geometry
+from parcela.isolation import run_isolated
+from parcela.trail import GeometryTrail
+from parcela_labelling import isolated
+from parcela_labelling.colin27 import Atlas, colin27
+from parcela_labelling.transforms import AFFINE, INVERSE_WARP, WARP, Transforms
+
+Method = Literal["SyN", "antsRegistrationSyNQuick[s]", "Affine"]
+FILES = {"affine": AFFINE, "warp": WARP, "inverse_warp": INVERSE_WARP}
+
+
+@dataclass(frozen=True, eq=False)
+class Registration:
+    """The atlas on the image's grid, before any opening.
+
+    Attributes:
+        labels: (I, J, K) uint8, ids 0 to 116.
+        brain: (I, J, K) float32, the atlas's brain, interpolated linearly, 0 outside.
+        transforms: between the scan's world and Colin27's.
+    """
+
+    labels: NDArray[np.uint8]
+    brain: NDArray[np.float32]
+    transforms: Transforms
+
+
+def register(
+    image: NDArray[np.float32],
+    trail: GeometryTrail,
+    *,
+    method: Method = "SyN",
+    atlas: Atlas | None = None,
+) -> Registration:
+    """Register the atlas's brain to an image with ANTs, and carry its labels over.
+
+    The image is placed in the *scan's* world, so that the transforms hold for the scan's own coordinates. With one
+    thread of ITK (the default setting) and the fixed seed of the isolation the result repeats exactly; antspyx's own
+    ``random_seed`` has no effect, and two threads differ from run to run.
+
+    Args:
+        image: (I, J, K) float32, as ``preprocess`` leaves it: a brain, 0 outside.
+        trail: from the scan's grid to this one.
+        method: antspyx's ``type_of_transform``: SyN, its quick variant, or an affine registration only.
+        atlas: what to register; Colin27 with AAL unless given.
+
+    Raises:
+        BadRequest: the method is not one of these. StepFailed: ANTs crashed or refused the image.
+    """
+    if method not in get_args(Method):
+        raise BadRequest(f"method={method!r}: choose from {', '.join(get_args(Method))}")
+    known = atlas or colin27()
+    found = run_isolated(
+        "register",
+        {
+            "image": image,
+            "image_frame": _frame(Geometry.of_grid(trail.model_shape, trail.model_affine)),
+            "brain": known.brain,
+            "labels": known.labels,
+            "atlas_frame": _frame(known.geometry),
+        },
+        {"type_of_transform": method},
+        module=isolated.__name__,
+    )
+    files = {name: found[kind].tobytes() for kind, name in FILES.items() if kind in found}
+    return Registration(found["labels"], found["brain"], Transforms(files))
+
+
+def _frame(geometry: Geometry) -> NDArray[np.float64]:
+    """(5, 3): origin, spacing and the rows of the direction, as ITK wants them.
+
+    Rounded to 32 bits, which is all that a NIfTI header holds: whoever registers the preprocessed image from its file
+    starts from the same numbers. SyN amplifies even this rounding (a mean Dice of 0.98 between with and without).
+    """
+    origin, spacing, direction = geometry.itk_frame()
+    return np.vstack([origin, spacing, direction]).astype(np.float32).astype(np.float64)

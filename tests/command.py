@@ -1,0 +1,65 @@
+"""The ``parcela`` command as a user runs it: in a process of its own, with its streams, exit code and memory."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+PARCELA = (sys.executable, "-m", "parcela_cli.app")
+
+# A small process between, because Linux counts the memory of the one that forks (pytest, with PyTorch in it) into the
+# peak of its child.
+WATCH = """
+import os, resource, sys
+code = os.spawnv(os.P_WAIT, sys.argv[2], sys.argv[2:])
+peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+open(sys.argv[1], "w").write(str(peak if sys.platform == "darwin" else peak * 1024))
+sys.exit(code if code >= 0 else 128 - code)
+"""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """How a command ended.
+
+    Attributes:
+        code: its exit code (128 + the signal's number when a signal ended it).
+        out: its standard output.
+        err: its standard error.
+        peak_bytes: the most memory that was resident.
+    """
+
+    code: int
+    out: str
+    err: str
+    peak_bytes: int
+
+
+def parcela(
+    *arguments: str | Path, timeout_s: float = 300, env: dict[str, str] | None = None
+) -> Finished:
+    """Run the command to its end; at ``timeout_s`` it is killed, with what it started, and the test fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        peak = Path(folder) / "peak"
+        watched = [sys.executable, "-S", "-I", "-c", WATCH, str(peak), *PARCELA]
+        process = subprocess.Popen(
+            [*watched, *map(str, arguments)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "COLUMNS": "200", **(env or {})},
+            start_new_session=True,
+        )
+        try:
+            out, err = process.communicate(timeout=timeout_s)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+            raise
+        return Finished(process.returncode, out, err, int(peak.read_text()))

@@ -1,0 +1,60 @@
+"""Settings: one default each, changed by the environment, refused when they make no sense."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from parcela.settings import Settings
+
+
+def test_given_a_bare_environment_then_thread_counts_do_not_depend_on_the_machine() -> None:
+    found = Settings()
+    assert (found.itk_threads, found.torch_threads) == (1, 2)
+
+
+def test_given_a_bare_environment_then_the_limits_are_those_documented() -> None:
+    found = Settings()
+    assert found.max_voxels == 512**3
+    assert found.max_bytes == 2 * 1024**3
+    assert found.weights is None
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("itk_threads", "3", 3),
+        ("torch_threads", "8", 8),
+        ("step_timeout_s", "0.5", 0.5),
+        ("step_memory_mb", "100", 100),
+        ("max_voxels", "1000", 1000),
+        ("max_bytes", "5000", 5000),
+        ("weights", "some/where", Path("some/where")),
+    ],
+)
+def test_given_a_variable_of_the_environment_then_it_counts(
+    name: str, text: str, value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"PARCELA_{name.upper()}", text)
+    assert getattr(Settings(), name) == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("itk_threads", "0"),
+        ("torch_threads", "many"),
+        ("step_timeout_s", "-1"),
+        ("step_memory_mb", "0"),
+        ("max_voxels", "0"),
+        ("max_bytes", "-5"),
+    ],
+)
+def test_given_a_value_that_makes_no_sense_then_it_is_refused_by_name(
+    name: str, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(f"PARCELA_{name.upper()}", text)
+    with pytest.raises(ValidationError, match=name):
+        Settings()

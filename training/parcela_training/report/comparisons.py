@@ -1,0 +1,66 @@
+"""Networks compared on the same images, within a run or between two runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import combinations, product
+
+import numpy as np
+
+from parcela_training.evaluation import Evaluation
+from parcela_training.report.record import NetworkRun, RunRecord
+from parcela_training.statistics import Comparison, compare
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two networks, by title, against the same labels: the first's mean Dice minus the second's."""
+
+    first: str
+    second: str
+    against: str
+    result: Comparison
+
+
+def pairs(record: RunRecord) -> Iterator[Pair]:
+    """Every two networks of a run that were evaluated on common images against the same labels."""
+    for one, two in combinations(record.all_networks, 2):
+        for first, second in product(one.evaluations, two.evaluations):
+            result = paired(first, second) if first.against == second.against else None
+            if result:
+                yield Pair(one.title, two.title, first.against, result)
+
+
+def paired(first: Evaluation, second: Evaluation) -> Comparison | None:
+    """Mean Dice of the images that both have, matched by name; None where they share none."""
+    common = sorted(set(first.images) & set(second.images))
+    if not common:
+        return None
+    values = []
+    for evaluation in (first, second):
+        place = {image: index for index, image in enumerate(evaluation.images)}
+        values.append(evaluation.per_image[np.array([place[image] for image in common])])
+    return compare(*values)
+
+
+def side_by_side(first: RunRecord, second: RunRecord, names: tuple[str, str]) -> RunRecord:
+    """The first run with the second's networks beside its own, each marked with its run's name.
+
+    The report of what comes back compares the two runs.
+    """
+    own = _marked(first.all_networks, names[0])
+    other = _marked(second.all_networks, names[1])
+    remarks = [
+        f"{name}: preset {run.preset}, {run.cohort}, {run.hardware}."
+        for name, run in zip(names, (first, second), strict=True)
+    ]
+    for name, run in zip(names, (first, second), strict=True):
+        remarks += [f"{name}: {remark}" for remark in run.remarks]
+    return replace(first, networks=own, beside=other, remarks=tuple(remarks))
+
+
+def _marked(networks: tuple[NetworkRun, ...], name: str) -> tuple[NetworkRun, ...]:
+    return tuple(
+        replace(run, origin=f"{name}, {run.origin}" if run.origin else name) for run in networks
+    )
