@@ -58,7 +58,8 @@ def _accelerator() -> Iterator[Finding]:
 
 
 def _weights() -> Iterator[Finding]:
-    from parcela_inference.weights import MODELS, load_weights, read_card
+    from parcela_inference.card import MODELS, read_card
+    from parcela_inference.weights import load_weights
 
     for name in MODELS:
         card = read_card(name)

@@ -138,6 +138,7 @@ def labels_on_scan(labels: NDArray[np.uint8], trail: GeometryTrail) -> NDArray[n
 
     from parcela_inference.native import to_scan
 
+    torch.set_num_threads(settings().torch_threads)
     scores = torch.zeros((*labels.shape, CLASS_COUNT), dtype=torch.float16)
     scores.scatter_(-1, torch.from_numpy(labels).long()[..., None], 1.0)
     return to_scan(scores, trail)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parcela_inference.weights import MODELS, read_card
+from parcela_inference.card import MODELS, read_card
 
 
 def list_models() -> None:

@@ -65,7 +65,7 @@ class Options:
 
     def weights(self) -> dict[str, str | None]:
         """SHA-256 of the weights in use, by network."""
-        from parcela_inference.weights import MODELS, read_card
+        from parcela_inference.card import MODELS, read_card
 
         chosen = MODELS if self.model == "both" else (self.model,)
         return {name: read_card(name).sha256 for name in chosen}

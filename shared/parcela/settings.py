@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class Settings(BaseSettings):
     """What an installation may change without touching code."""
 
-    model_config = SettingsConfigDict(env_prefix="PARCELA_")
+    model_config = SettingsConfigDict(env_prefix="PARCELA_", env_ignore_empty=True)
 
     itk_threads: int = Field(1, ge=1, description="threads of ANTs (N4, registration)")
     torch_threads: int = Field(2, ge=1, description="threads of PyTorch on a CPU")

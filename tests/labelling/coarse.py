@@ -53,6 +53,7 @@ def scan() -> tuple[NDArray[np.float32], NDArray[np.uint8], GeometryTrail]:
     smooth = ndimage.uniform_filter(fine.brain, 3)
     image = ndimage.map_coordinates(smooth, where, order=1).reshape(SHAPE)
     truth = ndimage.map_coordinates(fine.labels, where, order=0).reshape(SHAPE)
-    image[ndimage.map_coordinates(fine.brain, where, order=0).reshape(SHAPE) == 0] = 0
+    tissue = truth + ndimage.map_coordinates(fine.brain, where, order=0).reshape(SHAPE) > 0
+    image = np.where(tissue, np.maximum(image, 1), 0)
     trail = GeometryTrail(SHAPE, affine, SHAPE, affine, (0.0, 0.0, 0.0), ())
     return (image / image.max()).astype(np.float32), truth, trail

@@ -89,7 +89,7 @@ def test_given_a_grid_of_our_own_when_its_header_is_read_back_then_it_is_the_sam
     again = Geometry.from_header(geometry.header)
     assert again.shape == shape
     np.testing.assert_allclose(again.affine, affine, atol=1e-4)  # float32 in the header
-    # Near half a turn the quaternion's fourth part, which NIfTI leaves out, is known to the root of float32's precision.
+    # Near half a turn the quaternion's fourth part, which NIfTI leaves out, is known to the root of float32's eps.
     np.testing.assert_allclose(geometry.header.get_qform(), affine, atol=0.02)
     assert geometry.orientation_known
 

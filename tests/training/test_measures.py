@@ -134,10 +134,10 @@ def test_given_a_region_that_either_map_lacks_when_measured_then_it_has_no_dista
 @pytest.mark.filterwarnings("ignore:.*always_return_as_numpy:FutureWarning")
 def test_given_regions_at_the_edge_when_cut_out_then_distances_equal_those_of_the_whole() -> None:
     predicted, label = cube(7, 0), cube(7, 15)
-    both = (torch.from_numpy((labels == 7)[None, None]) for labels in (predicted, label))
+    one, two = (torch.from_numpy((labels == 7)[None, None]) for labels in (predicted, label))
 
     whole = compute_hausdorff_distance(
-        *both, include_background=True, percentile=95, spacing=(2.0, 1.0, 1.0)
+        one, two, include_background=True, percentile=95, spacing=(2.0, 1.0, 1.0)
     )
 
     found = surface_distances(predicted, label, (2.0, 1.0, 1.0))

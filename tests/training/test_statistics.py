@@ -55,7 +55,7 @@ def test_given_images_with_the_theses_mean_and_sd_when_summarised_then_its_inter
 
     found = summarise(values)
 
-    assert (found.n, found.mean, found.sd) == (200, pytest.approx(0.8164), pytest.approx(0.0895))
+    assert (found.n, found.mean, found.sd) == pytest.approx((200, 0.8164, 0.0895))
     assert f"{100 * found.low:.2f} – {100 * found.high:.2f}" == "80.40 – 82.88"
 
 
@@ -70,7 +70,7 @@ def test_given_four_values_when_summarised_then_the_sd_divides_by_three() -> Non
 
     assert found.sd == pytest.approx(math.sqrt(14 / 3))
     halfwidth = 1.96 * math.sqrt(14 / 3) / 2
-    assert (found.low, found.high) == (pytest.approx(3 - halfwidth), pytest.approx(3 + halfwidth))
+    assert (found.low, found.high) == pytest.approx((3 - halfwidth, 3 + halfwidth))
     assert implied_sd(found.low, found.high, 4) == pytest.approx(found.sd)
 
 
@@ -93,7 +93,7 @@ def test_given_two_data_sets_when_grouped_then_each_has_its_own_summary() -> Non
     found = by_group(np.array([0.1, 0.2, 0.9]), ["b", "b", "a"])
 
     assert list(found) == ["a", "b"]
-    assert (found["a"].n, found["b"].n, found["b"].mean) == (1, 2, pytest.approx(0.15))
+    assert (found["a"].n, found["b"].n, found["b"].mean) == pytest.approx((1, 2, 0.15))
 
 
 def test_given_a_network_better_on_every_image_when_compared_then_both_ways_say_so() -> None:
@@ -115,7 +115,7 @@ def test_given_the_networks_swapped_when_compared_then_only_the_sign_changes() -
 
     assert one.mean_difference == -two.mean_difference
     assert one.p_value == two.p_value
-    assert (one.low, one.high) == (pytest.approx(-two.high), pytest.approx(-two.low))
+    assert (one.low, one.high) == pytest.approx((-two.high, -two.low))
 
 
 def test_given_a_network_and_itself_when_compared_then_nothing_differs() -> None:
@@ -144,10 +144,7 @@ def test_given_many_values_when_resampled_then_the_interval_nears_the_normal_one
     low, high = bootstrap_interval(values, 4000, 0)
 
     found = summarise(values)
-    assert (low, high) == (
-        pytest.approx(found.low, abs=0.015),
-        pytest.approx(found.high, abs=0.015),
-    )
+    assert (low, high) == pytest.approx((found.low, found.high), abs=0.015)
 
 
 def test_given_absent_regions_when_medians_are_taken_then_they_are_left_out_in_silence() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from parcela_inference.networks import Model
+from parcela_inference.card import Model
 from parcela_training.presets import modern
 from parcela_training.samples import OUTSIDE, Sample, Samples
 from parcela_training.train import Run, learning_rate

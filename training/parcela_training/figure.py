@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from safetensors.torch import load_file
 
 from parcela.atlas import color_table
-from parcela_inference.networks import MODEL_SHAPE, Model, build
+from parcela_inference.card import Model
+from parcela_inference.networks import MODEL_SHAPE, build
 from parcela_training.cohort import read_split
 from parcela_training.predict import dice_per_region, predict
 from parcela_training.samples import Samples

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from parcela_inference.networks import Model, Variant
+from parcela_inference.card import Model
+from parcela_inference.networks import Variant
 
 
 @dataclass(frozen=True, slots=True)

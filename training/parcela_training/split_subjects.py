@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from typing import cast
 
-from parcela_training.cohorts.cohort import PARTS, Part, Subject
+from parcela_training.cohorts.cohort import Part, Subject
 
 EXACT = 2000  # images that a part is still short of when the search for an exact sum begins
 
@@ -31,17 +32,28 @@ def interleaved(subjects: Sequence[Subject], seed: int) -> list[Subject]:
 def divide(subjects: list[Subject], counts: tuple[int, int, int]) -> dict[str, Part]:
     """Image id to part, for as near as possible so many images in train, val and test; nobody in two.
 
-    Test and val choose first, being small; train takes what it asks of the rest. At least three subjects are needed.
+    Test and val choose first, being small, and leave someone for each part after them; train takes what it asks of the
+    rest, or all of it where all images are asked for. At least three subjects are needed.
     """
+    everything = sum(counts) == sum(len(subject.images) for subject in subjects)
+    train, val, test = counts
     parts: dict[str, Part] = {}
-    for part, count, followers in zip(reversed(PARTS), reversed(counts), (2, 1, 0), strict=True):
-        sizes = [len(subject.images) for subject in subjects]
-        chosen = nearest_subset(sizes, count)
-        if len(subjects) - len(chosen) < followers:
-            chosen = nearest_subset(sizes[:-followers], count)
-        parts |= {image.id: part for index in chosen for image in subjects[index].images}
-        subjects = [subject for index, subject in enumerate(subjects) if index not in chosen]
+    for part, count, followers in (("test", test, 2), ("val", val, 1), ("train", train, 0)):
+        chosen = _chosen([len(subject.images) for subject in subjects], count, followers)
+        if part == "train" and everything:
+            chosen = set(range(len(subjects)))
+        parts |= dict.fromkeys((i.id for k in chosen for i in subjects[k].images), cast(Part, part))
+        subjects = [subject for k, subject in enumerate(subjects) if k not in chosen]
     return parts
+
+
+def _chosen(sizes: list[int], count: int, followers: int) -> set[int]:
+    """The subset for one part that leaves at least so many subjects, the smallest, for the others."""
+    chosen = nearest_subset(sizes, count)
+    if len(sizes) - len(chosen) >= followers:
+        return chosen
+    large = sorted(sorted(range(len(sizes)), key=lambda k: sizes[k])[followers:])
+    return {large[k] for k in nearest_subset([sizes[k] for k in large], count)}
 
 
 def nearest_subset(sizes: Sequence[int], target: int) -> set[int]:

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import torch
 
-from parcela_inference.networks import Model, build_highresnet, build_unet
+from parcela_inference.card import Model
+from parcela_inference.networks import build_highresnet, build_unet
 from parcela_training import checkpoint
 from parcela_training.cohort import read_split
 from parcela_training.presets import Settings, modern

@@ -123,8 +123,9 @@ def top_block(
     normal = activation(raised * scale[..., None, None, None].to(raised.dtype) + shift)
     normal = normal * _inside(features, starts, size).to(normal.dtype)
     normal = normal.contiguous(memory_format=torch.channels_last_3d)
-    scores: Tensor = last(normal)[..., 1:-1, 1:-1, 1:-1]
-    return scores + normal[..., 1:-1, 1:-1, 1:-1]
+    scores = functional.conv3d(normal, last.weight, last.bias)
+    whole: Tensor = scores + normal[..., 1:-1, 1:-1, 1:-1]
+    return whole
 
 
 def _feature_patches(

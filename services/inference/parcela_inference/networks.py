@@ -13,7 +13,8 @@ import torch
 from monai.networks.nets import HighResNet, UNet
 from torch.nn import functional
 
-Model = Literal["unet", "highresnet"]
+from parcela_inference.card import Model
+
 Variant = Literal["thesis", "modern"]
 
 CLASSES = 117

@@ -13,10 +13,9 @@ import torch
 from numpy.typing import NDArray
 
 from parcela.trail import GeometryTrail
+from parcela_inference.card import MODELS, Model
 from parcela_inference.native import to_scan
-from parcela_inference.networks import Model
 from parcela_inference.scores import class_scores
-from parcela_inference.weights import MODELS
 
 Choice = Literal["unet", "highresnet", "both"]
 Space = Literal["native", "model"]

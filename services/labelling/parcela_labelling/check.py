@@ -51,8 +51,8 @@ LIMITS = (
     Limit("folded_share", 0.0005, 0.01, 1, "the deformation folds space onto itself"),
     Limit("jacobian_p1", 0.25, 0.10, -1, "the deformation squeezes parts of the brain too much"),
     Limit("jacobian_p99", 4.0, 10.0, 1, "the deformation stretches parts of the brain too much"),
-    Limit("affine_scale_low", 0.55, 0.35, -1, "the scan's brain is far larger than the atlas's"),
-    Limit("affine_scale_high", 1.8, 2.9, 1, "the scan's brain is far smaller than the atlas's"),
+    Limit("affine_scale", 0.55, 0.35, -1, "the scan's brain is far larger than the atlas's"),
+    Limit("affine_scale", 1.8, 2.9, 1, "the scan's brain is far smaller than the atlas's"),
 )
 
 
@@ -78,9 +78,15 @@ class Check:
         record["measures"] = {
             name: value if np.isfinite(value) else None for name, value in self.measures.items()
         }
-        record["limits"] = {
-            limit.measure: {"doubtful": limit.doubtful, "failed": limit.failed} for limit in LIMITS
-        }
+        record["limits"] = [
+            {
+                "measure": limit.measure,
+                "bad": "high" if limit.sense == 1 else "low",
+                "doubtful": limit.doubtful,
+                "failed": limit.failed,
+            }
+            for limit in LIMITS
+        ]
         return json.dumps(record, indent=2, allow_nan=False) + "\n"
 
     def warning(self) -> str | None:

@@ -34,8 +34,7 @@ def measures(
         "volume_z_rms": float(np.sqrt((z**2).mean())),
         "volume_z_worst": float(abs(z).max()),
         "regions_missing": float(REGION_COUNT - present),
-        "affine_scale_low": scale,
-        "affine_scale_high": scale,
+        "affine_scale": scale,
         **_deformation(found, brain),
     }
 

@@ -52,7 +52,9 @@ def made_up_network(network: Network, seed: int) -> NetworkRun:
         training_images=40,
         settings={"learning rate": 0.001, "batch size": 2},
         curve=tuple(
-            Epoch(int(k), float(0.2 + np.exp(-k / 6)), float(0.25 + np.exp(-k / 7)) if k % 2 else None)
+            Epoch(
+                int(k), float(0.2 + np.exp(-k / 6)), float(0.25 + np.exp(-k / 7)) if k % 2 else None
+            )
             for k in epochs
         ),
         evaluations=(

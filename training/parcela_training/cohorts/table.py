@@ -44,11 +44,12 @@ def read_table(path: Path) -> Cohort:
         BadRequest: no row or no column of paths, a file that does not exist, a scan listed twice, an id used twice, or
             an unknown split.
     """
-    rows = [_with_known_names(row) for row in _rows(path)]
+    received = _rows(path)
+    rows = [_with_known_names(row) for row in received]
     if not rows or not all(row.get("path") for row in rows):
         raise BadRequest(
             f"{path}: every row needs the path of a scan, in a column `path`; columns found: "
-            f"{listed(rows[0], 20) if rows else 'none'}"
+            f"{listed(received[0], 20) if received else 'none'}"
         )
     _check_files(path, rows)
     wishes = [row.get("id") or bare_name(Path(row["path"])) for row in rows]

@@ -34,7 +34,7 @@ PREPROCESSING: Final = MappingProxyType(
         "3.8": "Step 7, crop: before and after",
         "3.9": "Steps 8 and 9, origin and resize: before and after",
         "3.10": "A preprocessed image",
-        "3.11": "Its label map",
+        "3.11": "The label map of that image",
         "3.12": "The label map over the image",
     }
 )

@@ -50,8 +50,8 @@ def comparison(record: RunRecord) -> Table:
     rows, how = [], ""
     for pair in pairs(record):
         found = pair.result
-        interval = f"{100 * found.low:+.2f} to {100 * found.high:+.2f}"
-        difference = f"{100 * found.mean_difference:+.2f}"
+        interval = f"{_points(found.low)} to {_points(found.high)}"
+        difference = _points(found.mean_difference)
         first_minus_second = f"{pair.first} − {pair.second}"
         p = p_value(found.p_value)
         rows.append((first_minus_second, pair.against, str(found.n), difference, interval, p))
@@ -65,6 +65,10 @@ def comparison(record: RunRecord) -> Table:
         " the test is the two-sided signed-rank test." + how,
         missing="no two networks were evaluated on the same images.",
     )
+
+
+def _points(fraction: float) -> str:
+    return f"{100 * fraction:+.2f}".replace("-", "−")
 
 
 def noise(record: RunRecord) -> Table:

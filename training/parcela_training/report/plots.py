@@ -43,7 +43,7 @@ def draw_boxes(evaluated: Sequence[tuple[str, Evaluation]], which: Which) -> byt
         which: the regions of the highest or of the lowest medians.
     """
     figure = Figure(figsize=(10, 0.6 + 3.4 * len(evaluated)), layout="constrained")
-    panels = figure.subplots(len(evaluated), 1, squeeze=False)[:, 0]
+    panels = figure.subplots(len(evaluated), 1, squeeze=False, sharey=True)[:, 0]
     choose = best_regions if which == "best" else worst_regions
     for axes, (title, evaluation) in zip(panels, evaluated, strict=True):
         ids = choose(evaluation.medians)

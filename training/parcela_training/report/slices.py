@@ -8,6 +8,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
 _nibabel: Any = nib  # its orientation functions carry no types
@@ -117,5 +118,13 @@ def frame(axes: Axes, title: str, right: str, top: str) -> None:
         (top, 0.5, 0.96),
     ):
         axes.text(
-            x, y, letter, transform=axes.transAxes, color=INK, fontsize=8, ha="center", va="center"
+            x,
+            y,
+            letter,
+            transform=axes.transAxes,
+            color=INK,
+            fontsize=9,
+            ha="center",
+            va="center",
+            path_effects=[withStroke(linewidth=2.5, foreground=NIGHT)],  # legible on bright skull
         )

@@ -99,8 +99,11 @@ def _training_row(published: Published, run: NetworkRun | None) -> Row:
 
 def mean_dice(record: RunRecord) -> Table:
     """Table 4.1."""
-    absent = {e.against: e.absent for _, _, e in evaluations(record) if e}
-    lacking = "; ".join(f"{labels} labels: {count} times" for labels, count in absent.items())
+    absent: dict[str, int] = {}
+    for _, _, found in evaluations(record):
+        if found:
+            absent[found.against] = max(found.absent, absent.get(found.against, 0))
+    lacking = ", ".join(f"{count} among {labels} labels" for labels, count in absent.items())
     return Table(
         "4.1",
         "Mean Dice ± SD over the images",
@@ -117,7 +120,7 @@ def mean_dice(record: RunRecord) -> Table:
         "mean in percent and the SD as a rounded fraction: its Table 4.2 implies SDs of "
         f"{HIGHRESNET.implied_sd_dice:.4f} (HighResNet) and {UNET.implied_sd_dice:.4f} (U-Net). "
         f"Our SD is divided by n − {DDOF}. A region that an image's label lacks is left out of that "
-        f"image's mean ({lacking or 'no label was compared'}).",
+        f"image's mean; so absent: {lacking or 'no label was compared'}.",
     )
 
 
