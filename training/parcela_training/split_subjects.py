@@ -12,7 +12,7 @@ EXACT = 2000  # images that a part is still short of when the search for an exac
 
 
 def draw(seed: int, name: str) -> bytes:
-    """A random sort key of this name alone: it stays when others join the cohort."""
+    """A random sort key of this name alone: it stays the same when others join the cohort."""
     return hashlib.sha256(f"{seed}/{name}".encode()).digest()
 
 
