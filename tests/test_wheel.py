@@ -24,6 +24,7 @@ CARRIED = {
     "shared/parcela": "parcela",
     "services/preprocess/parcela_preprocess": "parcela_preprocess",
     "services/inference/parcela_inference": "parcela_inference",
+    "services/labelling/parcela_labelling": "parcela_labelling",
     "training/parcela_training": "parcela_training",
     "cli/parcela_cli": "parcela_cli",
     "weights": "parcela_inference/weights",

@@ -152,3 +152,22 @@ def test_given_a_failure_halfway_over_an_older_bundle_then_no_manifest_claims_co
 def test_given_a_name_that_would_leave_the_folder_then_it_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="file name"):
         file_name("dseg", name)
+
+
+def test_given_attachments_when_written_then_they_are_in_the_bundle_and_its_manifest(
+    tmp_path: Path,
+) -> None:
+    content = b"\0\1 any bytes"
+    paths = write_bundle(
+        tmp_path,
+        name="sub-01",
+        labels=some_labels(),
+        brain_mask=None,
+        scan=a_scan(),
+        manifest=Manifest("label"),
+        attachments={"desc-affine_xfm.mat": content},
+    )
+    assert paths["desc-affine_xfm.mat"] == tmp_path / "sub-01_desc-affine_xfm.mat"
+    assert paths["desc-affine_xfm.mat"].read_bytes() == content
+    made = Manifest.from_json(paths["manifest"].read_text())
+    assert made.files["desc-affine_xfm.mat"] == hashlib.sha256(content).hexdigest()
