@@ -5,10 +5,10 @@ from typing import cast
 import pytest
 import torch
 
+from parcela_inference.card import Model
 from parcela_inference.networks import (
     MODEL_SHAPE,
     PADDED_SHAPE,
-    Model,
     build,
     build_highresnet,
     crop_from_network,
