@@ -14,8 +14,8 @@ from scipy import ndimage
 from parcela.atlas import COLIN27_BRAIN, atlas_labels
 from parcela.volume import read_volume
 
-FIELD_MM = np.array([150.0, 186.0, 150.0])  # holds Colin27's brain
-CENTRE_MM = np.array([0.0, -18.0, 4.0])
+FIELD_MM = (176.0, 212.0, 182.0)  # holds every region, turned or not: ``sample`` checks
+CENTRE_MM = np.array([0.0, -18.0, 6.0])
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Phantom:
         direction = np.zeros((3, 3))
         for axis, (world, sign) in enumerate(turn):
             direction[int(world), axis] = sign
-        field = FIELD_MM[turn[:, 0].astype(int)]
+        field = np.asarray(FIELD_MM)[turn[:, 0].astype(int)]
         shape = np.ceil(field / self.spacing_mm).astype(int)
         affine = np.eye(4)
         shear = np.eye(3) + self.shear * np.array([[0, 1, 1], [0, 0, 1], [0, 0, 0]])
@@ -114,7 +114,14 @@ def sample(phantom: Phantom) -> tuple[NDArray[np.float32], NDArray[np.uint8]]:
     where = matrix[:3, :3] @ index + matrix[:3, 3:]
     image = ndimage.map_coordinates(brain, where, order=1).reshape(shape)
     truth = ndimage.map_coordinates(labels, where, order=0).reshape(shape)
+    assert not truth[_faces(shape)].any(), "the phantom's field of view cuts a region"
     return image.astype(np.float32), truth.astype(np.uint8)
+
+
+def _faces(shape: tuple[int, ...]) -> NDArray[np.bool_]:
+    faces = np.ones(shape, np.bool_)
+    faces[1:-1, 1:-1, 1:-1] = False
+    return faces
 
 
 def write(phantom: Phantom, image: NDArray[np.float32], path: Path) -> Path:
