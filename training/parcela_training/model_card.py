@@ -81,7 +81,8 @@ def _training(card: dict[str, Any]) -> str:
         f"{settings['weight_decay']:g}, gradients clipped at {settings['clip_norm']:g}; "
         f"cross-entropy plus soft Dice, plus {settings['balanced_weight']:g} of the cross-entropy "
         f"averaged by region. The run was started {len(training['history'])} times, its planned "
-        "length and a few settings changed on the way: `history` in `card.json` has each. The file holds the exponential moving average of the "
+        "length and a few settings changed on the way: `history` in `card.json` has each. "
+        "The file holds the exponential moving average of the "
         f"weights (decay {settings['ema_decay']:g}). Augmentation: contrast, bias field, noise, "
         "small rotations, scalings and shifts; no left–right flips."
     )
