@@ -171,7 +171,7 @@ def regions() -> None:
 
 @app.command()
 def models() -> None:
-    """List the networks that ship: what each was trained on, and how well it does."""
+    """List the networks that ship: variant, validation Dice, hash, and where the card of each lies."""
     from parcela_cli.models import list_models
 
     list_models()
