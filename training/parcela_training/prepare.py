@@ -28,9 +28,9 @@ from scipy import ndimage
 
 from parcela.volume import Volume, read_volume
 from parcela_inference.networks import MODEL_SHAPE
+from parcela_labelling.opening import open_labels
 from parcela_preprocess.preprocess import Preprocessed, preprocess
 from parcela_training.cohort import Subject, read_cohort
-from parcela_training.opening import open_labels
 from parcela_training.prepare_files import Prepared
 
 AFFINE_TOLERANCE_MM = 1e-3
@@ -42,7 +42,7 @@ def prepare_subject(subject: Subject) -> Prepared:
     done = preprocess(scan, preset="modern", mask=_brain_mask(subject, scan))
     label = cast(nib.Nifti1Image, nib.load(subject.bronze_label))
     affine = np.asarray(label.affine, dtype=np.float64)
-    opened = open_labels(np.asarray(label.dataobj).astype(np.uint8))
+    opened = open_labels(np.asarray(label.dataobj).astype(np.uint8), "modern")
     return Prepared(_onto_grid(done, affine).astype(np.float16), opened, affine)
 
 
