@@ -8,16 +8,15 @@ endif
 
 # Where PyTorch comes from: the URL of a wheel index, or a folder of wheels; empty is pip's own index.
 TORCH_INDEX ?=
-TORCH := torch==2.13.0
 
 BIN := .venv/bin
 READY := .venv/.ready
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
-FROM := $(if $(TORCH_INDEX),$(if $(findstring ://,$(TORCH_INDEX)),--index-url,--no-deps --no-index --find-links) '$(TORCH_INDEX)')
+FROM := $(if $(TORCH_INDEX),$(if $(findstring ://,$(TORCH_INDEX)),--index-url,--no-index --find-links) '$(TORCH_INDEX)')
 
 define NOTE
 Setting up .venv/ with $(or $(PYTHON),no Python found). This happens once; it needs about 2 GB of disk, and downloads:
-  * $(TORCH) from $(or $(TORCH_INDEX),pip's own index)
+  * PyTorch from $(or $(TORCH_INDEX),pip's own index)
   * Parcela's other libraries, about 0.3 GB, from pip's own index
 
 On Linux, pip's own index serves PyTorch with CUDA: several gigabytes more. Without an NVIDIA card, stop here (Ctrl-C) and take
@@ -28,7 +27,7 @@ TORCH_INDEX may also be a folder that holds the wheel.
 endef
 export NOTE
 
-.PHONY: help setup demo test test-all check format bench
+.PHONY: help setup demo serve test test-all chaos check format bench
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
@@ -39,11 +38,17 @@ setup: $(READY)  ## make .venv/ with everything (TORCH_INDEX chooses PyTorch's b
 demo: setup  ## parcellate Colin27's whole head and compare with AAL's own labels
 	$(BIN)/parcela demo
 
+serve: setup  ## run the service here, without Docker: http://127.0.0.1:8000
+	$(BIN)/parcela serve
+
 test: setup  ## the tests that take seconds
 	$(BIN)/python -m pytest -m "not slow"
 
 test-all: setup  ## every test, the slow ones too (minutes)
 	$(BIN)/python -m pytest
+
+chaos: setup  ## kill workers and Redis at random, and check that no job is lost (CHAOS="--jobs 100 --faults 200")
+	cd tests && ../$(BIN)/python -m chaos run $(CHAOS)
 
 check: setup  ## style and types
 	$(BIN)/ruff check .
@@ -61,6 +66,6 @@ $(READY): pyproject.toml constraints.txt
 	@echo "$$NOTE"
 	@test -n "$(PYTHON)" || { echo "Parcela needs Python 3.11, 3.12 or 3.13; name one: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(PIP) $(FROM) '$(TORCH)'
+	$(PIP) --no-deps $(FROM) --constraint constraints.txt torch
 	$(PIP) --constraint constraints.txt --editable '.[dev]'
 	@touch $@

@@ -10,8 +10,11 @@ from hypothesis import settings
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
+pytest_plugins = ["redis_server"]
+
 for name in [name for name in os.environ if name.startswith("PARCELA_")]:
-    del os.environ[name]
+    if not name.startswith("PARCELA_TEST_"):  # those are for the tests
+        del os.environ[name]
 
 # A shared machine is too uneven for a deadline per example; CI draws the same examples every time.
 settings.register_profile("parcela", deadline=None)

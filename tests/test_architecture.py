@@ -174,10 +174,10 @@ def undeclared_dependencies(tree: Path) -> list[str]:
 
 
 def declared(extra: str) -> set[str]:
-    """What an installation of ``parcela[extra]`` asks for; the command (``cli``) may use every extra."""
+    """What ``parcela[extra]`` asks for; the command (``cli``) may use every extra, the shared part every service's."""
     project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
     extras: dict[str, list[str]] = project["optional-dependencies"]
-    wanted, names = {"all" if extra == "cli" else extra}, set()
+    wanted, names = {"all" if extra == "cli" else extra or "service"}, set()
     lines = list(project["dependencies"])
     while wanted:
         lines += extras.get(wanted.pop(), [])

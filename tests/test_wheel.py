@@ -22,6 +22,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 # Where parts of the source tree lie in the wheel.
 CARRIED = {
     "shared/parcela": "parcela",
+    "services/gateway/parcela_gateway": "parcela_gateway",
     "services/preprocess/parcela_preprocess": "parcela_preprocess",
     "services/inference/parcela_inference": "parcela_inference",
     "services/labelling/parcela_labelling": "parcela_labelling",

@@ -22,6 +22,13 @@ from parcela_cli.choices import (
     SkullStripChoice,
     SpaceChoice,
 )
+from parcela_cli.experiment import compare, evaluate, experiment, report
+from parcela_cli.jobs import app as jobs
+from parcela_cli.prepare import prepare
+from parcela_cli.publish import publish
+from parcela_cli.serve import serve
+from parcela_cli.train import train
+from parcela_cli.worker import worker
 
 EPILOG = (
     "Exit codes: 0 done · 2 the scan or the request is at fault · 3 a step failed on this scan · 4 something is "
@@ -94,6 +101,13 @@ def predict(
     ] = DeviceChoice.auto,
     threads: Threads = None,
     force: Force = False,
+    server: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Have this server do it; the results are the same."),
+    ] = None,
+    key: Annotated[
+        str | None, typer.Option(help="The server's API key; else PARCELA_API_KEY.")
+    ] = None,
 ) -> None:
     """Parcellate scans: a label map on each scan's own grid, region volumes, a picture to check, and how it was made.
 
@@ -103,13 +117,18 @@ def predict(
     from parcela_cli.predict import predict_all
 
     _set_threads(threads)
-    options = {
+    options: dict[str, Any] = {
         "model": model.value,
         "preprocess": preprocess,
         "skull_strip": skull_strip.value,
         "space": space.value,
         "device": device.value,
     }
+    if server is not None:
+        from parcela_cli.remote import predict_remotely
+
+        options["threads"] = threads
+        raise typer.Exit(predict_remotely(scans, out, options, server=server, key=key, force=force))
     raise typer.Exit(predict_all(scans, out, options, force=force))
 
 
@@ -152,7 +171,8 @@ def label(
 
     About two minutes a scan. The check says when a registration failed; its verdict ends the result line.
     """
-    from parcela_cli.label import LabelOptions, label_all
+    from parcela.options import LabelOptions
+    from parcela_cli.label import label_all
 
     _set_threads(threads)
     options = LabelOptions(preset.value, skull_strip.value, preprocess)
@@ -198,6 +218,15 @@ def demo(
 
     _set_threads(threads)
     raise typer.Exit(run_demo(out, skull_strip.value))
+
+
+app.command()(prepare)
+app.command()(train)
+for command in (evaluate, report, experiment, compare, publish):
+    app.command()(command)
+app.command()(serve)
+app.command()(worker)
+app.add_typer(jobs, name="jobs")
 
 
 def _set_threads(threads: int | None) -> None:

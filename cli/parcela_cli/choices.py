@@ -30,3 +30,31 @@ class DeviceChoice(StrEnum):
 class PresetChoice(StrEnum):
     modern = "modern"
     thesis = "thesis"
+
+
+class StageChoice(StrEnum):
+    preprocess = "preprocess"
+    inference = "inference"
+    labelling = "labelling"
+
+
+class TrainingPresetChoice(StrEnum):
+    demo = "demo"
+    thesis = "thesis"
+    modern = "modern"
+
+
+class SplitByChoice(StrEnum):
+    subject = "subject"
+    image = "image"
+
+
+class PartChoice(StrEnum):
+    test = "test"
+    val = "val"
+    train = "train"
+
+
+class NetworkChoice(StrEnum):
+    unet = "unet"
+    highresnet = "highresnet"

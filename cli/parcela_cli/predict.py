@@ -1,46 +1,56 @@
-"""``parcela predict``."""
+"""``parcela predict``, and what every command does that makes a bundle of each scan."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from parcela.bundle import file_name, prefixed
 from parcela.label_map import write_label_map
 from parcela.manifest import Manifest
+from parcela.options import Choices, Options
+from parcela.prediction import Prediction
 from parcela.settings import settings
+from parcela.stopwatch import OnStep
 from parcela.volume import Volume, read_volume
 from parcela_cli.batch import run_batch
 from parcela_cli.destination import check_destination, names_one_file, writing
-from parcela_cli.pipeline import Options, Prediction, run
+from parcela_cli.pipeline import run
 from parcela_cli.progress import Progress, warn
 
-
-class Choices(Protocol):
-    """What a manifest records of how a bundle was made, and what a repeated run is compared by."""
-
-    def parameters(self) -> dict[str, Any]: ...
-
-    def weights(self) -> dict[str, str | None]: ...
+Work = Callable[[Volume, OnStep], Prediction]
 
 
 def predict_all(scans: Sequence[Path], out: Path, choices: dict[str, Any], *, force: bool) -> int:
     """Parcellate each scan into ``out``; one line on stdout for each. Returns the exit code."""
     options = Options(**choices)
+    return bundle_all(
+        scans, out, options, lambda volume, on_step: run(volume, options, on_step), force=force
+    )
+
+
+def bundle_all(
+    scans: Sequence[Path], out: Path, options: Choices, work: Work, *, force: bool
+) -> int:
+    """Have ``work`` make a prediction of each scan, and write it into ``out``. Returns the exit code."""
     check_destination(scans, out)
-    return run_batch(scans, lambda scan, name: predict_one(scan, name, out, options, force=force))
+    return run_batch(
+        scans, lambda scan, name: bundle_one(scan, name, out, options, work, force=force)
+    )
 
 
-def predict_one(scan: Path, name: str, out: Path, options: Options, *, force: bool) -> None:
-    """Read, check, parcellate and write one scan."""
+def bundle_one(
+    scan: Path, name: str, out: Path, options: Choices, work: Work, *, force: bool
+) -> None:
+    """Read, check, compute and write one scan, unless that was done before."""
     limits = settings()
     volume = read_volume(scan, max_voxels=limits.max_voxels, max_bytes=limits.max_bytes)
     if not force and already_done(out, name, volume, options):
         print(f"{out / file_name('dseg', name)}\talready done", flush=True)
         return
     with Progress(str(scan)) as progress:
-        prediction = run(volume, options, progress.step)
+        prediction = work(volume, progress.step)
         progress.step("write")
         path = write(prediction, out, name)
     for warning in prediction.warnings:
@@ -63,10 +73,13 @@ def write(prediction: Prediction, out: Path, name: str) -> Path:
 
 
 def summary(prediction: Prediction, path: Path) -> str:
-    """The result line: path, regions found, their volume, seconds; tab-separated."""
+    """The result line: path, regions found, their volume, seconds, and what else there is to say; tab-separated."""
     millilitres = sum(row.volume_mm3 for row in prediction.table) / 1000
     seconds = sum(prediction.manifest.seconds.values())
-    return f"{path}\t{prediction.regions_found}/116 regions\t{millilitres:.0f} ml\t{seconds:.1f} s"
+    found = f"{prediction.regions_found}/116 regions"
+    return "\t".join(
+        (str(path), found, f"{millilitres:.0f} ml", f"{seconds:.1f} s", *prediction.remarks)
+    )
 
 
 def already_done(out: Path, name: str, volume: Volume, options: Choices) -> bool:

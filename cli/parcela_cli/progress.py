@@ -46,6 +46,11 @@ class Progress:
             self._status = stderr.status(f"{name} …")
             self._status.start()
 
+    def share(self, done: float) -> None:
+        """How much of the whole is done, from 0 to 1: shown beside the step that runs."""
+        if self._status is not None:
+            self._status.update(f"{self._name} … {done:.0%}")
+
     def _close(self, *, done: bool) -> None:
         if self._status is not None:
             self._status.stop()

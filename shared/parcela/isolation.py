@@ -1,7 +1,8 @@
 """Run a native program's task in a child process, with a limit of time and of memory.
 
 ROBEX, ANTs and deepbet may crash, hang or eat the machine on an unlucky scan; then that scan fails, with a reason, and
-nothing else does. Arrays go over as ``.npy`` files in a private folder that is erased afterwards.
+nothing else does. Arrays go over as ``.npy`` files in a private folder that is erased afterwards. A child never
+outlives its starter, however that one ends (`parcela.lifeline`).
 
 A module of tasks holds functions from arrays to arrays and ends with ``if __name__ == "__main__": answer(TASKS)``.
 """
@@ -17,7 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,12 +27,12 @@ import psutil
 from numpy.typing import NDArray
 
 from parcela.errors import LimitExceeded, StepFailed, Unavailable
+from parcela.lifeline import Lifeline, kill_group
 from parcela.settings import settings
 
 Arrays = dict[str, NDArray[Any]]
 
 POLL_S = 0.1
-GRACE_S = 2.0
 
 
 def run_isolated(
@@ -67,10 +68,12 @@ def run_isolated(
                 env=_environment(folder),
                 start_new_session=True,
             )
+            lifeline = Lifeline(child.pid, folder)
             try:
                 _wait(child, task)
             finally:
-                _stop(child)
+                kill_group(child)  # ROBEX runs under a shell under the child
+                lifeline.close()
         if child.returncode != 0:
             raise StepFailed(f"{task} {_reason(child.returncode, folder)}")
         return {
@@ -86,6 +89,9 @@ def answer(tasks: Mapping[str, Callable[..., Arrays]]) -> None:
     """
     folder = Path(sys.argv[1])
     order = json.loads((folder / "task.json").read_text())
+    parent = os.getppid()
+    if order.get("starter", parent) != parent:  # it died before it could tie us to itself
+        sys.exit("nobody waits for this any more")
     arrays = {path.stem.removeprefix("in-"): np.load(path) for path in folder.glob("in-*.npy")}
     try:
         found = tasks[order["task"]](**arrays, **order["options"])
@@ -98,19 +104,24 @@ def answer(tasks: Mapping[str, Callable[..., Arrays]]) -> None:
 
 @contextmanager
 def private_folder() -> Iterator[Path]:
-    """A temporary folder only we can read, whose path has no space (``runROBEX.sh`` does not quote paths)."""
-    for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
-        if not any(c.isspace() for c in parent) and os.access(parent, os.W_OK):
-            folder = Path(tempfile.mkdtemp(prefix="parcela-", dir=parent))
-            break
-    else:
-        raise Unavailable(
-            "no writable temporary folder without a space in its path: set TMPDIR to one"
-        )
+    """`make_private_folder` for a block, erased at its end."""
+    folder = make_private_folder()
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_private_folder() -> Path:
+    """A temporary folder only we can read, whose path has no space (``runROBEX.sh`` does not quote paths).
+
+    Raises:
+        Unavailable: there is no place for one.
+    """
+    for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
+        if not any(c.isspace() for c in parent) and os.access(parent, os.W_OK):
+            return Path(tempfile.mkdtemp(prefix="parcela-", dir=parent))
+    raise Unavailable("no writable temporary folder without a space in its path: set TMPDIR to one")
 
 
 def _write_order(
@@ -119,7 +130,8 @@ def _write_order(
     try:
         for name, array in arrays.items():
             np.save(folder / f"in-{name}.npy", array)
-        (folder / "task.json").write_text(json.dumps({"task": task, "options": dict(options)}))
+        order = {"task": task, "options": dict(options), "starter": os.getpid()}
+        (folder / "task.json").write_text(json.dumps(order))
     except OSError as error:
         raise StepFailed(
             f"{task} could not begin: {folder.parent} takes no temporary files ({error.strerror or error}): "
@@ -145,14 +157,14 @@ def _wait(child: subprocess.Popen[bytes], task: str) -> None:
             raise LimitExceeded(
                 f"{task} did not finish in {limits.step_timeout_s:g} s (PARCELA_STEP_TIMEOUT_S)"
             )
-        if _resident_mb(child.pid) > limits.step_memory_mb:
+        if resident_mb(child.pid) > limits.step_memory_mb:
             raise LimitExceeded(
                 f"{task} took more than {limits.step_memory_mb} MB (PARCELA_STEP_MEMORY_MB)"
             )
         time.sleep(POLL_S)
 
 
-def _resident_mb(pid: int) -> float:
+def resident_mb(pid: int) -> float:
     """Resident memory of a process and its descendants, in MB; 0 once it is gone."""
     total = 0
     try:
@@ -162,13 +174,6 @@ def _resident_mb(pid: int) -> float:
     except psutil.NoSuchProcess:
         pass
     return total / 1e6
-
-
-def _stop(child: subprocess.Popen[bytes]) -> None:
-    """End the child's whole group: ROBEX runs under a shell under the child."""
-    with suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait(GRACE_S)
 
 
 def _reason(code: int, folder: Path) -> str:

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from urllib.parse import quote
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from parcela.errors import Unavailable
 
 
 class Settings(BaseSettings):
@@ -30,6 +33,74 @@ class Settings(BaseSettings):
     weights: Path | None = Field(
         None, description="folder of the networks' weights; empty: the ones that ship"
     )
+    store: str | None = Field(
+        None, description="where jobs' files lie: a folder, or http(s)://host:port/bucket (S3)"
+    )
+    store_access_key: str = Field("", description="the S3 store's access key")
+    store_access_key_file: Path | None = Field(None, description="a file that holds it")
+    store_secret_key: str = Field("", description="the S3 store's secret key", repr=False)
+    store_secret_key_file: Path | None = Field(None, description="a file that holds it")
+    lease_s: float = Field(
+        30, gt=0, description="a worker that is silent for so long loses its job to another"
+    )
+    job_timeout_s: float = Field(3600, gt=0, description="time limit of one stage of a job")
+    job_memory_mb: int = Field(
+        12000, gt=0, description="memory limit (resident set) of one stage of a job"
+    )
+    redis: str = Field(
+        "redis://127.0.0.1:6379/0", description="the ledger's Redis: redis://… or unix:///path"
+    )
+    redis_password: str = Field("", description="its password, where the URL has none", repr=False)
+    redis_password_file: Path | None = Field(None, description="a file that holds it")
+    attempts: int = Field(
+        3, ge=1, description="how often a stage of a job is begun before the job fails"
+    )
+    back_off_s: float = Field(
+        5, ge=0, description="wait before a second attempt; four times that before a third"
+    )
+    retention_days: float = Field(
+        7, gt=0, description="how long a finished job and its files are kept"
+    )
+    reconcile_s: float = Field(
+        2, gt=0, description="how often a gateway looks after late and forgotten jobs"
+    )
+    host: str = Field("127.0.0.1", description="address that the gateway listens on")
+    port: int = Field(8000, ge=0, le=65535, description="port that the gateway listens on")
+    published: str = Field(
+        "", description="address under which others reach the gateway; empty: the one it listens on"
+    )
+    api_keys: str = Field(
+        "", description="callers' keys, separated by commas; needed off loopback", repr=False
+    )
+    api_keys_file: Path | None = Field(None, description="a file with a caller's key per line")
+    allowed_hosts: str = Field(
+        "", description="further names of the gateway (the Host header), separated by commas"
+    )
+    wait_s: float = Field(
+        600, gt=0, description="how long a caller who wants the map itself is kept waiting for it"
+    )
+    max_waiting: int = Field(1000, gt=0, description="jobs that may wait; more are refused (429)")
+
+    @property
+    def redis_url(self) -> str:
+        """The URL of Redis with its password. Raises Unavailable: the password's file cannot be read."""
+        scheme, _, place = self.redis.partition("://")
+        if scheme == "unix" or "@" in place:
+            return self.redis
+        password = secret(self.redis_password, self.redis_password_file)
+        return f"{scheme}://:{quote(password, safe='')}@{place}" if password else self.redis
+
+
+def secret(value: str, file: Path | None) -> str:
+    """A secret given as such, else what its file holds. Raises Unavailable: the file cannot be read."""
+    if value or file is None:
+        return value
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise Unavailable(
+            f"{file} cannot be read ({error.strerror}): it should hold a secret"
+        ) from error
 
 
 @cache

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -42,6 +43,16 @@ class GeometryTrail:
     def model_to_scan(self) -> Affine:
         """(4, 4), model voxel index to scan voxel index."""
         return np.linalg.inv(self.scan_affine) @ self.model_affine
+
+    def reached_box(self) -> tuple[slice, slice, slice]:
+        """The part of the scan's grid that the model's grid, with half a voxel around, can reach."""
+        edges = [(-0.5, n - 0.5) for n in self.model_shape]
+        matrix = self.model_to_scan()
+        reached = np.asarray(list(product(*edges))) @ matrix[:3, :3].T + matrix[:3, 3]
+        low = np.clip(np.ceil(reached.min(0) - 1e-6), 0, self.scan_shape).astype(int)
+        high = np.clip(np.floor(reached.max(0) + 1e-6) + 1, low, self.scan_shape).astype(int)
+        x, y, z = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+        return x, y, z
 
     def to_json(self) -> str:
         """The trail as JSON; floats in full, so that it reads back equal."""

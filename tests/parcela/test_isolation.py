@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import resource
 import stat
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -11,7 +14,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 import pytest
 from numpy.typing import NDArray
 
@@ -19,6 +21,7 @@ from parcela.errors import LimitExceeded, StepFailed
 from parcela.isolation import private_folder, run_isolated
 from parcela.settings import settings
 from parcela_preprocess import isolated as real
+from processes import gone, pids_in, wait_until
 
 Run = Callable[..., dict[str, NDArray[Any]]]
 Limit = Callable[..., None]
@@ -59,22 +62,10 @@ def run(temporary: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     assert list(temporary.iterdir()) == []
 
 
-def gone(pid: int) -> bool:
-    """Whether a process has ended (one that nobody has waited for yet has)."""
-    try:
-        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return True
-
-
 def assert_all_end(file: Path) -> None:
-    """Every process whose number stands in ``file`` ends at once."""
-    pids = [int(pid) for pid in file.read_text().split()]
-    assert len(pids) == 2
-    deadline = time.monotonic() + 5
-    while not all(gone(pid) for pid in pids):
-        assert time.monotonic() < deadline, f"{pids} still run"
-        time.sleep(0.05)
+    """Both processes whose numbers stand in ``file`` end at once."""
+    pids = pids_in(file, 2)
+    wait_until(lambda: all(gone(pid) for pid in pids), 5)
 
 
 def test_given_a_task_that_works_then_its_arrays_come_back_with_type_and_order(run: Run) -> None:
@@ -103,6 +94,37 @@ def test_given_a_task_that_leaves_a_process_behind_then_that_ends_too(
 ) -> None:
     assert "done" in run("leave_behind", pids=str(tmp_path / "pids"))
     assert_all_end(tmp_path / "pids")
+
+
+def test_given_a_starter_that_is_killed_outright_then_nothing_of_its_task_is_left_after_five_seconds(
+    temporary: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    code = (
+        "import sys; from parcela.isolation import run_isolated\n"
+        "run_isolated('hang', {}, {'pids': sys.argv[1]}, module='unruly_tasks')"
+    )
+    starter = subprocess.Popen([sys.executable, "-c", code, str(tmp_path / "pids")])
+    pids_in(tmp_path / "pids", 2)
+    assert len(list(temporary.iterdir())) == 1
+    starter.kill()
+    starter.wait()
+    assert_all_end(tmp_path / "pids")
+    wait_until(lambda: not any(temporary.iterdir()), 5)
+
+
+def test_given_a_starter_that_died_before_its_child_began_then_the_child_does_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    order = {"task": "hang", "options": {"pids": str(tmp_path / "pids")}, "starter": 1}
+    (tmp_path / "task.json").write_text(json.dumps(order))
+    left = subprocess.run(
+        [sys.executable, "-m", "unruly_tasks", str(tmp_path)], capture_output=True, timeout=60
+    )
+    assert b"nobody waits" in left.stderr
+    assert not (tmp_path / "pids").exists()
 
 
 @pytest.mark.parametrize("task", ["eat", "eat_in_a_child"])

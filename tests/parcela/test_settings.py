@@ -58,3 +58,21 @@ def test_given_a_value_that_makes_no_sense_then_it_is_refused_by_name(
     monkeypatch.setenv(f"PARCELA_{name.upper()}", text)
     with pytest.raises(ValidationError, match=name):
         Settings()
+
+
+def test_given_a_password_in_a_file_then_it_stands_in_the_url_of_redis(tmp_path: Path) -> None:
+    (tmp_path / "password").write_text("a/b\n")
+    found = Settings(redis="redis://host:6379/0", redis_password_file=tmp_path / "password")
+    assert found.redis_url == "redis://:a%2Fb@host:6379/0"
+
+
+def test_given_a_password_itself_then_its_file_is_not_read(tmp_path: Path) -> None:
+    found = Settings(
+        redis="redis://host/0", redis_password="own", redis_password_file=tmp_path / "none"
+    )
+    assert found.redis_url == "redis://:own@host/0"
+
+
+def test_given_a_socket_or_a_url_with_a_password_then_it_is_taken_as_it_is() -> None:
+    for url in ("unix:///run/redis.sock", "redis://:p@host/0"):
+        assert Settings(redis=url, redis_password="other").redis_url == url

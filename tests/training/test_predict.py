@@ -1,11 +1,18 @@
+"""Label maps by the fast paths, and by MONAI alone."""
+
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 
-from parcela_inference.networks import PADDED_SHAPE
+from parcela.geometry import Shape
+from parcela_inference.card import MODELS, Model
+from parcela_inference.networks import MODEL_SHAPE, PADDED_SHAPE, build
 from parcela_training.highresnet_step import OFFSETS, SubLattice
-from parcela_training.predict import dice_per_region
+from parcela_training.predict import monai_predictor, padded, predictor
+
+ODD: Shape = (30, 27, 33)
 
 
 def test_given_sub_lattices_when_all_are_put_back_then_the_volume_is_whole_again() -> None:
@@ -15,13 +22,34 @@ def test_given_sub_lattices_when_all_are_put_back_then_the_volume_is_whole_again
         lattice = SubLattice(outer, OFFSETS)
         lattice.put(again, lattice.take(volume[None, None])[:, 0])
     assert torch.equal(again, volume)
-    assert all(size % 4 == 0 for size in PADDED_SHAPE)
 
 
-def test_given_two_maps_when_compared_then_absent_regions_are_missing() -> None:
-    truth = np.array([0, 0, 1, 1, 2, 2], dtype=np.uint8)
-    predicted = np.array([0, 0, 1, 0, 3, 3], dtype=np.uint8)
-    dice = dice_per_region(predicted, truth)
-    assert dice.shape == (117,)
-    np.testing.assert_allclose(dice[:3], [0.8, 2 / 3, 0.0])
-    assert np.isnan(dice[3:]).all()
+def test_given_any_grid_when_padded_then_it_is_as_the_networks_take_theirs() -> None:
+    image = np.ones(MODEL_SHAPE, np.float32)
+
+    volume = padded(image)
+
+    assert volume.shape == (1, 1, *PADDED_SHAPE)
+    assert padded(np.ones(ODD, np.float32)).shape == (1, 1, 32, 32, 48)
+    assert volume[0, 0, :91, :122, :123].min() == 1
+    assert volume.sum() == image.sum()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_given_a_network_when_predicting_in_float32_then_ours_and_monais_maps_agree(
+    model: Model,
+) -> None:
+    torch.manual_seed(0)
+    network, image = build(model), np.random.default_rng(0).random(ODD, np.float32)
+
+    ours = predictor(network, mixed_precision=False)(image)
+
+    theirs = monai_predictor(network)(image)
+    assert ours.shape == ODD
+    assert ours.dtype == np.uint8
+    assert (ours == theirs).mean() > 0.999  # sums in another order
+
+
+def test_given_another_network_when_predicting_then_it_is_refused() -> None:
+    with pytest.raises(TypeError, match="Conv3d"):
+        predictor(torch.nn.Conv3d(1, 117, 1))(np.zeros(ODD, np.float32))

@@ -7,25 +7,38 @@ from monai.networks.nets import HighResNet
 from torch import nn
 
 from parcela_training.highresnet_step import SubLattice, forward_on
+from parcela_training.recipe import Augmentation
 from parcela_training.samples import Samples
+
+SEED = 1
 
 
 @torch.no_grad()
-def reestimate(network: HighResNet, samples: Samples, volumes: int, augmented: bool) -> None:
-    """Replace the running statistics by their mean over so many training volumes.
+def reestimate(
+    network: HighResNet,
+    samples: Samples,
+    images: int,
+    augmentation: Augmentation | None = None,
+    mixed_precision: bool = True,
+) -> None:
+    """Replace the running statistics by their mean over so many training images; bf16 unless told otherwise.
 
-    Deep layers see one stride-2 sub-lattice of each volume with two of its parts: a fair sample.
+    On a CPU the deep layers see one stride-2 sub-lattice of each image with two of its parts: a
+    fair sample.
     """
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm3d)]
     for norm in norms:
         norm.reset_running_stats()
         norm.momentum = None  # a plain mean over what follows
     network.train()
-    generator = torch.Generator().manual_seed(1)
-    with torch.autocast("cpu", torch.bfloat16):
-        for _ in range(volumes):
-            sample = samples.draw(generator, augmented)
-            forward_on(network, sample.image, SubLattice.draw(2, generator), deep=False)
+    with torch.autocast(samples.device.type, torch.bfloat16, enabled=mixed_precision):
+        for place in range(images):
+            sample = samples.at(place, SEED, augmentation)
+            if samples.device.type == "cpu":
+                lattice = SubLattice.draw(2, sample.draws.generator)
+                forward_on(network, sample.image, lattice, deep=False)
+            else:
+                network(sample.image)
     network.eval()
     for norm in norms:
         norm.momentum = 0.1

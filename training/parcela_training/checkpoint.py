@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from parcela_training.presets import Settings
+from parcela.errors import BadRequest
+from parcela.whole_file import whole_file
+from parcela_training.recipe import Settings, plain
+
+FILE = "checkpoint.pt"
+HISTORY = "history.jsonl"
 
 
 class Average:
@@ -36,53 +41,79 @@ def _floating(module: nn.Module) -> list[tuple[str, Tensor]]:
 
 @dataclass(slots=True)
 class Progress:
-    """How far a run has come."""
+    """How far a run has come.
+
+    Attributes:
+        step, images: updates of the weights, and images that they saw.
+        seconds: of training and validation, over all sittings.
+        losses, counted: the sum of the training losses since the last validation, and their number.
+        best_loss, best_step, worse: the best validation loss, where, and validations since then.
+        stopped_early: by the rule of the preset.
+        from_weights: SHA-256 of the published weights that the run began with.
+        curve: a row for every validation.
+    """
 
     step: int = 0
+    images: int = 0
     seconds: float = 0.0
+    losses: float = 0.0
+    counted: int = 0
+    best_loss: float | None = None
+    best_step: int = 0
+    worse: int = 0
+    stopped_early: bool = False
+    from_weights: str | None = None
+    curve: list[dict[str, float | int | None]] = field(default_factory=list)
 
 
-def save(
-    path: Path,
-    modules: nn.Module,
-    average: Average,
-    optimiser: torch.optim.Optimizer,
-    generator: torch.Generator,
-    progress: Progress,
-    settings: Settings,
-) -> None:
-    """Write the whole state, complete or not at all."""
-    part = path.with_suffix(".part")
-    state = {
-        "modules": modules.state_dict(),
-        "average": average.state,
-        "optimiser": optimiser.state_dict(),
-        "generator": generator.get_state(),
-        "progress": asdict(progress),
-        "settings": asdict(settings),
-    }
-    torch.save(state, part)
-    part.replace(path)
+def save(path: Path, state: dict[str, Any], progress: Progress, settings: Settings) -> None:
+    """Write the whole state, complete or not at all.
+
+    It holds no random numbers: those are a function of the seed and the step.
+    """
+    with whole_file(path) as stream:
+        torch.save(
+            state | {"progress": asdict(progress), "settings": plain(settings)},
+            stream,
+        )
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read what ``save`` wrote; nothing but tensors and plain values is unpickled."""
-    state: dict[str, Any] = torch.load(path, weights_only=True)
+    """Read what ``save`` wrote; nothing but tensors and plain values is unpickled.
+
+    Raises:
+        BadRequest: it is damaged, or something else.
+    """
+    try:
+        state: dict[str, Any] = torch.load(path, weights_only=True, map_location="cpu")
+    except (OSError, RuntimeError, ValueError, EOFError) as error:
+        raise BadRequest(
+            f"{path} is no checkpoint ({error}): remove it to begin the run anew"
+        ) from error
     return state
 
 
-def add_history(run: Path, start: int, steps: int, settings: Settings) -> None:
-    """Note with what settings, from which step and towards how many a run was (re)started."""
-    line = {"from_step": start, "planned_steps": steps, "settings": asdict(settings)}
-    with (run / "history.jsonl").open("a") as history:
+def check_fits(path: Path, state: dict[str, Any], settings: Settings) -> None:
+    """Refuse the checkpoint of another network.
+
+    Raises:
+        BadRequest: it is of another network or variant.
+    """
+    there = state["settings"]
+    if (there["model"], there["variant"]) != (settings.model, settings.variant):
+        raise BadRequest(
+            f"{path} is of {there['model']} ({there['variant']}), not of {settings.model} "
+            f"({settings.variant}): choose another folder, or begin anew with --fresh"
+        )
+
+
+def add_history(run: Path, progress: Progress, settings: Settings) -> None:
+    """Note with what settings and from which step a run was begun, or gone on with."""
+    line = {"from_step": progress.step, "settings": plain(settings)}
+    with (run / HISTORY).open("a") as history:
         history.write(json.dumps(line) + "\n")
 
 
 def read_history(run: Path) -> list[dict[str, Any]]:
     """The run's starts, oldest first."""
-    return [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
-
-
-def plain(settings: Settings) -> dict[str, Any]:
-    """The settings as plain values, for a card."""
-    return asdict(settings)
+    return [json.loads(line) for line in (run / HISTORY).read_text().splitlines()]

@@ -1,96 +1,151 @@
-"""Dice of a network on a split of the prepared cohort, as the published figures define it.
+"""Evaluate a network on one part of a prepared cohort: Dice, seconds and surface distances of every image.
 
-Per image the mean of the 117 Dice coefficients, background counted; a region that the label lacks
-is missing from every mean and median.
+Each image's row is on disk as soon as it is found, so that a killed evaluation goes on where it was.
 """
 
 from __future__ import annotations
 
 import time
-import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
-from parcela.atlas import regions
-from parcela_inference.networks import MODEL_SHAPE
-from parcela_training.predict import dice_per_region, predict
-from parcela_training.samples import Samples
+from parcela.atlas import CLASS_COUNT
+from parcela_training.cohorts.cohort import Part
+from parcela_training.evaluation import Evaluation
+from parcela_training.journal import Journal, Row
+from parcela_training.measures import dice, image_mean, surface_distances
+from parcela_training.predict import Predictor
+from parcela_training.prepared import Prepared, PreparedSet
+from parcela_training.telling import Tell
+from parcela_training.thesis import Network
+
+Against = Literal["opened", "unopened"]
+
+AGAINST: tuple[Against, ...] = ("opened", "unopened")
 
 
 @dataclass(frozen=True, slots=True)
-class Evaluation:
-    """Dice (subjects, 117) and the number of regions present in each predicted map."""
+class Way:
+    """What to evaluate, and how closely.
 
-    names: tuple[str, ...]
-    datasets: tuple[str, ...]
-    dice: NDArray[np.float64]
-    regions_present: tuple[int, ...]
+    Attributes:
+        network: which of the two.
+        predict: image to label map; its seconds are those of Table 4.3.
+        monai: the same by MONAI alone, to be timed beside on the first ``monai_images`` images.
+        surface: measure surface distances against the opened labels too (some 8 s an image).
+        made_from: what decides the rows, such as the hash of the weights; other rows are not reused.
+    """
 
-    @property
-    def per_image(self) -> NDArray[np.float64]:
-        """The mean-117 Dice of each subject."""
-        means: NDArray[np.float64] = np.nanmean(self.dice, axis=1)
-        return means
-
-    @property
-    def per_region(self) -> NDArray[np.float64]:
-        """The median Dice of each of the 117 classes over the subjects."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)  # a region absent from every label
-            medians: NDArray[np.float64] = np.nanmedian(self.dice, axis=0)
-        return medians
-
-    def dead_regions(self) -> list[str]:
-        """The regions whose median Dice is 0."""
-        return [known.name for known in regions() if self.per_region[known.index] == 0]
-
-    def record(self) -> dict[str, Any]:
-        """Everything a card says of this evaluation, as plain values."""
-        return {
-            "subjects": len(self.names),
-            "mean_dice": round(float(self.per_image.mean()), 4),
-            "all": _mean_sd(self.per_image),
-            "per_data_set": {
-                name: _mean_sd(self.per_image[[known == name for known in self.datasets]])
-                for name in sorted(set(self.datasets))
-            },
-            "regions_present_in_every_map_at_least": min(self.regions_present),
-            "regions_with_median_0": self.dead_regions(),
-            "median_dice_background": round(float(self.per_region[0]), 4),
-            "median_dice_per_region": {
-                known.name: round(float(self.per_region[known.index]), 4) for known in regions()
-            },
-        }
-
-
-def _mean_sd(values: NDArray[np.float64]) -> dict[str, float | int]:
-    spread = float(values.std(ddof=1)) if len(values) > 1 else 0.0
-    return {"mean": round(float(values.mean()), 4), "sd": round(spread, 4), "n": len(values)}
+    network: Network
+    predict: Predictor
+    monai: Predictor | None = None
+    monai_images: int = 0
+    surface: bool = False
+    made_from: Mapping[str, Any] = field(default_factory=dict)
 
 
 def evaluate(
-    network: nn.Module,
-    samples: Samples,
-    datasets: dict[str, str],
-    say: Callable[[str], None],
+    way: Way,
+    prepared: PreparedSet,
+    part: Part,
+    journal: Path,
+    *,
+    against: Sequence[Against] = AGAINST,
+    tell: Tell | None = None,
+) -> tuple[Evaluation, ...]:
+    """Predict every image of a part and compare it with its labels: an evaluation for each of ``against``.
+
+    Args:
+        way: what is evaluated.
+        prepared: the images and their labels.
+        part: ``test``, ``val`` or ``train``.
+        journal: the file of JSON lines that keeps the rows.
+        against: the labels after their opening, before it, or both.
+        tell: called after each image.
+
+    Raises:
+        ValueError: the part has no image.
+    """
+    names, files = prepared.ids(part), prepared.files(part)
+    if not names:
+        raise ValueError(f"the prepared cohort has no image in {part}")
+    found = Journal(journal, {"network": way.network, "part": part, **way.made_from})
+    for place, (name, file) in enumerate(zip(names, files, strict=True)):
+        timed = place < way.monai_images and way.monai is not None
+        if not _complete(found.rows.get(name), way, timed):
+            found.add(name, _row(way, Prepared.load(file), timed))
+        if tell:
+            mean = image_mean(_floats(found.rows[name]["opened"]))
+            tell(place + 1, len(names), f"{name} Dice {mean:.4f}")
+    rows = [found.rows[name] for name in names]
+    datasets = tuple(prepared.datasets[name] for name in names)
+    return tuple(_evaluation(way.network, kind, tuple(names), datasets, rows) for kind in against)
+
+
+def _complete(row: Row | None, way: Way, timed: bool) -> bool:
+    if row is None:
+        return False
+    return ("hausdorff95_mm" in row or not way.surface) and (
+        row["monai_seconds"] is not None or not timed
+    )
+
+
+def _row(way: Way, subject: Prepared, timed: bool) -> Row:
+    image = subject.image.astype(np.float32)
+    predicted, seconds = _timed(way.predict, image)
+    row: Row = {
+        "seconds": seconds,
+        "monai_seconds": _timed(way.monai, image)[1] if timed and way.monai else None,
+        "opened": _plain(dice(predicted, subject.label)),
+        "unopened": _plain(dice(predicted, subject.registered)),
+        "regions": int(np.count_nonzero(np.unique(predicted))),
+    }
+    if way.surface:
+        x, y, z = np.linalg.norm(subject.affine[:3, :3], axis=0).tolist()
+        distances = surface_distances(predicted, subject.label, (x, y, z))
+        row["hausdorff95_mm"] = _plain(distances.hausdorff95_mm)
+        row["average_surface_mm"] = _plain(distances.average_mm)
+    return row
+
+
+def _timed(predict: Predictor, image: NDArray[np.float32]) -> tuple[NDArray[np.uint8], float]:
+    begun = time.perf_counter()
+    return predict(image), round(time.perf_counter() - begun, 4)
+
+
+def _evaluation(
+    network: Network,
+    against: Against,
+    names: tuple[str, ...],
+    datasets: tuple[str, ...],
+    rows: Sequence[Row],
 ) -> Evaluation:
-    """Predict every sample with a network in evaluation mode and compare it with its label."""
-    network.eval()
-    i, j, k = MODEL_SHAPE
-    dice, present = [], []
-    for index, name in enumerate(samples.names):
-        started = time.perf_counter()
-        sample = samples.get(index)
-        predicted = predict(network, sample.image)
-        dice.append(dice_per_region(predicted, sample.label[:i, :j, :k].numpy()))
-        present.append(len(np.unique(predicted[predicted > 0])))
-        seconds = time.perf_counter() - started
-        say(f"{name} Dice {np.nanmean(dice[-1]):.4f} {present[-1]} regions {seconds:.0f} s")
-    names = tuple(samples.names)
-    kinds = tuple(datasets[name] for name in names)
-    return Evaluation(names, kinds, np.stack(dice), tuple(present))
+    def surface(kind: str) -> NDArray[np.float64] | None:
+        if against != "opened" or not any(kind in row for row in rows):
+            return None
+        return np.stack([_floats(row.get(kind, [None] * CLASS_COUNT)) for row in rows])
+
+    return Evaluation(
+        network,
+        against,
+        names,
+        datasets,
+        np.stack([_floats(row[against]) for row in rows]),
+        _floats([row["seconds"] for row in rows]),
+        surface("hausdorff95_mm"),
+        surface("average_surface_mm"),
+        _floats([row["monai_seconds"] for row in rows]),
+    )
+
+
+def _plain(values: NDArray[np.float64]) -> list[float | None]:
+    return [None if np.isnan(value) else float(value) for value in values]
+
+
+def _floats(values: Sequence[float | None]) -> NDArray[np.float64]:
+    return np.array(values, dtype=np.float64)  # None becomes NaN

@@ -43,6 +43,7 @@ class Evaluation:
         dice: (n, 117) fractions, background first; NaN where the image's label lacks the class.
         seconds: (n,) wall-clock of each prediction on its hardware; NaN where not measured.
         hausdorff95_mm, average_surface_mm: (n, 117), None where not measured.
+        monai_seconds: (n,) likewise of MONAI's own forward pass in float32; None where not measured.
 
     Raises:
         ValueError: no image, an image twice, arrays of another shape, a Dice outside 0 to 1, an
@@ -57,17 +58,19 @@ class Evaluation:
     seconds: Floats
     hausdorff95_mm: Floats | None = None
     average_surface_mm: Floats | None = None
+    monai_seconds: Floats | None = None
 
     def __post_init__(self) -> None:
         n = len(self.images)
         if not n or len(set(self.images)) < n:
             raise ValueError("an evaluation needs images, each once")
-        if len(self.datasets) != n or self.seconds.shape != (n,):
+        times = [self.seconds] if self.monai_seconds is None else [self.seconds, self.monai_seconds]
+        if len(self.datasets) != n or any(values.shape != (n,) for values in times):
             raise ValueError(f"{n} images need a data set and seconds each")
         for values in (self.dice, self.hausdorff95_mm, self.average_surface_mm):
             if values is not None and values.shape != (n, CLASS_COUNT):
                 raise ValueError(f"{n} images need an array of ({n}, 117), got {values.shape}")
-        for values in (self.dice, self.seconds, self.hausdorff95_mm, self.average_surface_mm):
+        for values in (self.dice, *times, self.hausdorff95_mm, self.average_surface_mm):
             if values is not None and np.isinf(values).any():
                 raise ValueError("a value is infinite: what was not measured is NaN")
         if np.isnan(self.dice).all(axis=1).any() or not np.nanmin(self.dice) >= 0:

@@ -6,35 +6,47 @@ it by its few voxels; so some cross-entropy is averaged by region as well.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 SMOOTHING = 1.0
 
+Pool = Callable[[Tensor], Tensor]  # sums over what else is in the batch; gradients flow through it
 
-def segmentation_loss(scores: Tensor, labels: Tensor, balanced_weight: float = 0.0) -> Tensor:
+
+def _alone(sums: Tensor) -> Tensor:
+    return sums
+
+
+def segmentation_loss(
+    scores: Tensor, labels: Tensor, balanced_weight: float = 0.0, pool: Pool = _alone
+) -> Tensor:
     """Cross-entropy plus one minus Dice, for scores (V, C) and class ids (V,).
 
-    With ``balanced_weight`` also so much of the cross-entropy averaged by class.
+    With ``balanced_weight`` also so much of the cross-entropy averaged by class. Everything
+    follows from sums by class, (C,), which ``pool`` may add to those of other processes.
     """
     log_chances = scores.float().log_softmax(dim=1)
     own = log_chances.gather(1, labels[:, None])[:, 0]
-    truth = torch.bincount(labels, minlength=scores.shape[1]).to(own.dtype)
-    loss = soft_dice_loss(log_chances.exp(), labels, truth) - own.mean()
+    truth = pool(torch.bincount(labels, minlength=scores.shape[1]).to(own.dtype))
+    by_class = pool(torch.zeros_like(truth).index_add(0, labels, own))
+    occurs = truth > 0
+    loss = soft_dice_loss(log_chances.exp(), labels, truth, pool) - by_class.sum() / truth.sum()
     if balanced_weight:
-        by_class = torch.zeros_like(truth).index_add(0, labels, own)
-        loss = loss - balanced_weight * (by_class[truth > 0] / truth[truth > 0]).mean()
+        loss = loss - balanced_weight * (by_class[occurs] / truth[occurs]).mean()
     return loss
 
 
-def soft_dice_loss(chances: Tensor, labels: Tensor, truth: Tensor) -> Tensor:
+def soft_dice_loss(chances: Tensor, labels: Tensor, truth: Tensor, pool: Pool = _alone) -> Tensor:
     """One minus the mean soft Dice of the classes that occur, from probabilities (V, C).
 
-    ``truth`` (C,) counts each class among the labels (V,).
+    ``truth`` (C,) counts each class among the labels (V,), pooled already.
     """
-    predicted = chances.sum(dim=0)
     own = chances.gather(1, labels[:, None])[:, 0]
-    overlap = torch.zeros_like(predicted).index_add(0, labels, own)
+    overlap = pool(torch.zeros_like(truth).index_add(0, labels, own))
+    predicted = pool(chances.sum(dim=0))
     dice = (2 * overlap + SMOOTHING) / (truth + predicted + SMOOTHING)
     return 1 - dice[truth > 0].mean()
 

@@ -1,17 +1,15 @@
-"""Publish a run's averaged weights: 16-bit safetensors, validation figures, cards, a log line.
-
-    python -m parcela_training.publish --run RUN --prepared DIR --weights weights
+"""Publish a network: 16-bit safetensors with their hash, what they are worth, and the card that says so.
 
 What is evaluated is what is written: the 16-bit weights, read back.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 import json
-import sys
 import time
+from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,139 +18,202 @@ from monai.networks.nets import HighResNet
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from parcela_inference.networks import MODEL_SHAPE, PADDED_SHAPE
+from parcela.errors import BadRequest
+from parcela.settings import settings
+from parcela.whole_file import write_text
+from parcela_inference.card import Model
+from parcela_inference.networks import MODEL_SHAPE, PADDED_SHAPE, build
 from parcela_training import checkpoint
 from parcela_training.batch_norm import reestimate
-from parcela_training.cohort import read_datasets, read_split
-from parcela_training.evaluate import Evaluation, evaluate
-from parcela_training.model_card import log_line, model_card
-from parcela_training.presets import Settings
+from parcela_training.card_record import evaluation_record
+from parcela_training.cohorts.cohort import Part
+from parcela_training.evaluate import Way, evaluate
+from parcela_training.evaluate_run import prepared_hash, weights_hash
+from parcela_training.hardware import hardware
+from parcela_training.model_card import VARIANTS, log_line, model_card
+from parcela_training.predict import predictor
+from parcela_training.prepared import PreparedSet
+from parcela_training.recipe import Settings, plain, read_settings
+from parcela_training.registrations import measure_registrations
+from parcela_training.run_folder import RunFolder
 from parcela_training.samples import Samples
-from parcela_training.train import trainee
-
-VARIANTS = {
-    ("unet", "modern"): "modern",
-    ("highresnet", "modern"): "modern (no final ReLU)",
-    ("highresnet", "thesis"): "thesis",
-    ("unet", "thesis"): "thesis",
-}
+from parcela_training.telling import Say, counting
+from parcela_training.trained import RECORD, load_network
 
 
-def publish(
-    run: Path, prepared: Path, weights: Path, subjects: int | None, volumes: int
-) -> dict[str, Any]:
-    """Write ``weights/<model>/`` and its line in ``weights/LOG.md``; returns the card."""
-    state = checkpoint.load(run / "checkpoint.pt")
-    settings = Settings(
-        **{**state["settings"], "patch_size": tuple(state["settings"]["patch_size"])}
-    )
-    train = Samples(read_split(prepared, "train"))
-    network = averaged(state, settings)
-    if isinstance(network, HighResNet) and volumes:
-        reestimate(network, train, volumes, augmented=False)
-    folder = weights / settings.model
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What to publish, and how it is measured.
+
+    Attributes:
+        run: the folder of an experiment, or of one network's training.
+        model: which network.
+        weights: the folder that gets ``<model>/`` and a line in ``LOG.md``.
+        prepared: what ``prepare`` left; None: the experiment's own.
+        test: measure on the test images too, once nothing is left to choose.
+        noise: validation images that are registered twice, for the labels' own noise.
+    """
+
+    run: Path
+    model: Model
+    weights: Path
+    prepared: Path | None = None
+    test: bool = False
+    noise: int = 2
+
+    @property
+    def training(self) -> Path:
+        """Where the network's training left its files."""
+        own = RunFolder(self.run).network(self.model)
+        return own if own.is_dir() else self.run
+
+
+def publish(wanted: Publication, say: Say) -> dict[str, Any]:
+    """Write ``weights/<model>/`` (weights, ``card.json``, ``README.md``) and the log's line; returns the card.
+
+    Raises:
+        BadRequest: there is no such network in the run, or its images lie on another grid than prediction's.
+    """
+    torch.set_num_threads(settings().torch_threads)
+    prepared = _prepared(wanted)
+    trained = _trained(wanted)
+    folder = wanted.weights / wanted.model
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / "model.safetensors.part"
-    save_file({name: _half(value) for name, value in network.state_dict().items()}, part)
-    network.load_state_dict(load_file(part))
-    found = evaluate(
-        network,
-        Samples(read_split(prepared, "val")[:: _stride(subjects)][:subjects]),
-        read_datasets(prepared),
-        lambda line: print(line, file=sys.stderr, flush=True),
-    )
-    part.chmod(0o644)
+    _write(_network(wanted, trained, prepared).state_dict(), part)
+    parts: tuple[Part, ...] = ("val", "test") if wanted.test else ("val",)
+    measured = {kind: _measure(wanted, trained, part, prepared, kind, say) for kind in parts}
+    card = _card(trained, prepared, part, measured, _noise(wanted, prepared, say))
     part.replace(folder / "model.safetensors")
-    history = checkpoint.read_history(run)
-    card = _card(
-        settings, state["progress"], train, read_datasets(prepared), found, history, folder
-    )
-    (folder / "card.json").write_text(json.dumps(card, indent=2, ensure_ascii=False) + "\n")
-    (folder / "README.md").write_text(model_card(card))
-    with (weights / "LOG.md").open("a") as log:
+    write_text(folder / "card.json", json.dumps(card, indent=2, ensure_ascii=False) + "\n")
+    write_text(folder / "README.md", model_card(card))
+    with (wanted.weights / "LOG.md").open("a", encoding="utf-8") as log:
         log.write(log_line(card))
     return card
 
 
-def averaged(state: dict[str, Any], settings: Settings) -> nn.Module:
-    """The run's network with its averaged weights."""
-    network = trainee(settings).network
-    own = {
-        name.removeprefix("network."): value
-        for name, value in state["modules"].items()
-        if name.startswith("network.")
-    }
-    network.load_state_dict({**own, **state["average"]})
-    return network.eval()
+@dataclass(frozen=True, slots=True)
+class _Trained:
+    """How far the training has come, finished or not."""
+
+    settings: Settings
+    steps: int
+    hours: float
 
 
-def _half(value: torch.Tensor) -> torch.Tensor:
-    return (value.half() if value.is_floating_point() else value).contiguous()
+def _trained(wanted: Publication) -> _Trained:
+    file = wanted.training / checkpoint.FILE
+    if not file.exists():
+        raise BadRequest(
+            f"{wanted.run}: no {wanted.model} in it: run parcela train -o {wanted.run} first"
+        )
+    state = checkpoint.load(file)
+    try:
+        settings = read_settings(state["settings"])
+    except ValueError as error:
+        raise BadRequest(
+            f"{file} has other settings than today's: train it a little more first"
+        ) from error
+    if settings.model != wanted.model:
+        raise BadRequest(f"{wanted.run} holds {settings.model}, not {wanted.model}")
+    progress = state["progress"]
+    return _Trained(settings, progress["step"], progress["seconds"] / 3600)
 
 
-def _stride(subjects: int | None) -> int:
-    return 1 if subjects is None else max(1, 25 // subjects)
+def _network(wanted: Publication, trained: _Trained, prepared: PreparedSet) -> nn.Module:
+    """Of an unfinished run the average, with the batch-norm statistics that belong to it."""
+    network = load_network(wanted.training)
+    settings = trained.settings
+    unfinished = not (wanted.training / RECORD).exists()
+    if (
+        unfinished
+        and isinstance(network, HighResNet)
+        and settings.ema_decay
+        and settings.norm_images
+    ):
+        train = Samples(prepared.files("train"), torch.device("cpu"))
+        reestimate(network, train, min(settings.norm_images, len(train)))
+    return network
+
+
+def _prepared(wanted: Publication) -> PreparedSet:
+    folder = RunFolder(wanted.run)
+    prepared = PreparedSet.read(wanted.prepared or folder.prepared_of(folder.plan()))
+    if prepared.shape != MODEL_SHAPE:
+        raise BadRequest(
+            f"{prepared.folder}: images of {prepared.shape}; prediction takes {MODEL_SHAPE}: train on that grid"
+        )
+    return prepared
+
+
+def _write(state: dict[str, torch.Tensor], path: Path) -> None:
+    half = {name: v.half() if v.is_floating_point() else v for name, v in state.items()}
+    save_file({name: value.contiguous() for name, value in half.items()}, path)
+    path.chmod(0o644)
+
+
+def _measure(
+    wanted: Publication,
+    trained: _Trained,
+    file: Path,
+    prepared: PreparedSet,
+    part: Part,
+    say: Say,
+) -> dict[str, Any]:
+    network = build(wanted.model, trained.settings.variant)
+    network.load_state_dict({name: v.float() for name, v in load_file(file).items()})
+    made_from = {"weights": weights_hash(network), "prepared": prepared_hash(prepared, part)}
+    way = Way(wanted.model, predictor(network), made_from=made_from)
+    journal = wanted.training / f"published-{part}.jsonl"
+    found = evaluate(way, prepared, part, journal, tell=counting(say, f"measure on {part}"))
+    return evaluation_record(*found)
+
+
+def _noise(wanted: Publication, prepared: PreparedSet, say: Say) -> dict[str, float | int] | None:
+    found = measure_registrations(
+        prepared,
+        "val",
+        wanted.training / "registrations-val.jsonl",
+        timed=0,
+        repeated=wanted.noise,
+        tell=counting(say, "register twice"),
+    )
+    if found is None:
+        return None
+    mean = sum(found.repeat_dice) / len(found.repeat_dice)
+    return {"mean_dice": round(mean, 4), "images": len(found.repeat_dice)}
 
 
 def _card(
-    settings: Settings,
-    progress: dict[str, Any],
-    train: Samples,
-    datasets: dict[str, str],
-    found: Evaluation,
-    history: list[dict[str, Any]],
-    folder: Path,
+    trained: _Trained,
+    prepared: PreparedSet,
+    file: Path,
+    measured: dict[Part, dict[str, Any]],
+    noise: dict[str, float | int] | None,
 ) -> dict[str, Any]:
-    counts = {
-        kind: sum(datasets[name] == kind for name in train.names)
-        for kind in sorted({datasets[name] for name in train.names})
-    }
+    rows = prepared.of("train")
     return {
-        "model": settings.model,
-        "variant": VARIANTS[settings.model, settings.variant],
-        "sha256": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(),
+        "model": trained.settings.model,
+        "variant": VARIANTS[trained.settings.model, trained.settings.variant],
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
         "published": time.strftime("%Y-%m-%d %H:%M", time.gmtime()) + " UTC",
         "classes": 117,
         "grid": list(MODEL_SHAPE),
         "padded_grid": list(PADDED_SHAPE),
         "padding": "zeros at each axis's end",
         "dtype": "float16",
-        "input": "T1-weighted brain after Parcela's modern preprocessing, in [0, 1], RAS+",
+        "input": f"T1-weighted brain after Parcela's {prepared.record['chain']} preprocessing, in [0, 1], RAS+",
         "training": {
-            "data": counts,
-            "licences": {"IXI": "CC BY-SA 3.0", "ds002748": "CC0"},
-            "labels": "bronze: AAL registered with SyN, opened as the modern preset does",
-            "subjects": len(train),
-            "steps": progress["step"],
-            "hours": round(progress["seconds"] / 3600, 2),
-            "hardware": "2 CPU cores shared with other work, bf16",
-            "settings": checkpoint.plain(settings),
-            "history": history,
+            "data": dict(sorted(Counter(row["dataset"] for row in rows).items())),
+            "labels": f"bronze: AAL registered with SyN, opened as the {prepared.record['opening']} preset does",
+            "images": len(rows),
+            "subjects": len({row["subject"] for row in rows}),
+            "steps": trained.steps,
+            "hours": round(trained.hours, 2),
+            "hardware": hardware(),
+            "settings": plain(trained.settings),
         },
-        "validation": found.record(),
+        "label_noise": noise,
+        "validation": measured["val"],
+        **({"test": measured["test"]} if "test" in measured else {}),
     }
-
-
-def main() -> None:
-    """Read the command line and publish."""
-    parser = argparse.ArgumentParser(prog="parcela_training.publish", description=__doc__)
-    parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--prepared", type=Path, required=True)
-    parser.add_argument("--weights", type=Path, default=Path("weights"))
-    parser.add_argument("--subjects", type=int, help="validate on so many only")
-    parser.add_argument("--volumes", type=int, default=60, help="for batch-norm statistics")
-    parser.add_argument("--threads", type=int, default=1)
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    card = publish(
-        arguments.run,
-        arguments.prepared,
-        arguments.weights,
-        arguments.subjects,
-        arguments.volumes,
-    )
-    print(json.dumps(card["validation"]["all"]))
-
-
-if __name__ == "__main__":
-    main()

@@ -1,176 +1,252 @@
-"""Train one of the two networks, in the background, resumable.
-
-    python -m parcela_training.train --model unet --prepared DIR --out RUN --steps N [--resume]
-
-Writes ``RUN/checkpoint.pt`` every few minutes and one line every ten steps to ``RUN/log.tsv``
-(time, step, loss, learning rate, seconds). A SIGTERM ends the run after the step, saved.
-"""
+"""Train one of the two networks: resumable after a kill at any point, on one process or several."""
 
 from __future__ import annotations
 
-import argparse
-import dataclasses
-import math
 import signal
-import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 
 import torch
 
-from parcela_inference.card import Model
-from parcela_inference.networks import build_highresnet, build_unet
+from parcela.settings import settings as installation
 from parcela_training import checkpoint
-from parcela_training.cohort import read_split
-from parcela_training.presets import Settings, modern
+from parcela_training.budget import Budget
+from parcela_training.curve import CurvePoint, write_curve
+from parcela_training.prepared import PreparedSet
+from parcela_training.ranks import Ranks, ranks
+from parcela_training.recipe import Settings
+from parcela_training.run import Run
 from parcela_training.samples import Samples
-from parcela_training.steps import HighResNetTrainee, Trainee, UNetTrainee
+from parcela_training.trained import (
+    NETWORK,
+    RECORD,
+    TrainedRun,
+    load_network,
+    load_weights,
+    read_weights,
+    save_network,
+)
 
-CHECKPOINT_SECONDS = 180.0
-LOG_STEPS = 10
+__all__ = ["Moment", "TrainedRun", "load_network", "train"]
+
+CHECKPOINT_S = 180.0
+TITLES = {"unet": "U-Net", "highresnet": "HighResNet"}
 
 
-class Run:
-    """One network, its optimiser, its average and its progress."""
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """Where a run is, after a step or a validation.
 
-    def __init__(self, settings: Settings, out: Path, steps: int) -> None:
-        self.settings, self.out, self.steps = settings, out, steps
-        torch.manual_seed(settings.seed)
-        self.generator = torch.Generator().manual_seed(settings.seed)
-        self.trainee = trainee(settings)
-        self.modules = self.trainee.modules().to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        self.average = checkpoint.Average(self.trainee.network)
-        self.optimiser = torch.optim.AdamW(
-            self.modules.parameters(),
-            lr=settings.learning_rate,
-            weight_decay=settings.weight_decay,
-        )
-        self.progress = checkpoint.Progress()
-        self.stopped = False
+    Attributes:
+        step, epochs: so far.
+        fraction: of the budget.
+        seconds_left: by the pace of this sitting; None at first.
+        loss: mean of the training loss since the last validation; None right after one.
+        validation: the newest row of the curve, right after it was found.
+    """
 
-    def stop(self, *_: object) -> None:
-        """Ask the run to end after this step, with its state saved: a signal handler."""
-        self.stopped = True
+    step: int
+    epochs: float
+    fraction: float
+    seconds_left: float | None
+    loss: float | None
+    validation: CurvePoint | None = None
+
+
+Tell = Callable[[Moment], None]
+
+
+def train(
+    settings: Settings,
+    prepared: PreparedSet,
+    out: Path,
+    *,
+    budget: Budget | None = None,
+    resume: bool = True,
+    from_weights: Path | None = None,
+    device: str = "cpu",
+    on_progress: Tell | None = None,
+    checkpoint_s: float = CHECKPOINT_S,
+) -> TrainedRun:
+    """Train a network on the prepared images of ``train``, judged on those of ``val``.
+
+    ``out`` gets ``checkpoint.pt``, ``history.jsonl``, ``curve.tsv``, ``curve.png`` and at the end
+    ``network.safetensors`` and ``trained.json``. Killed and called again, it goes on from the last
+    checkpoint, and on a CPU ends with the same bits (a budget in minutes aside). A SIGTERM or Ctrl-C
+    ends it after the step, saved.
+
+    Args:
+        settings: the recipe; its own budget holds unless ``budget`` is given.
+        prepared: the images, from ``prepare``.
+        out: one folder per network.
+        budget: instead of the recipe's.
+        resume: go on from ``out``'s checkpoint; False: begin anew.
+        from_weights: published weights to begin with, where there is no checkpoint.
+        device: ``cpu`` or ``cuda``; the ``parts`` of a recipe are a CPU's.
+        on_progress: called after each step and each validation, by the first process alone.
+        checkpoint_s: seconds from one checkpoint to the next.
+
+    Raises:
+        BadRequest: no images, another network's checkpoint or weights, a batch that cannot be shared.
+        StepFailed: the loss is not finite.
+        Unavailable: whole volumes too large for a CPU.
+    """
+    if budget is not None:
+        settings = replace(settings, budget=budget)
+    torch.set_num_threads(installation().torch_threads)
+    out.mkdir(parents=True, exist_ok=True)
+    chosen = torch.device("cpu" if settings.step == "parts" else device)
+    with ranks(chosen) as group, _interruption() as interruption:
+        run = _begin(settings, prepared, out, group, resume)
+        if from_weights is not None and not run.progress.step:
+            _start_from(run, from_weights)
+        if not run.finished:
+            _go_on(run, out, interruption, Reporter(run, on_progress), checkpoint_s)
+        return _end(run, out)
+
+
+def _begin(settings: Settings, prepared: PreparedSet, out: Path, group: Ranks, resume: bool) -> Run:
+    files = prepared.files("val")
+    wanted = settings.validation_images or len(files)
+    train_images = Samples(prepared.files("train"), group.device)
+    run = Run(settings, train_images, Samples(_spaced(files, wanted), group.device), group)
+    file = out / checkpoint.FILE
+    if resume and file.exists():
+        state = checkpoint.load(file)
+        checkpoint.check_fits(file, state, settings)
+        run.resume(state)
+    return run
+
+
+def _spaced(files: list[Path], wanted: int) -> list[Path]:
+    """So many of the files, evenly spaced."""
+    count = min(wanted, len(files))
+    return [files[place * len(files) // count] for place in range(count)]
+
+
+def _start_from(run: Run, folder: Path) -> None:
+    weights, file = read_weights(folder, run.settings.model)
+    load_weights(run.trainee.network, weights, file)
+    run.start_from(weights)
+    run.progress.from_weights = sha256(file.read_bytes()).hexdigest()
+
+
+def _go_on(
+    run: Run, out: Path, interruption: Interruption, reporter: Reporter, checkpoint_s: float
+) -> None:
+    """Step until the budget is used up; a checkpoint holds no step without its validation."""
+    first = run.ranks.first
+    if first:
+        for stale in (RECORD, NETWORK):
+            (out / stale).unlink(missing_ok=True)
+        checkpoint.add_history(out, run.progress, run.settings)
+    if run.progress.from_weights and not run.progress.curve:
+        reporter.validated(run.validate())
+    run.trainee.train()
+    saved = time.monotonic()
+    while not run.finished:
+        stop = run.step(stop=interruption.wanted)
+        reporter.stepped()
+        if validated := run.validation_due:
+            reporter.validated(run.validate())
+        if first and (validated or stop or time.monotonic() - saved >= checkpoint_s):
+            run.save(out)
+            saved = time.monotonic()
+        if first and validated:
+            _write_curve(run, out)
+        if stop and not run.finished:
+            raise SystemExit(128 + (interruption.signal or signal.SIGTERM))
+
+
+def _write_curve(run: Run, out: Path) -> None:
+    write_curve(out, _curve(run), TITLES[run.settings.model])
+
+
+def _curve(run: Run) -> tuple[CurvePoint, ...]:
+    return tuple(CurvePoint(**row) for row in run.progress.curve)  # type: ignore[arg-type]
+
+
+def _end(run: Run, out: Path) -> TrainedRun:
+    """The record and the network of a finished run; found, not made again, on a later call."""
+    progress = run.progress
+    trained = TrainedRun(
+        settings=run.settings,
+        steps=progress.step,
+        epochs=run.epochs,
+        hours=progress.seconds / 3600,
+        stopped_early=progress.stopped_early,
+        training_images=len(run.train),
+        validation_images=len(run.val),
+        device=str(run.ranks.device),
+        processes=run.ranks.count,
+        from_weights=progress.from_weights,
+        curve=_curve(run),
+    )
+    if run.ranks.first and not (out / RECORD).exists():
+        _write_curve(run, out)
+        save_network(out, run.result().cpu())
+        trained.save(out)
+    return trained
+
+
+class Reporter:
+    """Tells the caller where the run is, with the time left by the pace of this sitting."""
+
+    def __init__(self, run: Run, tell: Tell | None) -> None:
+        self._run = run
+        self._tell = tell if run.ranks.first else None
+        self._began, self._fraction = time.monotonic(), run.fraction
+
+    def stepped(self) -> None:
+        """After a step."""
+        progress = self._run.progress
+        self._say(progress.losses / progress.counted, None)
+
+    def validated(self, point: CurvePoint) -> None:
+        """After a validation."""
+        self._say(None, point)
+
+    def _say(self, loss: float | None, point: CurvePoint | None) -> None:
+        if self._tell is None:
+            return
+        run, fraction = self._run, self._run.fraction
+        done = fraction - self._fraction
+        left = (time.monotonic() - self._began) / done * (1 - fraction) if done > 0 else None
+        self._tell(Moment(run.progress.step, run.epochs, fraction, left, loss, point))
+
+
+@dataclass(slots=True)
+class Interruption:
+    """Which signal asked the run to end, if any."""
+
+    signal: int | None = None
 
     @property
-    def file(self) -> Path:
-        """Where the run's state lies."""
-        return self.out / "checkpoint.pt"
+    def wanted(self) -> bool:
+        """Whether the run shall end after this step."""
+        return self.signal is not None
 
-    def resume(self) -> None:
-        """Go on where the last checkpoint was."""
-        state = checkpoint.load(self.file)
-        self.modules.load_state_dict(state["modules"])
-        self.average.state = state["average"]
-        self.optimiser.load_state_dict(state["optimiser"])
-        self.generator.set_state(state["generator"])
-        self.progress = checkpoint.Progress(**state["progress"])
-
-    def save(self) -> None:
-        """Write the whole state."""
-        checkpoint.save(
-            self.file,
-            self.modules,
-            self.average,
-            self.optimiser,
-            self.generator,
-            self.progress,
-            self.settings,
-        )
-
-    def train(self, samples: Samples) -> None:
-        """Step until the planned number is reached, with a log and checkpoints on the way."""
-        self.modules.train()
-        saved = time.monotonic()
-        losses: list[float] = []
-        while self.progress.step < self.steps and not self.stopped:
-            losses.append(self.step(samples))
-            if self.progress.step % LOG_STEPS == 0:
-                self._log(losses)
-                losses.clear()
-            if time.monotonic() - saved > CHECKPOINT_SECONDS:
-                self.save()
-                saved = time.monotonic()
-        self.save()
-
-    def step(self, samples: Samples) -> float:
-        """One volume, one update; returns the loss."""
-        started = time.monotonic()
-        for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(self.settings, self.progress.step, self.steps)
-        sample = samples.draw(self.generator, self.settings.augmented)
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.settings.mixed_precision):
-            loss = self.trainee.loss(sample, self.progress.step, self.generator)
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        parameters = list(self.modules.parameters())
-        norm = torch.nn.utils.clip_grad_norm_(parameters, self.settings.clip_norm)
-        if not norm.isfinite():
-            raise FloatingPointError(
-                f"the gradient of step {self.progress.step} is not finite: the checkpoint before "
-                "it is sound; resume with another seed or a lower learning rate"
-            )
-        self.optimiser.step()
-        self.progress.step += 1
-        self.progress.seconds += time.monotonic() - started
-        step = self.progress.step
-        self.average.update(
-            self.trainee.network, min(self.settings.ema_decay, (1 + step) / (10 + step))
-        )
-        return float(loss.detach())
-
-    def _log(self, losses: list[float]) -> None:
-        step, seconds = self.progress.step, self.progress.seconds
-        mean = sum(losses) / len(losses)
-        rate = self.optimiser.param_groups[0]["lr"]
-        with (self.out / "log.tsv").open("a") as log:
-            log.write(f"{time.strftime('%F %T')}\t{step}\t{mean:.4f}\t{rate:.2e}\t{seconds:.0f}\n")
-        left = seconds / step * (self.steps - step) / 60
-        print(
-            f"step {step}/{self.steps}  loss {mean:.4f}  {seconds / step:.2f} s/step"
-            f"  {left:.0f} min left",
-            file=sys.stderr,
-            flush=True,
-        )
+    def note(self, number: int, _frame: object) -> None:
+        """A signal handler."""
+        self.signal = number
 
 
-def trainee(settings: Settings) -> Trainee:
-    """An untrained network with its step."""
-    if settings.model == "unet":
-        return UNetTrainee(build_unet(), settings)
-    return HighResNetTrainee(build_highresnet(settings.variant), settings)
-
-
-def learning_rate(settings: Settings, step: int, steps: int) -> float:
-    """Linear warm-up, then a cosine to zero at the last step."""
-    warm = min(1.0, (step + 1) / settings.warm_up_steps)
-    return settings.learning_rate * warm * 0.5 * (1 + math.cos(math.pi * step / steps))
-
-
-def main() -> None:
-    """Read the command line and train."""
-    parser = argparse.ArgumentParser(prog="parcela_training.train", description=__doc__)
-    parser.add_argument("--model", choices=("unet", "highresnet"), required=True)
-    parser.add_argument("--prepared", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, required=True)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--trunk-steps", type=int)
-    parser.add_argument("--resume", action="store_true")
-    arguments = parser.parse_args()
-    torch.set_num_threads(arguments.threads)
-    model: Model = arguments.model
-    settings = modern(model)
-    if arguments.trunk_steps is not None:
-        settings = dataclasses.replace(settings, trunk_steps=arguments.trunk_steps)
-    arguments.out.mkdir(parents=True, exist_ok=True)
-    run = Run(settings, arguments.out, arguments.steps)
-    if arguments.resume and run.file.exists():
-        run.resume()
-    checkpoint.add_history(run.out, run.progress.step, run.steps, settings)
-    signal.signal(signal.SIGTERM, run.stop)
-    run.train(Samples(read_split(arguments.prepared, "train")))
-
-
-if __name__ == "__main__":
-    main()
+@contextmanager
+def _interruption() -> Iterator[Interruption]:
+    """SIGTERM and Ctrl-C end the run after its step, saved; in a thread they stay the caller's."""
+    interruption = Interruption()
+    handled = (signal.SIGTERM, signal.SIGINT)
+    try:
+        before = [signal.signal(number, interruption.note) for number in handled]
+    except ValueError:  # not the main thread
+        yield interruption
+        return
+    try:
+        yield interruption
+    finally:
+        for number, handler in zip(handled, before, strict=True):
+            signal.signal(number, handler)

@@ -35,23 +35,12 @@ def to_scan(scores: torch.Tensor, trail: GeometryTrail) -> NDArray[np.uint8]:
     hard = scores.argmax(-1)
     matrix = trail.scan_to_model()
     labels = np.zeros(trail.scan_shape, np.uint8)
-    x, y, z = _box(trail)
+    x, y, z = trail.reached_box()
     step = max(1, SLAB_VOXELS // max(1, (y.stop - y.start) * (z.stop - z.start)))
     for first in range(x.start, x.stop, step):
         slab = (slice(first, min(first + step, x.stop)), y, z)
         labels[slab] = _slab(scores, hard, _places(matrix, slab)).to(torch.uint8).numpy()
     return labels
-
-
-def _box(trail: GeometryTrail) -> tuple[slice, slice, slice]:
-    """The part of the scan's grid that the model's grid, with half a voxel around, can reach."""
-    edges = [(-0.5, n - 0.5) for n in trail.model_shape]
-    matrix = trail.model_to_scan()
-    reached = np.asarray(list(product(*edges))) @ matrix[:3, :3].T + matrix[:3, 3]
-    low = np.clip(np.ceil(reached.min(0) - 1e-6), 0, trail.scan_shape).astype(int)
-    high = np.clip(np.floor(reached.max(0) + 1e-6) + 1, low, trail.scan_shape).astype(int)
-    x, y, z = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-    return x, y, z
 
 
 def _places(matrix: Affine, slab: tuple[slice, slice, slice]) -> torch.Tensor:

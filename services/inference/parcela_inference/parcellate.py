@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -12,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from parcela.stopwatch import OnStep, Stopwatch
 from parcela.trail import GeometryTrail
 from parcela_inference.card import MODELS, Model
 from parcela_inference.native import to_scan
@@ -43,7 +41,7 @@ def parcellate(
     model: Choice = "unet",
     space: Space = "native",
     device: str = "cpu",
-    on_step: Callable[[str], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> Parcellation:
     """Label a preprocessed image.
 
@@ -55,29 +53,20 @@ def parcellate(
         device: ``cpu`` or ``cuda``.
         on_step: called with each step's name as it begins.
     """
-    seconds: dict[str, float] = {}
-
-    @contextmanager
-    def step(name: str) -> Iterator[None]:
-        if on_step is not None:
-            on_step(name)
-        begun = time.perf_counter()
-        yield
-        seconds[name] = round(time.perf_counter() - begun, 3)
-
+    watch = Stopwatch(on_step)
     models: tuple[Model, ...] = MODELS if model == "both" else (model,)
     own: dict[str, NDArray[np.uint8]] = {}
     total = torch.zeros((), dtype=torch.float16)
     for name in models:
-        with step(name):
+        with watch.step(name):
             scores = class_scores(image, name, device)
         if len(models) > 1:
-            with step(f"{name} to {space}"):
+            with watch.step(f"{name} to {space}"):
                 own[name] = _map(scores, trail, space)
         total = scores.mul_(1 / len(models)).add_(total)
-    with step(f"to {space}"):
+    with watch.step(f"to {space}"):
         labels = _map(total, trail, space)
-    return Parcellation(labels, own, seconds)
+    return Parcellation(labels, own, watch.seconds)
 
 
 def _map(scores: torch.Tensor, trail: GeometryTrail, space: Space) -> NDArray[np.uint8]:

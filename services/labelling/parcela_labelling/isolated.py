@@ -6,6 +6,7 @@ of the files that it wrote, which any program built on ITK reads.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ def register(
     labels: NDArray[np.uint8],
     atlas_frame: NDArray[np.float64],
     type_of_transform: str,
+    seed: int,
 ) -> Arrays:
     """Register the atlas's brain (moving) to the image (fixed), and carry its labels over.
 
@@ -33,6 +35,7 @@ def register(
         image: (I, J, K). brain, labels: (X, Y, Z), on one grid.
         image_frame, atlas_frame: (5, 3): origin, spacing and the three rows of the direction, as ITK wants them.
         type_of_transform: antspyx's name of the method.
+        seed: of ANTs's sampling.
 
     Returns:
         ``labels`` uint8, ``brain`` float32 (linear), both (I, J, K); ``affine`` and, unless the method is affine,
@@ -40,6 +43,9 @@ def register(
     """
     import ants
 
+    os.environ["ANTS_RANDOM_SEED"] = str(
+        seed
+    )  # read when a registration begins; antspyx's own argument is ignored
     fixed = _image(image, image_frame)
     found = ants.registration(
         fixed=fixed, moving=_image(brain, atlas_frame), type_of_transform=type_of_transform

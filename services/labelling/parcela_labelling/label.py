@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parcela.settings import settings
+from parcela.stopwatch import OnStep, Stopwatch
 from parcela.trail import GeometryTrail
 from parcela_labelling.check import Check, check_registration
 from parcela_labelling.opening import Opening, open_labels
@@ -45,7 +43,7 @@ def label(
     *,
     opening: Opening = "modern",
     method: Method = "SyN",
-    on_step: Callable[[str], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> Labelling:
     """Label a preprocessed image by registering the atlas to it.
 
@@ -60,23 +58,14 @@ def label(
         StepFailed: ANTs crashed, refused the image, or went over a limit. A registration that ran and went wrong is no
             error: ``check`` tells.
     """
-    seconds: dict[str, float] = {}
-
-    @contextmanager
-    def step(name: str) -> Iterator[None]:
-        if on_step is not None:
-            on_step(name)
-        begun = time.perf_counter()
-        yield
-        seconds[name] = round(time.perf_counter() - begun, 3)
-
-    with step("registration"):
+    watch = Stopwatch(on_step)
+    with watch.step("registration"):
         found = register(image, trail, method=method)
-    with step("opening"):
+    with watch.step("opening"):
         labels = open_labels(found.labels, opening)
-    with step("check"):
+    with watch.step("check"):
         check = check_registration(image, found)
-    return Labelling(labels, found.labels, found.transforms, check, seconds, _warnings(check))
+    return Labelling(labels, found.labels, found.transforms, check, watch.seconds, _warnings(check))
 
 
 def _warnings(check: Check) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from parcela_labelling.colin27 import Atlas, colin27
 from parcela_labelling.transforms import AFFINE, INVERSE_WARP, WARP, Transforms
 
 Method = Literal["SyN", "antsRegistrationSyNQuick[s]", "Affine"]
+SEED = 1
 FILES = {"affine": AFFINE, "warp": WARP, "inverse_warp": INVERSE_WARP}
 
 
@@ -41,6 +42,7 @@ def register(
     *,
     method: Method = "SyN",
     atlas: Atlas | None = None,
+    seed: int = SEED,
 ) -> Registration:
     """Register the atlas's brain to an image with ANTs, and carry its labels over.
 
@@ -53,6 +55,7 @@ def register(
         trail: from the scan's grid to this one.
         method: antspyx's ``type_of_transform``: SyN, its quick variant, or an affine registration only.
         atlas: what to register; Colin27 with AAL unless given.
+        seed: of ANTs's sampling; another one shows how far a registration agrees with itself.
 
     Raises:
         BadRequest: the method is not one of these. StepFailed: ANTs crashed or refused the image.
@@ -69,7 +72,7 @@ def register(
             "labels": known.labels,
             "atlas_frame": _frame(known.geometry),
         },
-        {"type_of_transform": method},
+        {"type_of_transform": method, "seed": seed},
         module=isolated.__name__,
     )
     files = {name: found[kind].tobytes() for kind, name in FILES.items() if kind in found}

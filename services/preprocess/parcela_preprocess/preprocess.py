@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import nibabel as nib
@@ -16,6 +13,8 @@ from numpy.typing import NDArray
 
 from parcela.errors import BadScan, ParcelaError, StepFailed
 from parcela.geometry import Affine, Shape
+from parcela.preprocessed import Preprocessed
+from parcela.stopwatch import OnStep, Stopwatch
 from parcela.trail import GeometryTrail
 from parcela.volume import Volume
 from parcela_preprocess.chain import (
@@ -29,26 +28,7 @@ from parcela_preprocess.chain import (
 )
 from parcela_preprocess.transforms.skull_strip import MASK
 
-OnStep = Callable[[str], None]
-
-
-@dataclass(frozen=True, eq=False)
-class Preprocessed:
-    """A scan on the grid that the networks see.
-
-    Attributes:
-        image: (91, 122, 123) float32 in [0, 1], RAS+.
-        brain_mask: (X, Y, Z) uint8 on the scan's own grid.
-        trail: how to get back.
-        seconds: per step, in order.
-        warnings: what a user should know, one sentence each.
-    """
-
-    image: NDArray[np.float32]
-    brain_mask: NDArray[np.uint8]
-    trail: GeometryTrail
-    seconds: dict[str, float]
-    warnings: tuple[str, ...] = ()
+__all__ = ["OnStep", "Preprocessed", "preprocess"]
 
 
 def preprocess(
@@ -141,20 +121,17 @@ def _channel_first(array: NDArray[Any], affine: Affine) -> MetaTensor:
 def _run(
     start: dict[str, Any], todo: list[Step], on_step: OnStep | None
 ) -> tuple[dict[str, Any], dict[str, float]]:
-    seconds: dict[str, float] = {}
+    watch = Stopwatch(on_step)
     done: Any = start
     for name, transform in todo:
-        if on_step is not None:
-            on_step(name)
-        begun = time.perf_counter()
         try:
-            done = transform(done)
+            with watch.step(name):
+                done = transform(done)
         except ParcelaError:
             raise
         except (RuntimeError, ValueError) as error:
             raise StepFailed(f"step {name} failed: {error}") from error
-        seconds[name] = round(time.perf_counter() - begun, 3)
-    return done, seconds
+    return done, watch.seconds
 
 
 def _trail(volume: Volume, done: dict[str, Any], names: list[str]) -> GeometryTrail:

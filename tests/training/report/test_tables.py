@@ -61,6 +61,7 @@ def test_given_a_run_when_tabled_then_its_own_values_come_from_its_record(
     assert column(training(record), "This run [s per training image]") == ["1.88", "1.88"]
     faster = float(column(times(record), "This run, times faster")[1])
     assert faster == pytest.approx(24 / unet.seconds.mean(), rel=0.01)
+    assert column(times(record), "This run, by MONAI alone [s]") == ["13.000 ± 1.414"] * 2
 
 
 def test_given_labels_that_lack_regions_when_tabled_then_the_note_counts_them(
@@ -114,6 +115,7 @@ def test_given_one_image_when_tabled_then_its_spread_is_not_available(record: Ru
         datasets=whole.datasets[:1],
         dice=whole.dice[:1],
         seconds=np.array([np.nan]),
+        monai_seconds=None,
     )
     run = replace(record, networks=(replace(record.networks[0], evaluations=(single,)),))
 

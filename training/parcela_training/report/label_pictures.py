@@ -5,7 +5,7 @@ Array axes are turned to RAS+ first: the left of a coronal or axial slice is the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -60,6 +60,16 @@ def draw_prediction(
     ]
     title = f"{PREDICTIONS[number]}: mean Dice {100 * dice:.2f} %"
     return {number: _panels(title, columns)}
+
+
+def draw_side_by_side(
+    title: str, scan: Scan, label: NDArray[np.uint8], predicted: Mapping[str, NDArray[np.uint8]]
+) -> bytes:
+    """Image, label and one prediction or more by name, in three planes."""
+    view = View(scan, label)
+    columns: list[Drawn] = [("image", view.image), ("label", view.overlay(label))]
+    columns += [(name, view.overlay(labels)) for name, labels in predicted.items()]
+    return _panels(title, columns)
 
 
 def _panels(title: str, columns: Sequence[Drawn]) -> bytes:

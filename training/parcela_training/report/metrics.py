@@ -14,7 +14,11 @@ from parcela_training.evaluation import Evaluation
 from parcela_training.report.comparisons import pairs
 from parcela_training.report.further_tables import surface_summary
 from parcela_training.report.record import NetworkRun, RunRecord
-from parcela_training.report.tables import prediction_seconds, registration_seconds
+from parcela_training.report.tables import (
+    monai_seconds,
+    prediction_seconds,
+    registration_seconds,
+)
 from parcela_training.statistics import by_group, dead_regions, summarise
 from parcela_training.thesis import PUBLISHED
 
@@ -46,7 +50,7 @@ def to_metrics(record: RunRecord) -> str:
 
 
 def _network(run: NetworkRun, registration_s: float | None) -> dict[str, Any]:
-    seconds = prediction_seconds(run)
+    seconds, monai = prediction_seconds(run), monai_seconds(run)
     return {
         "network": run.network,
         "variant": run.variant,
@@ -57,6 +61,7 @@ def _network(run: NetworkRun, registration_s: float | None) -> dict[str, Any]:
         "epochs_planned": run.epochs_planned,
         "training_seconds_per_image": run.training_s_per_image,
         "prediction_seconds": seconds and asdict(seconds),
+        "monai_prediction_seconds": monai and asdict(monai),
         "times_faster_than_registration": (
             registration_s / seconds.mean if registration_s and seconds else None
         ),

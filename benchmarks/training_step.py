@@ -1,0 +1,179 @@
+"""Seconds and memory of training and prediction: MONAI alone as the thesis has it, and ours, side by side.
+
+    python benchmarks/training_step.py                 # on a CPU at half the grid; on a GPU at the whole one
+    python benchmarks/training_step.py --grid 91,122,123 --steps 3
+
+MONAI alone: whole volumes, batch 1, DiceLoss, Adam, float16 with gradient scaling on CUDA, float32 on a CPU; no
+augmentation. Ours: the recipe ``modern`` with everything it does to an image, augmentation included. Every line is
+measured in a process of its own, on made-up volumes. Prints a table, writes results/training_step-DEVICE.json.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from monai.losses import DiceLoss
+
+from parcela.geometry import Shape
+from parcela_inference.card import MODELS, Model
+from parcela_inference.networks import CLASSES, MODEL_SHAPE, build
+from parcela_training.hardware import hardware
+from parcela_training.predict import monai_predictor, padded, predictor
+from parcela_training.preparation.settings import HALF_SHAPE, parse_shape
+from parcela_training.prepared import Prepared
+from parcela_training.presets import LEARNING_RATE, modern
+from parcela_training.ranks import Ranks
+from parcela_training.run import Run
+from parcela_training.samples import Samples
+
+RESULTS = Path(__file__).parent / "results"
+WAYS = ("monai", "ours")
+
+
+def made_up(shape: Shape) -> Prepared:
+    """A box of 116 regions in noise."""
+    draw = np.random.default_rng(0)
+    label = np.zeros(shape, np.uint8)
+    inner = label[5:-5, 5:-5, 5:-5]
+    inner[:] = (np.arange(inner[0].size) * 116 // inner[0].size + 1).reshape(inner.shape[1:])
+    image = (draw.random(shape) * (label > 0)).astype(np.float16)
+    return Prepared(image, label, label, np.diag([1.5, 1.5, 1.5, 1.0]))
+
+
+def monai_step(model: Model, prepared: Prepared, device: torch.device) -> Callable[[], object]:
+    """A plain loop's body: pad, forward, crop, Dice, backward, Adam."""
+    network = build(model, "thesis").to(device)
+    loss, optimiser = (
+        DiceLoss(softmax=True, to_onehot_y=True),
+        torch.optim.Adam(network.parameters(), lr=LEARNING_RATE),
+    )
+    half = device.type == "cuda"
+    scaler = torch.amp.GradScaler(device.type, enabled=half)
+    image = padded(prepared.image.astype(np.float32)).to(device)
+    label = torch.from_numpy(prepared.label)[None, None].long().to(device)
+    i, j, k = prepared.label.shape
+
+    def step() -> None:
+        optimiser.zero_grad()
+        with torch.autocast(device.type, torch.float16, enabled=half):
+            found = loss(network(image)[..., :i, :j, :k], label)
+        scaler.scale(found).backward()
+        scaler.step(optimiser)
+        scaler.update()
+
+    return step
+
+
+def our_step(
+    model: Model, prepared: Prepared, device: torch.device
+) -> tuple[Callable[[], object], int]:
+    """A step of ``modern``, past the U-Net's cheaper first steps, and its batch."""
+    settings = replace(modern(model, device.type), trunk_steps=0)
+    with tempfile.TemporaryDirectory() as folder:
+        prepared.save(Path(folder) / "made_up.npz")
+        samples = Samples([Path(folder) / "made_up.npz"], device)
+    return Run(settings, samples, samples, Ranks(0, 1, device)).step, settings.batch
+
+
+def measure(
+    model: Model, way: str, shape: Shape, device: torch.device, steps: int
+) -> dict[str, Any]:
+    """One line of the table; run in a child."""
+    prepared = made_up(shape)
+    batch = 1
+    if way == "monai":
+        step = monai_step(model, prepared, device)
+    else:
+        step, batch = our_step(model, prepared, device)
+    before = peak_gb(device)
+    seconds = statistics.median(timed(step, device) for _ in range(steps + 1))
+    peak = peak_gb(device) - (before if device.type == "cpu" else 0)
+    network = build(model, "thesis" if way == "monai" else "modern").to(device)
+    predict = (monai_predictor if way == "monai" else predictor)(network)
+    image = prepared.image.astype(np.float32)
+    prediction = statistics.median(timed(lambda: predict(image), device) for _ in range(steps + 1))
+    return {
+        "model": model,
+        "way": way,
+        "batch": batch,
+        "training_s_per_image": round(seconds / batch, 4),
+        "training_peak_gb": round(peak, 2),
+        "prediction_s": round(prediction, 4),
+    }
+
+
+def timed(work: Callable[[], object], device: torch.device) -> float:
+    began = time.perf_counter()
+    work()
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter() - began
+
+
+def peak_gb(device: torch.device) -> float:
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated() / 1e9
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+
+
+def main() -> None:
+    arguments = _arguments()
+    device = torch.device(arguments.device)
+    shape = parse_shape(arguments.grid) if arguments.grid else _usual(device)
+    torch.set_num_threads(arguments.threads)
+    if arguments.one:
+        model, way = arguments.one
+        print(json.dumps(measure(model, way, shape, device, arguments.steps)))
+        return
+    rows = []
+    for model in MODELS:
+        for way in WAYS:
+            command = [sys.executable, __file__, "--one", model, way, "--device", device.type]
+            command += ["--grid", ",".join(map(str, shape)), "--steps", str(arguments.steps)]
+            command += ["--threads", str(arguments.threads)]
+            done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+            rows.append(json.loads(done.stdout.splitlines()[-1]))
+            print("\t".join(str(value) for value in rows[-1].values()), flush=True)
+    record = {
+        "hardware": hardware(device.type),
+        "torch": torch.__version__,
+        "grid": list(shape),
+        "classes": CLASSES,
+        "median_of": arguments.steps + 1,
+        "threads": arguments.threads if device.type == "cpu" else None,
+        "rows": rows,
+    }
+    path = RESULTS / f"training_step-{device.type}.json"
+    path.write_text(json.dumps(record, indent=2) + "\n")
+
+
+def _usual(device: torch.device) -> Shape:
+    return MODEL_SHAPE if device.type == "cuda" else HALF_SHAPE
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    usual = "cuda" if torch.cuda.is_available() else "cpu"
+    parser.add_argument("--device", choices=("cpu", "cuda"), default=usual)
+    parser.add_argument("--grid", metavar="I,J,K")
+    parser.add_argument("--steps", type=int, default=4)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--one", nargs=2, metavar=("MODEL", "WAY"), help=argparse.SUPPRESS)
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

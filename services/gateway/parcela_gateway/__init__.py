@@ -1,0 +1,1 @@
+"""The gateway: takes scans in, says how their jobs stand, gives their results out."""

@@ -1,0 +1,39 @@
+"""`python -m parcela_gateway`: the gateway on PARCELA_HOST and PARCELA_PORT."""
+
+from __future__ import annotations
+
+import sys
+
+import uvicorn
+
+from parcela.errors import ParcelaError
+from parcela.settings import settings
+from parcela_gateway.access_log import log_to_stderr
+from parcela_gateway.app import create_app
+
+GRACE_S = 5  # for requests under way when it is told to stop
+
+
+def main() -> int:
+    """Serve until told to stop; the exit code."""
+    log_to_stderr()
+    chosen = settings()
+    try:
+        app = create_app(chosen)
+    except ParcelaError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    uvicorn.run(
+        app,
+        host=chosen.host,
+        port=chosen.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=GRACE_S,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""The application: routes, doors and errors put together; nothing happens here that is not one line somewhere else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from anyio import to_thread
+from fastapi import FastAPI
+
+from parcela.manifest import software_versions
+from parcela.settings import Settings
+from parcela_gateway import about_routes, job_routes, pages, result_routes, submit_routes
+from parcela_gateway.access_log import AccessLog
+from parcela_gateway.api import describe
+from parcela_gateway.doorkeeper import LOOPBACK, Doorkeeper
+from parcela_gateway.metrics import Metrics
+from parcela_gateway.problem import add_handlers
+from parcela_gateway.readiness import Watch
+from parcela_gateway.reconciler import Reconciler
+from parcela_gateway.service import Service
+
+PARTS = (submit_routes, job_routes, result_routes, about_routes, pages)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The gateway of the installation that the settings describe. Its reconciler runs while the application does.
+
+    Raises:
+        Unavailable: no store is named; or others reach this gateway and there are no keys.
+    """
+    service = Service.of(settings)
+    app = FastAPI(
+        title="Parcela",
+        version=software_versions().get("parcela", "unknown"),
+        docs_url=None,
+        redoc_url=None,
+        redirect_slashes=False,
+        lifespan=_reconciled,
+    )
+    app.state.service = service
+    app.state.metrics = Metrics(service.ledger)
+    app.state.watch = Watch(service)
+    app.state.routes = [route for part in PARTS for route in part.router.routes]
+    for part in PARTS:
+        app.include_router(part.router)
+    add_handlers(app)
+    describe(app, keys=service.keys.needed)
+    app.add_middleware(
+        Doorkeeper, hosts=_hosts(settings, service), same_site=not service.keys.needed
+    )
+    app.add_middleware(AccessLog, metrics=app.state.metrics)
+    return app
+
+
+@asynccontextmanager
+async def _reconciled(app: FastAPI) -> AsyncIterator[None]:
+    service: Service = app.state.service
+    reconciler = Reconciler(service.ledger, service.store, service.doorbell, service.settings)
+    reconciler.start()
+    try:
+        yield
+    finally:
+        await to_thread.run_sync(reconciler.stop)
+
+
+def _hosts(settings: Settings, service: Service) -> frozenset[str]:
+    """The names to answer to. With keys and no list any will do: what asks has a key."""
+    named = {name.strip().lower() for name in settings.allowed_hosts.split(",")} - {""}
+    if service.keys.needed and not named:
+        return frozenset()
+    return LOOPBACK | named

@@ -1,0 +1,111 @@
+"""Callers' keys. The hash of a key is the owner of its jobs; the key itself is kept nowhere."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from parcela.errors import Unavailable
+from parcela.settings import Settings
+from parcela_gateway.problem import Refused
+
+LOCAL = "local"  # the one owner where no keys are
+SHORTEST = 16  # characters of a key that is not guessed
+
+
+class NoKey(Refused):
+    """A key is needed, and none of ours was given."""
+
+    status = 401
+    slug = "no-key"
+
+
+class KeysMissing(Unavailable):
+    """This gateway can be reached by others and has no keys, or unusable ones: it does not start."""
+
+    slug = "keys-missing"
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The callers that are let in, by the hash of their key; none: everyone on this computer is one caller."""
+
+    owners: tuple[str, ...]
+
+    @classmethod
+    def of(cls, settings: Settings) -> Keys:
+        """Those of the settings.
+
+        Raises:
+            KeysMissing: none, though others than this computer reach the gateway; or one too short.
+        """
+        keys = [*_listed(settings.api_keys), *_in_file(settings.api_keys_file)]
+        if any(len(key) < SHORTEST for key in keys):
+            raise KeysMissing(
+                f"a key of PARCELA_API_KEYS is shorter than {SHORTEST} characters: make one with "
+                "`openssl rand -hex 16`"
+            )
+        if not keys and not is_loopback(address := settings.published or settings.host):
+            raise KeysMissing(
+                f"{address} is reached from other computers: set PARCELA_API_KEYS, or publish on 127.0.0.1"
+            )
+        return cls(tuple(_owner(key) for key in keys))
+
+    @property
+    def needed(self) -> bool:
+        return bool(self.owners)
+
+    def owner(self, headers: Mapping[str, str]) -> str:
+        """Whose request this is: by ``Authorization: Bearer KEY`` or ``X-API-Key: KEY``.
+
+        Raises:
+            NoKey: neither holds one of our keys.
+        """
+        if not self.owners:
+            return LOCAL
+        scheme, _, key = headers.get("authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            key = headers.get("x-api-key", "")
+        given = _owner(key.strip())
+        # Every key is compared, however early one fits: the time taken says nothing.
+        fits = [hmac.compare_digest(given, owner) for owner in self.owners]
+        if not any(fits):
+            raise NoKey(
+                "a key is needed: send the header `Authorization: Bearer KEY`",
+                headers={"WWW-Authenticate": 'Bearer realm="parcela"'},
+            )
+        return given
+
+
+def _owner(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()
+
+
+def _listed(text: str) -> list[str]:
+    return [key for part in text.split(",") if (key := part.strip())]
+
+
+def _in_file(file: Path | None) -> list[str]:
+    if file is None:
+        return []
+    try:
+        lines = file.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise KeysMissing(
+            f"PARCELA_API_KEYS_FILE={file} cannot be read ({error.strerror})"
+        ) from error
+    return [key for line in lines if (key := line.strip()) and not key.startswith("#")]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is reached from this computer only."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False

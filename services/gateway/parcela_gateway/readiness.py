@@ -1,0 +1,83 @@
+"""Whether this installation can do its work: store and ledger answer, and every stage has a worker that is alive."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
+
+from parcela.errors import ParcelaError
+from parcela.job import Stage
+from parcela_gateway.service import Service
+
+PROBE = "health/gateway"
+ANSWER_S = 1.0  # in which a worker that lives answers
+KEPT_S = 5.0  # asking costs a second and a write: not for every one who asks
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """What was found. ``workers`` counts the live ones of each stage; a fault is said in a sentence."""
+
+    store: str
+    ledger: str
+    workers: dict[Stage, int]
+
+    @property
+    def missing(self) -> list[str]:
+        """What stands in the way, one sentence each."""
+        found = [
+            f"{name}: {state}"
+            for name, state in (("store", self.store), ("ledger", self.ledger))
+            if state != "ok"
+        ]
+        return found + [f"no worker for {stage}" for stage, n in self.workers.items() if not n]
+
+
+@dataclass
+class Watch:
+    """Looks, at most every few seconds."""
+
+    service: Service
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _seen: Readiness | None = None
+    _at: float = 0.0
+
+    def look(self) -> Readiness:
+        """How things stand."""
+        with self._lock:
+            if self._seen is None or time.monotonic() - self._at > KEPT_S:
+                self._seen = self._look()
+                self._at = time.monotonic()
+            return self._seen
+
+    def _look(self) -> Readiness:
+        service = self.service
+        store = _tried(lambda: service.store.put(PROBE, b"ok"))
+        ledger = _tried(service.ledger.waiting)
+        return Readiness(store, ledger, self._workers() if ledger == "ok" else _nobody())
+
+    def _workers(self) -> dict[Stage, int]:
+        """Live workers of each stage: those that answer Celery's question for the queues they hear."""
+        try:
+            answers = self.service.doorbell.app.control.inspect(timeout=ANSWER_S).active_queues()
+        except (OperationalError, RedisError, OSError):
+            return _nobody()
+        heard = [{queue["name"] for queue in queues} for queues in (answers or {}).values()]
+        return {stage: sum(stage in queues for queues in heard) for stage in _nobody()}
+
+
+def _nobody() -> dict[Stage, int]:
+    return dict.fromkeys(get_args(Stage), 0)
+
+
+def _tried(action: Any) -> str:
+    try:
+        action()
+    except ParcelaError as error:
+        return str(error)
+    return "ok"

@@ -1,0 +1,53 @@
+"""From a preprocessed scan to a prediction: what ``parcela predict``, ``parcela.predict`` and the worker all call."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from parcela.geometry import Geometry
+from parcela.options import Options
+from parcela.prediction import Prediction, manifest_of
+from parcela.preprocessed import Preprocessed
+from parcela.stopwatch import OnStep
+from parcela.volume import Volume
+from parcela_inference.parcellate import parcellate
+from parcela_inference.scores import choose_device
+
+
+def predict(
+    volume: Volume, ready: Preprocessed, options: Options, on_step: OnStep | None = None
+) -> Prediction:
+    """Parcellate, and record how.
+
+    Args:
+        volume: the scan as received.
+        ready: the same, preprocessed.
+        options: what was chosen.
+        on_step: called with each step's name as it begins.
+
+    Raises:
+        BadRequest: ``cuda`` was asked for and is not there. Unavailable: no weights. LimitExceeded: no memory.
+    """
+    device = choose_device(options.device)
+    found = parcellate(
+        ready.image,
+        ready.trail,
+        model=options.model,
+        space=options.space,
+        device=device,
+        on_step=on_step,
+    )
+    manifest = manifest_of(
+        "predict",
+        options,
+        ready,
+        found.labels,
+        seconds=found.seconds,
+        parameters={"device": device},
+    )
+    if options.space == "native":
+        return Prediction(volume, found.labels, ready.brain_mask, manifest, found.by_network)
+    geometry = Geometry.of_grid(ready.trail.model_shape, ready.trail.model_affine)
+    shown = Volume(ready.image, geometry, volume.name, volume.sha256, volume.warnings)
+    mask = (ready.image > 0).astype(np.uint8)
+    return Prediction(shown, found.labels, mask, manifest, found.by_network)

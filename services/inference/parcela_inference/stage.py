@@ -1,0 +1,52 @@
+"""The inference stage of a job: preprocessed image in, bundle out. Both networks stay loaded between jobs."""
+
+from __future__ import annotations
+
+from parcela.bundle import file_name
+from parcela.errors import BadRequest
+from parcela.job import PredictOptions
+from parcela.options import Options
+from parcela.preprocessed import Preprocessed
+from parcela.stage_task import StageTask
+from parcela_inference.predict import predict
+
+
+def run(task: StageTask) -> dict[str, float]:
+    """Do one attempt; returns the seconds of each step.
+
+    Raises:
+        ParcelaError: any of those that ``predict`` raises, and the store's.
+    """
+    options = options_of(task)
+    task.plan(typical_s(options))
+    ready = Preprocessed.load(task.found("preprocess"))
+    prediction = predict(task.scan(), ready, options, task.on_step)
+    task.on_step("write")
+    prediction.save(task.folder / "bundle", prefix=False)
+    task.leave(task.folder / "bundle", last=file_name("manifest"))
+    return {
+        name: value
+        for name, value in prediction.manifest.seconds.items()
+        if name not in ready.seconds
+    }
+
+
+def options_of(task: StageTask) -> Options:
+    """What was asked, as the networks take it."""
+    asked = task.request.options
+    if not isinstance(asked, PredictOptions):
+        raise BadRequest(f"a {task.request.kind} job has no use for the networks")
+    return Options(asked.model, asked.preprocessing, asked.skull_strip, asked.space)
+
+
+def typical_s(options: Options) -> dict[str, float]:
+    """Seconds of each step on two cores, roughly."""
+    one = {"unet": 12.0, "highresnet": 24.0}
+    if options.model != "both":
+        return {options.model: one[options.model], f"to {options.space}": 3.0, "write": 4.0}
+    each = [(name, s) for model, s in one.items() for name, s in _both(model, s, options.space)]
+    return {**dict(each), f"to {options.space}": 3.0, "write": 5.0}
+
+
+def _both(model: str, seconds: float, space: str) -> list[tuple[str, float]]:
+    return [(model, seconds), (f"{model} to {space}", 3.0)]

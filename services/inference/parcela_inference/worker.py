@@ -1,0 +1,7 @@
+"""The inference worker: ``celery -A parcela_inference.worker worker -P threads -c 1 -Q inference``."""
+
+from __future__ import annotations
+
+from parcela.worker_app import worker_app
+
+app = worker_app({"inference": "parcela_inference.stage"})

@@ -1,0 +1,67 @@
+"""From a preprocessed scan to a bronze label on its own grid: what ``parcela label`` and the worker both call."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from parcela.options import LabelOptions
+from parcela.prediction import Prediction, manifest_of
+from parcela.preprocessed import Preprocessed
+from parcela.stopwatch import OnStep, Stopwatch
+from parcela.volume import Volume
+from parcela_labelling.label import Labelling, label
+from parcela_labelling.native import labels_on_scan
+
+CHECK_FILE = "desc-registration_check.json"
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Labelled(Prediction):
+    """One scan labelled by registration: a prediction's bundle, with the transforms and the check beside it.
+
+    Attributes:
+        labelling: what the registration gave, on the model's grid.
+    """
+
+    labelling: Labelling
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """Whether the registration can be trusted."""
+        return (f"registration {self.labelling.check.verdict}",)
+
+    @property
+    def attachments(self) -> Mapping[str, bytes]:
+        """The check and the transforms."""
+        check = self.labelling.check.to_json().encode()
+        return {CHECK_FILE: check, **self.labelling.transforms.files}
+
+
+def label_scan(
+    volume: Volume, ready: Preprocessed, options: LabelOptions, on_step: OnStep | None = None
+) -> Labelled:
+    """Register the atlas, open, check, bring the labels to the scan's grid, and record how.
+
+    Args:
+        volume: the scan as received.
+        ready: the same, preprocessed.
+        options: what was chosen.
+        on_step: called with each step's name as it begins.
+
+    Raises:
+        StepFailed: see ``label``.
+    """
+    found = label(ready.image, ready.trail, opening=options.preset, on_step=on_step)
+    watch = Stopwatch(on_step)
+    with watch.step("to native"):
+        labels = labels_on_scan(found.labels, ready.trail)
+    manifest = manifest_of(
+        "label",
+        options,
+        ready,
+        labels,
+        seconds=found.seconds | watch.seconds,
+        warnings=found.warnings,
+    )
+    return Labelled(volume, labels, ready.brain_mask, manifest, labelling=found)

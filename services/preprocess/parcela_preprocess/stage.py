@@ -1,0 +1,53 @@
+"""The preprocessing stage of a job: scan in; image, brain mask and the way back out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from parcela.job import LabelOptions
+from parcela.manifest import software_versions
+from parcela.prediction import LIBRARIES
+from parcela.preprocessed import RECORD
+from parcela.settings import settings
+from parcela.stage_task import StageTask
+from parcela_preprocess.preprocess import preprocess
+
+# Seconds of each step on two cores, roughly: what progress is measured by.
+STRIP_S = {"robex": 67.0, "deepbet": 8.0}
+GEOMETRIC_S = dict.fromkeys(
+    ("spacing", "orientation", "histogram", "intensity", "crop", "origin", "resize"), 0.2
+)
+
+
+def run(task: StageTask) -> dict[str, float]:
+    """Do one attempt; returns the seconds of each step.
+
+    Raises:
+        BadScan: the scan cannot be used. StepFailed: a step crashed, or its result is implausible. The store's errors.
+    """
+    asked = task.request.options
+    task.plan(typical_s(asked.skull_strip, strip_and_correct=asked.preprocessing))
+    done = preprocess(
+        task.scan(),
+        preset=asked.preset if isinstance(asked, LabelOptions) else "modern",
+        skull_strip=asked.skull_strip,
+        strip_and_correct=asked.preprocessing,
+        on_step=task.on_step,
+    )
+    here = replace(
+        done,
+        software=software_versions(LIBRARIES),
+        parameters={"itk_threads": settings().itk_threads},
+    )
+    out = task.folder / "preprocessed"
+    out.mkdir()
+    here.save(out)
+    task.leave(out, last=RECORD)
+    return done.seconds
+
+
+def typical_s(skull_strip: str, *, strip_and_correct: bool) -> dict[str, float]:
+    """The steps to come, with the seconds that they typically take."""
+    if not strip_and_correct:
+        return GEOMETRIC_S
+    return {"skull-strip": STRIP_S[skull_strip], "bias": 5.0, **GEOMETRIC_S}

@@ -1,0 +1,276 @@
+"""A job: what was asked, where it stands, how it ended, and the names of its files in the store.
+
+Records that outlive a process (``request.json``, ``outcome.json``) carry a version and are frozen.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+import time
+from typing import Annotated, Any, Literal, Self, TypeGuard
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from parcela.errors import ParcelaError
+
+Kind = Literal["predict", "label"]
+Stage = Literal["preprocess", "inference", "labelling"]
+Status = Literal[
+    "queued", "preprocessing", "parcellating", "labelling", "done", "failed", "cancelled"
+]
+Ending = Literal["done", "failed", "cancelled"]
+SkullStrip = Literal["robex", "deepbet"]
+
+TERMINAL: frozenset[Status] = frozenset({"done", "failed", "cancelled"})
+STAGES: dict[Kind, tuple[Stage, ...]] = {
+    "predict": ("preprocess", "inference"),
+    "label": ("preprocess", "labelling"),
+}
+STATUS_OF: dict[Stage, Status] = {
+    "preprocess": "preprocessing",
+    "inference": "parcellating",
+    "labelling": "labelling",
+}
+
+_ID = re.compile(r"[0-9a-f]{32}")
+Id = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
+
+
+class BadRecord(ParcelaError):
+    """A record in the store is damaged, or of a version that this release does not know."""
+
+    slug = "bad-record"
+
+
+class Record(BaseModel):
+    """Something frozen that travels as JSON."""
+
+    model_config = ConfigDict(frozen=True)
+
+    def to_json(self) -> str:
+        """The record as one JSON object, its defaults written out."""
+        return self.model_dump_json()
+
+    @classmethod
+    def from_json(cls, text: str | bytes) -> Self:
+        """Read what ``to_json`` wrote.
+
+        Raises:
+            BadRecord: it is damaged, or of another version.
+        """
+        try:
+            return cls.model_validate_json(text)
+        except ValidationError as error:
+            found = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(map(str, found["loc"])) or "it"
+            raise BadRecord(
+                f"unreadable {cls.__name__.lower()} record: {place}: {found['msg']}"
+            ) from error
+
+
+class PredictOptions(Record):
+    """How a scan shall be parcellated by the networks."""
+
+    model: Literal["unet", "highresnet", "both"] = "unet"
+    preprocessing: bool = True
+    skull_strip: SkullStrip = "robex"
+    space: Literal["native", "model"] = "native"
+
+
+class LabelOptions(Record):
+    """How a scan shall be labelled by atlas registration."""
+
+    preset: Literal["modern", "thesis"] = "modern"
+    preprocessing: bool = True
+    skull_strip: SkullStrip = "robex"
+
+
+Options = PredictOptions | LabelOptions
+OPTIONS: dict[str, type[PredictOptions] | type[LabelOptions]] = {
+    "predict": PredictOptions,
+    "label": LabelOptions,
+}
+
+
+class JobRequest(Record):
+    """What was asked: the store's ``request.json``, written once, after the scan.
+
+    ``owner`` is a hash of the caller's key, or ``local``; ``created`` is Unix seconds; ``sha256`` and ``size`` (bytes)
+    are those of the file as it was received, before it was scrubbed.
+    """
+
+    version: Literal[1] = 1
+    id: Id
+    kind: Kind
+    owner: str
+    created: float
+    sha256: str
+    size: int
+    options: Options
+
+    @model_validator(mode="before")
+    @classmethod
+    def _options_of_its_kind(cls, values: Any) -> Any:
+        """Read the options as the kind's own class: the two share fields, so the class cannot be guessed."""
+        if isinstance(values, dict) and values.get("kind") in OPTIONS:
+            expected = OPTIONS[values["kind"]]
+            given = values.get("options", {})
+            if isinstance(given, Record) and not isinstance(given, expected):
+                raise ValueError(
+                    f"a {values['kind']} job takes {expected.__name__}, not {type(given).__name__}"
+                )
+            return values | {"options": expected.model_validate(given)}
+        return values
+
+
+class Problem(Record):
+    """Why a job failed, in the fields of a problem document (RFC 9457)."""
+
+    slug: str
+    title: str
+    status: int
+    detail: str
+
+    @classmethod
+    def of(cls, error: ParcelaError) -> Self:
+        """The problem that an error describes."""
+        title = error.slug.replace("-", " ").capitalize()
+        return cls(slug=error.slug, title=title, status=error.status, detail=str(error))
+
+
+class Job(Record):
+    """Where a job stands: one row of the ledger.
+
+    ``stage`` is the one it waits for or is in, none once it has ended; ``waiting`` says which of the two. ``step`` and
+    ``progress`` (0–1, of the whole job) are the worker's last words, ``attempt`` counts the starts of this stage.
+    ``tokens`` names the winning attempt of each finished stage; ``seconds`` is the time each took.
+    """
+
+    id: Id
+    kind: Kind
+    owner: str
+    status: Status
+    stage: Stage | None
+    waiting: bool
+    step: str = ""
+    progress: float = Field(0.0, ge=0, le=1)
+    attempt: int = 0
+    created: float
+    started: float | None = None
+    finished: float | None = None
+    tokens: dict[Stage, str] = {}
+    problem: Problem | None = None
+    seconds: dict[str, float] = {}
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has reached a terminal state."""
+        return is_ending(self.status)
+
+    @property
+    def token(self) -> str | None:
+        """The winning token of the last stage: where the result lies. None unless done."""
+        return self.tokens.get(STAGES[self.kind][-1]) if self.status == "done" else None
+
+
+class Outcome(Record):
+    """How a job ended: the store's ``outcome.json``, all that a poll needs when the ledger has forgotten the job."""
+
+    version: Literal[1] = 1
+    state: Ending
+    token: str | None
+    finished: float
+    problem: Problem | None = None
+    seconds: dict[str, float] = {}
+    owner: str
+    kind: Kind
+    created: float
+
+    @classmethod
+    def of(cls, job: Job) -> Self:
+        """The outcome of a job that has ended.
+
+        Raises:
+            ValueError: it has not.
+        """
+        if not is_ending(job.status):
+            raise ValueError(f"job {job.id} has not ended: it is {job.status}")
+        return cls(
+            state=job.status,
+            token=job.token,
+            finished=time.time() if job.finished is None else job.finished,
+            problem=job.problem,
+            seconds=job.seconds,
+            owner=job.owner,
+            kind=job.kind,
+            created=job.created,
+        )
+
+    def job(self, job_id: str) -> Job:
+        """The job as a poll shows it, made from its outcome alone."""
+        done = self.state == "done" and self.token is not None
+        return Job(
+            id=job_id,
+            kind=self.kind,
+            owner=self.owner,
+            status=self.state,
+            stage=None,
+            waiting=False,
+            progress=1.0 if done else 0.0,
+            created=self.created,
+            finished=self.finished,
+            tokens={STAGES[self.kind][-1]: self.token} if done and self.token else {},
+            problem=self.problem,
+            seconds=self.seconds,
+        )
+
+
+def is_ending(status: Status) -> TypeGuard[Ending]:
+    """Whether a status is terminal."""
+    return status in TERMINAL
+
+
+def new_id() -> str:
+    """A job's id: 128 random bits as 32 hexadecimal digits."""
+    return secrets.token_hex(16)
+
+
+def is_id(text: str) -> bool:
+    """Whether a text may be a job's id."""
+    return _ID.fullmatch(text) is not None
+
+
+def job_prefix(job_id: str) -> str:
+    """Where everything of a job lies in the store."""
+    return f"jobs/{job_id}/"
+
+
+def scan_key(job_id: str) -> str:
+    """The uploaded scan, scrubbed of what may name the patient."""
+    return f"jobs/{job_id}/scan.nii.gz"
+
+
+def request_key(job_id: str) -> str:
+    """The commit mark: a job whose ``request.json`` is there was accepted."""
+    return f"jobs/{job_id}/request.json"
+
+
+def outcome_key(job_id: str) -> str:
+    """Written after the last transition."""
+    return f"jobs/{job_id}/outcome.json"
+
+
+def stage_prefix(job_id: str, stage: Stage, token: str) -> str:
+    """Where one attempt of one stage leaves its files."""
+    return f"jobs/{job_id}/{stage}/{token}/"
+
+
+def stage_key(job_id: str, stage: Stage, token: str, name: str) -> str:
+    """One file that an attempt of a stage left."""
+    return f"{stage_prefix(job_id, stage, token)}{name}"
+
+
+def tombstone_key(job_id: str) -> str:
+    """Says that a job was deleted, and nothing else about it."""
+    return f"tombstones/{job_id}.json"

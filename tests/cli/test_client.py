@@ -1,0 +1,382 @@
+"""``parcela.Client``: what it asks, how it bears a bad day, and that no error ever lies under an image's name."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import os
+import socket
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from email.utils import formatdate
+from pathlib import Path
+
+import pytest
+
+import parcela
+from parcela.errors import (
+    BadRequest,
+    BadScan,
+    LimitExceeded,
+    ParcelaError,
+    StepFailed,
+    Unavailable,
+)
+from parcela.manifest import Manifest
+from parcela_cli.client import Client
+from parcela_cli.patience import asked_pause_s
+from parcela_cli.remote_job import RemoteJob
+from scripted_server import Reply, Scripted, in_turn, json_reply, problem, serving
+
+ID = "0123456789abcdef" * 2
+JOB = {"id": ID, "kind": "predict", "status": "queued", "stage": "preprocess", "progress": 0.0}
+DONE = JOB | {"status": "done", "stage": None, "progress": 1.0, "something_new": 1}
+MAP = gzip.compress(b"a label map")
+
+
+@pytest.fixture
+def server() -> Iterator[Scripted]:
+    with serving(lambda _: json_reply(JOB, 202)) as found:
+        yield found
+
+
+@pytest.fixture
+def client(server: Scripted) -> Iterator[Client]:
+    with Client(server.url, patience_s=3) as found:
+        yield found
+
+
+@pytest.fixture
+def scan(tmp_path: Path) -> Path:
+    path = tmp_path / "Jane Doe.nii.gz"
+    path.write_bytes(gzip.compress(b"a scan"))
+    return path
+
+
+# --------------------------------------------------------------------------------------------- the public names
+
+
+def test_given_the_package_then_its_public_names_are_shown_and_there() -> None:
+    assert {"Client", "Prediction", "predict"} <= set(dir(parcela))
+    assert parcela.Client is Client
+
+
+def test_when_the_client_is_taken_then_nothing_heavy_is_loaded() -> None:
+    code = "import parcela, sys; parcela.Client; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not {"torch", "monai", "ants", "fastapi", "celery"} & set(done.stdout.split())
+
+
+# --------------------------------------------------------------------------------------------- submitting
+
+
+def test_given_a_scan_when_submitted_then_options_and_bytes_go_over_and_its_name_does_not(
+    server: Scripted, client: Client, scan: Path
+) -> None:
+    job = client.submit(scan, model="both", preprocess=False, skull_strip="deepbet", space="model")
+    (asked,) = server.asked
+    assert asked.path == (
+        "/predict/?model=both&preprocessing=false&skull_strip=deepbet&space=model"
+    )
+    assert scan.read_bytes() in asked.body
+    assert b"Jane" not in asked.body
+    assert (job.id, job.status, job.ended) == (ID, "queued", False)
+
+
+def test_given_a_scan_when_labelled_then_the_other_address_is_asked(
+    server: Scripted, client: Client, scan: Path
+) -> None:
+    client.label(scan, preset="thesis")
+    assert server.asked[0].path == "/label/?preset=thesis&preprocessing=true&skull_strip=robex"
+
+
+def test_given_a_lost_answer_when_submitted_then_it_is_sent_again_under_the_same_key(
+    server: Scripted, client: Client, scan: Path
+) -> None:
+    server.script = in_turn(Reply(cut=True), Reply(cut=True), json_reply(JOB, 202))
+    assert client.submit(scan).id == ID
+    keys = {asked.headers["idempotency-key"] for asked in server.asked}
+    assert (len(server.asked), len(keys)) == (3, 1)
+    assert all(scan.read_bytes() in asked.body for asked in server.asked)
+    client.submit(scan)
+    assert server.asked[-1].headers["idempotency-key"] not in keys
+
+
+def test_given_a_key_of_the_callers_when_submitted_then_that_one_is_sent(
+    server: Scripted, client: Client, scan: Path
+) -> None:
+    client.submit(scan, idempotency_key="visit-7")
+    assert server.asked[0].headers["idempotency-key"] == "visit-7"
+
+
+def test_given_a_missing_scan_when_submitted_then_it_is_said_at_once(
+    server: Scripted, client: Client, tmp_path: Path
+) -> None:
+    with pytest.raises(BadScan, match=r"no\.nii: cannot be read \(No such file"):
+        client.submit(tmp_path / "no.nii")
+    assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    ("reply", "kind", "words"),
+    [
+        (problem("bad-scan", 422, "the file is empty"), BadScan, "the file is empty"),
+        (problem("never-heard-of", 413, "over the limit"), BadRequest, "over the limit"),
+        (problem("limit-exceeded", 500, "took too long"), LimitExceeded, "took too long"),
+        (problem("about:blank", 500, "a fault"), StepFailed, "a fault"),
+        (Reply(404, b"<h1>nginx</h1>", "text/html"), BadRequest, "answered 404 Not Found, not as"),
+        (Reply(200, b"<h1>hello</h1>", "text/html"), BadRequest, "not as a Parcela server does"),
+        (json_reply({"hello": 1}), BadRequest, "not as a Parcela server does"),
+    ],
+)
+def test_given_a_refusal_when_submitted_then_it_is_the_error_it_would_have_been_here(
+    server: Scripted,
+    client: Client,
+    scan: Path,
+    reply: Reply,
+    kind: type[ParcelaError],
+    words: str,
+) -> None:
+    server.script = in_turn(reply)
+    with pytest.raises(kind, match=words) as refused:
+        client.submit(scan)
+    assert type(refused.value) is kind
+    assert len(server.asked) == 1
+    assert "<h1>" not in str(refused.value)
+
+
+def test_given_a_server_when_its_jobs_and_models_are_asked_for_then_they_are_typed(
+    server: Scripted, client: Client
+) -> None:
+    model = {"model": "unet", "variant": "modern", "sha256": "ab", "card": {"a": 1}}
+    server.script = in_turn(
+        json_reply({"jobs": [JOB, DONE]}), json_reply({"models": [model]}), json_reply([])
+    )
+    assert [job.status for job in client.jobs(7)] == ["queued", "done"]
+    assert server.asked[0].path == "/jobs?limit=7"
+    assert [(m.model, m.sha256, m.card) for m in client.models()] == [("unet", "ab", {"a": 1})]
+    with pytest.raises(BadRequest, match="not as a Parcela server does"):
+        client.jobs()
+
+
+# --------------------------------------------------------------------------------------------- patience
+
+
+def test_given_a_busy_server_when_asked_then_its_pause_is_kept(
+    server: Scripted, client: Client
+) -> None:
+    busy = problem("too-many-waiting", 429, "too many jobs wait", Retry_After="1")
+    server.script = in_turn(busy, json_reply(JOB))
+    begun = time.monotonic()
+    assert client.job(ID).id == ID
+    assert 1 <= time.monotonic() - begun < 3
+
+
+def test_given_a_server_that_stays_busy_then_patience_ends_with_its_own_words(
+    server: Scripted, client: Client
+) -> None:
+    server.script = in_turn(problem("unavailable", 503, "Redis does not answer"))
+    with pytest.raises(Unavailable, match="Redis does not answer"):
+        client.jobs()
+    assert len(server.asked) > 2
+
+
+def test_given_a_pause_longer_than_patience_then_nothing_is_waited_for(
+    server: Scripted, client: Client
+) -> None:
+    server.script = in_turn(problem("too-many-waiting", 429, "come back", Retry_After="3600"))
+    begun = time.monotonic()
+    with pytest.raises(Unavailable, match="come back"):
+        client.job(ID)
+    assert time.monotonic() - begun < 1
+
+
+@pytest.mark.parametrize(
+    ("text", "low", "high"),
+    [
+        ("7", 7, 7),
+        (formatdate(time.time() + 3600, usegmt=True), 3500, 3600),
+        (formatdate(0, usegmt=True), 0, 0),
+        ("soon", None, None),
+        ("", None, None),
+    ],
+)
+def test_given_retry_after_in_each_form_then_it_is_understood(
+    text: str, low: float | None, high: float | None
+) -> None:
+    import httpx
+
+    found = asked_pause_s(httpx.Response(429, headers={"Retry-After": text}))
+    assert found is None if low is None or high is None else low <= (found or 0) <= high
+
+
+def test_given_nobody_at_the_address_then_that_is_said_in_seconds(scan: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    begun = time.monotonic()
+    with (
+        Client(f"http://127.0.0.1:{port}") as client,
+        pytest.raises(Unavailable, match=rf"no Parcela server answers at http://127.0.0.1:{port}"),
+    ):
+        client.submit(scan)
+    assert time.monotonic() - begun < 6
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1:8000", "ftp://host", "http://", ""])
+def test_given_an_address_that_is_none_then_one_is_shown(address: str) -> None:
+    with pytest.raises(BadRequest, match="give one such as http"):
+        Client(address)
+
+
+@pytest.mark.parametrize("given", ["argument", "environment", "neither"])
+def test_given_a_key_then_it_is_sent(
+    server: Scripted, given: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PARCELA_API_KEY", raising=False)
+    if given == "environment":
+        monkeypatch.setenv("PARCELA_API_KEY", "secret")
+    with Client(server.url, key="secret" if given == "argument" else None) as client:
+        client.job(ID)
+    sent = server.asked[0].headers.get("authorization")
+    assert sent == (None if given == "neither" else "Bearer secret")
+
+
+# --------------------------------------------------------------------------------------------- waiting
+
+
+def test_given_a_job_that_moves_when_waited_for_then_each_move_is_told_once(
+    server: Scripted, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("parcela_cli.client.POLL_S", 0.01)
+    running = JOB | {"status": "preprocessing", "progress": 0.2, "step": "N4"}
+    server.script = in_turn(*map(json_reply, (JOB, running, running)), json_reply(DONE))
+    told: list[RemoteJob] = []
+    job = client.wait(ID, on_progress=told.append)
+    assert [now.status for now in told] == ["queued", "preprocessing", "done"]
+    assert job.ended
+
+
+def test_given_a_job_that_failed_when_waited_for_then_its_problem_is_raised(
+    server: Scripted, client: Client
+) -> None:
+    told = {"slug": "limit-exceeded", "title": "", "status": 500, "detail": "took too long"}
+    server.script = in_turn(json_reply(JOB | {"status": "failed", "problem": told}))
+    with pytest.raises(LimitExceeded, match="took too long"):
+        client.wait(ID)
+
+
+def test_given_a_cancelled_job_when_waited_for_then_that_is_an_error(
+    server: Scripted, client: Client
+) -> None:
+    server.script = in_turn(json_reply(JOB | {"status": "cancelled"}))
+    with pytest.raises(StepFailed, match=f"job {ID} was cancelled"):
+        client.wait(ID)
+
+
+def test_given_a_limit_when_waited_for_then_waiting_ends_there(client: Client) -> None:
+    with pytest.raises(LimitExceeded, match=r"not ended in 0\.1 s; it goes on"):
+        client.wait(ID, timeout_s=0.1)
+
+
+# --------------------------------------------------------------------------------------------- fetching
+
+
+def test_given_a_finished_job_when_downloaded_then_the_bytes_are_there(
+    server: Scripted, client: Client, tmp_path: Path
+) -> None:
+    server.script = in_turn(Reply(200, MAP, "application/gzip"))
+    path = client.download(ID, tmp_path / "new" / "map.nii.gz")
+    assert path.read_bytes() == MAP
+    assert server.asked[0].path == f"/jobs/{ID}/files/dseg.nii.gz"
+
+
+def test_given_a_download_cut_short_then_it_begins_again_and_nothing_half_is_seen(
+    server: Scripted, client: Client, tmp_path: Path
+) -> None:
+    server.script = in_turn(
+        Reply(200, MAP, "application/gzip", cut=True), Reply(200, MAP, "application/gzip")
+    )
+    assert client.download(ID, tmp_path / "map.nii.gz").read_bytes() == MAP
+    assert [path.name for path in tmp_path.iterdir()] == ["map.nii.gz"]
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        problem("not-done", 409, "the job is not done"),
+        Reply(200, b"<h1>a page</h1>", "text/html"),
+        Reply(200, b"", "application/gzip"),
+    ],
+)
+def test_given_no_map_when_downloaded_then_what_lay_there_stays(
+    server: Scripted, client: Client, tmp_path: Path, reply: Reply
+) -> None:
+    target = tmp_path / "map.nii.gz"
+    target.write_bytes(MAP)
+    server.script = in_turn(reply)
+    with pytest.raises(ParcelaError):
+        client.download(ID, target)
+    assert target.read_bytes() == MAP
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def archive(**files: bytes) -> bytes:
+    """A bundle with two files, less or with others than its manifest says."""
+    whole = {"dseg.nii.gz": MAP, "dseg.tsv": b"index\tname\n"}
+    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in whole.items()}
+    manifest = Manifest("predict", files=hashes).to_json().encode()
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as packed:
+        for name, data in {"manifest.json": manifest, **whole, **files}.items():
+            packed.writestr(name, data)
+    return stream.getvalue()
+
+
+def test_given_a_bundle_when_fetched_then_it_carries_the_scans_name(
+    server: Scripted, client: Client, tmp_path: Path
+) -> None:
+    server.script = in_turn(Reply(200, archive(), "application/zip"))
+    paths = client.bundle(ID, tmp_path / "out", "sub-1_T1w")
+    assert paths["dseg.nii.gz"] == tmp_path / "out" / "sub-1_T1w_dseg.nii.gz"
+    assert {path.name for path in (tmp_path / "out").iterdir()} == {
+        f"sub-1_T1w_{name}" for name in ("dseg.nii.gz", "dseg.tsv", "manifest.json")
+    }
+
+
+@pytest.mark.parametrize(
+    "body", [archive(**{"dseg.tsv": b"tampered"}), archive()[:-30], b"no archive"]
+)
+def test_given_a_damaged_bundle_then_no_manifest_says_it_is_whole(
+    server: Scripted, client: Client, tmp_path: Path, body: bytes
+) -> None:
+    server.script = in_turn(Reply(200, body, "application/zip"))
+    with pytest.raises(StepFailed, match="damaged"):
+        client.bundle(ID, tmp_path)
+    assert not (tmp_path / "manifest.json").exists()
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_given_a_bundle_with_a_path_in_a_name_then_it_stays_in_the_folder(
+    server: Scripted, client: Client, tmp_path: Path
+) -> None:
+    server.script = in_turn(Reply(200, archive(**{"../../evil.txt": b"x"}), "application/zip"))
+    client.bundle(ID, tmp_path / "a" / "b")
+    assert not (tmp_path / "evil.txt").exists()
+    assert os.listdir(tmp_path) == ["a"]  # noqa: PTH208
+
+
+# --------------------------------------------------------------------------------------------- ending
+
+
+@pytest.mark.parametrize("status", [204, 404, 410])
+def test_given_a_job_when_deleted_then_being_gone_already_is_no_error(
+    server: Scripted, client: Client, status: int
+) -> None:
+    server.script = in_turn(Reply(status) if status == 204 else problem("no-such-job", status, ""))
+    client.delete(ID)
+    assert (server.asked[0].method, server.asked[0].path) == ("DELETE", f"/jobs/{ID}")

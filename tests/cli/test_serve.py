@@ -1,0 +1,235 @@
+"""``parcela serve`` with every real part: the clients against it, and what is left of it when it is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import httpx
+import nibabel as nib
+import numpy as np
+import psutil
+import pytest
+
+from command import PARCELA, parcela
+from parcela_cli.client import Client
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+
+STRIPPED = ("--no-preprocess",)  # the phantom is a brain already: seconds instead of minutes
+
+
+class Stack:
+    """One ``parcela serve`` on a free port, with a data folder of its own."""
+
+    def __init__(self, data: Path, weights: Path) -> None:
+        self.data = data
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            self.port = int(free.getsockname()[1])
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.env = os.environ | {"PARCELA_WEIGHTS": str(weights), "PARCELA_LEASE_S": "6"}
+        self.process: subprocess.Popen[str] | None = None
+
+    def start(self) -> str:
+        """Start it and wait until it says that it is ready; returns what it said."""
+        self.process = subprocess.Popen(
+            [*PARCELA, "serve", "--port", str(self.port), "--data", str(self.data)],
+            stdout=subprocess.PIPE,
+            stderr=sys.stderr,
+            text=True,
+            env=self.env,
+            start_new_session=True,
+        )
+        assert self.process.stdout is not None
+        said = [self.process.stdout.readline() for _ in range(3)]
+        assert self.url in said[0], said
+        return "".join(said)
+
+    def everything(self) -> list[psutil.Process]:
+        """All that runs because of it, in whatever session."""
+        assert self.process is not None
+        me = psutil.Process(self.process.pid)
+        return [me, *me.children(recursive=True)]
+
+    def part(self, name: str) -> psutil.Process:
+        """The process of one part, by a word of its command line."""
+        assert self.process is not None
+        (found,) = [
+            process
+            for process in psutil.Process(self.process.pid).children()
+            if any(Path(word).name == name for word in " ".join(process.cmdline()).split())
+        ]
+        return found
+
+    def end(self, number: signal.Signals = signal.SIGTERM) -> int:
+        assert self.process is not None
+        self.process.send_signal(number)
+        code = self.process.wait(60)
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+        return code
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[Stack]:
+    found = Stack(tmp_path_factory.mktemp("serve") / "data", weights)
+    found.start()
+    yield found
+    if found.process is not None and found.process.poll() is None:
+        found.end()
+
+
+@pytest.fixture
+def client(stack: Stack) -> Iterator[Client]:
+    with Client(stack.url) as found:
+        yield found
+
+
+def until(condition: Callable[[], object], limit_s: float) -> None:
+    deadline = time.monotonic() + limit_s
+    while not condition():
+        assert time.monotonic() < deadline, "it never came about"
+        time.sleep(0.1)
+
+
+def gone(process: psutil.Process) -> bool:
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def geometry(path: Path) -> tuple[tuple[int, ...], bytes]:
+    found = nib.load(path)
+    assert isinstance(found, nib.Nifti1Image)
+    return found.shape, np.asarray(found.affine).tobytes()
+
+
+def test_given_the_stack_then_it_is_ready_and_says_where(stack: Stack) -> None:
+    answer = httpx.get(f"{stack.url}/readyz")
+    assert answer.status_code == 200, answer.text
+    assert set(answer.json()["workers"].values()) == {1}
+
+
+def test_given_the_stack_when_a_second_starts_on_its_folder_then_it_is_refused(
+    stack: Stack,
+) -> None:
+    done = parcela("serve", "--port", "1", "--data", stack.data)
+    assert done.code == 2
+    assert stack.url in done.err
+    assert "uses this folder" in done.err
+
+
+def test_given_one_scan_when_each_client_sends_it_then_the_map_is_the_local_commands(
+    stack: Stack, client: Client, brain: Path, tmp_path: Path, weights: Path, checkout: Path
+) -> None:
+    env = {"PARCELA_WEIGHTS": str(weights)}
+    local = parcela("predict", brain, "-o", tmp_path / "local", *STRIPPED, env=env)
+    assert local.code == 0, local.err
+    wanted = (tmp_path / "local" / "colin_dseg.nii.gz").read_bytes()
+
+    job = client.wait(client.submit(brain, preprocess=False))
+    by_python = client.download(job, tmp_path / "python.nii.gz")
+    remote = parcela(
+        "predict", brain, "-o", tmp_path / "remote", *STRIPPED, "--server", stack.url, env=env
+    )
+    assert remote.code == 0, remote.err
+    by_shell = tmp_path / "shell.nii.gz"
+    shell = subprocess.run(
+        [
+            checkout / "predict.sh", "-i", brain, "-o", by_shell, "--no-preprocess",
+            "--server", stack.url,
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    assert shell.returncode == 0, shell.stderr
+
+    assert by_python.read_bytes() == wanted
+    assert by_shell.read_bytes() == wanted
+    assert (tmp_path / "remote" / "colin_dseg.nii.gz").read_bytes() == wanted
+    assert {path.name for path in (tmp_path / "remote").iterdir()} == {
+        path.name for path in (tmp_path / "local").iterdir()
+    }
+    assert local.out.split("\t")[1:3] == remote.out.split("\t")[1:3]
+    assert geometry(by_shell) == geometry(brain)
+
+
+def test_given_jobs_when_listed_shown_and_pruned_then_the_folder_finds_the_server(
+    stack: Stack, client: Client, brain: Path
+) -> None:
+    job = client.wait(client.submit(brain, preprocess=False))
+    listed = parcela("jobs", "list", "--data", stack.data)
+    assert job.id in listed.out
+    assert '"status": "done"' in parcela("jobs", "show", job.id, "--data", stack.data).out
+    assert parcela("jobs", "prune", "--server", stack.url).out == ""
+    assert job.id in parcela("jobs", "prune", "--days", "0", "--server", stack.url).out
+    assert parcela("jobs", "list", "--data", stack.data).out == ""
+    assert not (stack.data / "store" / "jobs" / job.id).exists()
+
+
+def test_given_a_retried_submission_then_it_is_the_same_job(client: Client, brain: Path) -> None:
+    first = client.submit(brain, preprocess=False, idempotency_key="visit 1")
+    assert client.submit(brain, preprocess=False, idempotency_key="visit 1").id == first.id
+    client.cancel(first)
+
+
+@pytest.mark.parametrize(
+    ("name", "during"),
+    [
+        ("redis-server", "preprocessing"),
+        ("parcela_gateway", "parcellating"),
+        ("preprocess", "preprocessing"),
+        ("inference", "parcellating"),
+    ],
+)
+def test_given_a_job_that_runs_when_a_part_is_killed_then_it_is_done_all_the_same(
+    stack: Stack, client: Client, brain: Path, name: str, during: str
+) -> None:
+    job = client.submit(brain, preprocess=False)
+    until(lambda: client.job(job).status == during, 120)
+    victim = stack.part(name)
+    below = victim.children(recursive=True)
+    victim.kill()
+    until(lambda: all(map(gone, below)), 5)
+    assert client.wait(job, timeout_s=600).status == "done"
+
+
+def test_given_jobs_that_run_when_all_is_killed_then_nothing_is_left_and_a_new_start_goes_on(
+    stack: Stack, client: Client, brain: Path, tmp_path: Path
+) -> None:
+    jobs = [client.submit(brain, preprocess=False) for _ in range(2)]
+    until(lambda: client.job(jobs[0]).status != "queued", 60)
+    running = stack.everything()
+    assert len(running) > 8
+    stack.end(signal.SIGKILL)
+    until(lambda: all(map(gone, running)), 5)
+
+    stack.start()
+    maps = {
+        client.download(client.wait(job, timeout_s=600), tmp_path / f"{job.id}.nii.gz").read_bytes()
+        for job in jobs
+    }
+    assert len(maps) == 1
+
+
+def test_given_jobs_that_run_when_stopped_politely_then_all_ends_and_nothing_is_lost(
+    stack: Stack, client: Client, brain: Path
+) -> None:
+    job = client.submit(brain, preprocess=False)
+    until(lambda: client.job(job).status != "queued", 60)
+    running = stack.everything()
+    assert stack.end() == 0
+    assert [process for process in running if not gone(process)] == []
+    assert not (stack.data / "running.json").exists()
+
+    stack.start()
+    assert client.wait(job, timeout_s=600).status == "done"

@@ -1,0 +1,68 @@
+"""Progress as it happens."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from gateway_server import Gateway, fail_once, working
+from parcela_gateway import job_routes
+
+
+def events(gateway: Gateway, job_id: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """What a listener hears, until the stream ends; a heartbeat is a ``ping``."""
+    with gateway.http.stream("GET", f"/jobs/{job_id}/events") as response:
+        assert response.headers["content-type"].startswith("text/event-stream")
+        kind = ""
+        for line in response.iter_lines():
+            if line.startswith(":"):
+                yield "ping", {}
+            elif line.startswith("event: "):
+                kind = line.removeprefix("event: ")
+            elif line.startswith("data: "):
+                yield kind, json.loads(line.removeprefix("data: "))
+
+
+def test_given_a_job_when_followed_then_each_state_is_told_and_the_end_ends_it(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_routes, "LOOK_S", 0.01)
+    job_id = gateway.accepted()
+    listener = events(gateway, job_id)
+    heard = [next(listener)]
+    with working(gateway, stages=2):
+        heard += listener
+    assert {kind for kind, _ in heard} == {"job"}
+    told = [job["status"] for _, job in heard]
+    assert told[0] == "queued"
+    assert told[-1] == "done"
+    assert heard[-1][1] == gateway.http.get(f"/jobs/{job_id}").json()
+
+
+def test_given_a_job_that_has_ended_when_followed_then_it_is_told_once(gateway: Gateway) -> None:
+    job_id = gateway.accepted()
+    fail_once(gateway.ledger)
+    ((kind, job),) = events(gateway, job_id)
+    assert (kind, job["status"], job["problem"]["type"]) == ("job", "failed", "/docs#step-failed")
+
+
+def test_given_a_job_that_waits_when_followed_then_a_heart_beats(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_routes, "HEARTBEAT_S", 0.05)
+    heard = events(gateway, gateway.accepted())
+    assert [next(heard)[0] for _ in range(3)] == ["job", "ping", "ping"]
+
+
+def test_given_a_job_when_deleted_meanwhile_then_the_listener_is_told(gateway: Gateway) -> None:
+    job_id = gateway.accepted()
+    heard = events(gateway, job_id)
+    next(heard)
+    threading.Timer(0.1, lambda: gateway.http.delete(f"/jobs/{job_id}")).start()
+    told = list(heard)
+    kind, last = told[-1]
+    assert (kind, last.get("status")) in {("problem", 410), ("job", "cancelled")}

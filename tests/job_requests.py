@@ -1,0 +1,22 @@
+"""Requests for tests: small, valid, each with an id of its own."""
+
+from __future__ import annotations
+
+import time
+
+from parcela.job import JobRequest, Kind, LabelOptions, PredictOptions, new_id
+
+
+def job_request(
+    kind: Kind = "predict", *, owner: str = "local", created: float | None = None
+) -> JobRequest:
+    """A request for a new job, made now unless said otherwise."""
+    return JobRequest(
+        id=new_id(),
+        kind=kind,
+        owner=owner,
+        created=time.time() if created is None else created,
+        sha256="ab" * 32,
+        size=10,
+        options=PredictOptions() if kind == "predict" else LabelOptions(),
+    )

@@ -1,0 +1,31 @@
+"""Waiting for what other processes do."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+
+
+def wait_until(happened: Callable[[], object], within_s: float = 20) -> None:
+    """Return once it has happened; fail when it has not in time."""
+    deadline = time.monotonic() + within_s
+    while not happened():
+        assert time.monotonic() < deadline, f"not within {within_s} s"
+        time.sleep(0.05)
+
+
+def gone(pid: int) -> bool:
+    """Whether a process has ended (one that nobody has waited for yet has)."""
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
+def pids_in(file: Path, count: int) -> list[int]:
+    """The process numbers in a file, once there are so many."""
+    wait_until(lambda: file.exists() and len(file.read_text().split()) >= count)
+    return [int(word) for word in file.read_text().split()[:count]]

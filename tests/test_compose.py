@@ -1,0 +1,70 @@
+"""The compose files keep what docs/deploy.md promises, whatever engine runs them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+FILE = ROOT / "docker-compose.yml"
+GPU = ROOT / "docker-compose.gpu.yml"
+
+SERVICES: dict[str, dict[str, Any]] = yaml.safe_load(FILE.read_text())["services"]
+OURS = ("gateway", "preprocess", "inference", "labelling", "training")
+MAY = {"secrets": ["CHOWN"], "training": ["CHOWN", "SETUID", "SETGID"]}
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_given_a_service_then_it_has_no_more_rights_than_it_needs(name: str) -> None:
+    service = SERVICES[name]
+
+    assert service["cap_drop"] == ["ALL"]
+    assert service.get("cap_add", []) == MAY.get(name, [])
+    assert service["read_only"] is True
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    if name not in MAY:
+        assert service["user"] == "10001:10001"
+
+
+def test_given_the_services_then_only_the_gateway_is_published_and_on_loopback() -> None:
+    published = {name: found["ports"] for name, found in SERVICES.items() if "ports" in found}
+
+    assert published == {"gateway": ["${PARCELA_PUBLISHED:-127.0.0.1}:${PARCELA_PORT:-8000}:8000"]}
+
+
+def test_given_the_services_then_no_password_stands_in_the_file() -> None:
+    for service in SERVICES.values():
+        for name, value in service.get("environment", {}).items():
+            if "KEY" in name or "PASSWORD" in name:
+                assert name.endswith("_FILE") or value == f"${{{name}:-}}"
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_given_an_image_of_ours_then_its_dockerfile_is_there_and_needs_no_frontend(
+    name: str,
+) -> None:
+    text = (ROOT / SERVICES[name]["build"]["dockerfile"]).read_text()
+
+    assert "FROM python:3.11-slim-bookworm" in text
+    assert "# syntax=" not in text
+    assert name == "training" or "USER 10001:10001" in text
+
+
+@pytest.mark.parametrize("files", [(FILE,), (FILE, GPU)], ids=["cpu", "gpu"])
+def test_given_docker_compose_then_it_reads_the_files(files: tuple[Path, ...]) -> None:
+    compose = shutil.which("docker-compose")
+    if compose is None:
+        pytest.skip("no docker-compose on the PATH")
+    chosen = [word for file in files for word in ("-f", str(file))]
+
+    done = subprocess.run(
+        [compose, *chosen, "config"], capture_output=True, text=True, env=os.environ, check=False
+    )
+
+    assert done.returncode == 0, done.stderr

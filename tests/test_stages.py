@@ -1,0 +1,239 @@
+"""The stages of a job leave what the command makes of the same scan, to the byte."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from job_requests import job_request
+from labelling import coarse
+from parcela.doorbell import Doorbell
+from parcela.errors import BadScan
+from parcela.job import (
+    STAGES,
+    Job,
+    JobRequest,
+    Kind,
+    LabelOptions,
+    PredictOptions,
+    Stage,
+    request_key,
+    scan_key,
+    stage_prefix,
+)
+from parcela.ledger import Ledger
+from parcela.options import LabelOptions as OwnLabelOptions
+from parcela.options import Options
+from parcela.preprocessed import Preprocessed
+from parcela.stage_task import StageTask
+from parcela.store_folder import FolderStore
+from parcela.trail import GeometryTrail
+from parcela.volume import read_volume
+from parcela_cli.label import run_label
+from parcela_cli.pipeline import run
+from parcela_inference import stage as inference
+from parcela_labelling import stage as labelling
+from parcela_labelling.register import Registration, register
+from parcela_preprocess import stage as preprocessing
+from parcela_preprocess.preprocess import preprocess
+from phantoms import Phantom, sample, write
+from processes import wait_until
+
+SCAN = Phantom("scan", axes="PSR", spacing_mm=(4.0, 4.2, 3.8), degrees=(5.0, 4.0, -6.0))
+RUN: dict[Stage, Callable[[StageTask], dict[str, float]]] = {
+    "preprocess": preprocessing.run,
+    "inference": inference.run,
+    "labelling": labelling.run,
+}
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    image, _ = sample(SCAN)
+    return write(SCAN, image, tmp_path_factory.mktemp("scan") / "scan.nii.gz")
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A coarse grid, scores by intensity in place of the networks, an affine registration in place of SyN."""
+    coarsely = partial(preprocess, shape=(46, 61, 62))
+
+    def scores(image: NDArray[np.float32], model: str, _device: str) -> torch.Tensor:
+        classes = torch.from_numpy(image * (115 if model == "unet" else 100)).long()
+        return torch.nn.functional.one_hot(classes, 117).half()
+
+    def affine(image: NDArray[np.float32], trail: GeometryTrail, **_: object) -> Registration:
+        return register(image, trail, method="Affine", atlas=coarse.atlas())
+
+    monkeypatch.setattr("parcela_inference.parcellate.class_scores", scores)
+    monkeypatch.setattr("parcela_labelling.label.register", affine)
+    for place in ("preprocess", "stage"):
+        monkeypatch.setattr(f"parcela_preprocess.{place}.preprocess", coarsely)
+
+
+class Submitted:
+    """A job in a store, and its stages on demand."""
+
+    def __init__(
+        self, folder: Path, scan: Path, kind: Kind, options: PredictOptions | LabelOptions
+    ) -> None:
+        self.folder, self.store = folder, FolderStore(folder / "store")
+        received = {"sha256": hashlib.sha256(b"as received").hexdigest(), "options": options}
+        self.request: JobRequest = job_request(kind).model_copy(update=received)
+        self.store.put(scan_key(self.request.id), scan.read_bytes())
+        self.store.put(request_key(self.request.id), self.request.to_json().encode())
+        self.told: list[tuple[str, float]] = []
+        self.tokens: dict[Stage, str] = {}
+
+    def run(self, stage: Stage) -> dict[str, float]:
+        """Do one stage."""
+        scratch = self.folder / f"scratch-{stage}"
+        scratch.mkdir()
+        token = f"token-{stage}"
+        task = StageTask.of(
+            self.request.id, stage, token, self.tokens, self.store, scratch, self._tell
+        )
+        seconds = RUN[stage](task)
+        self.tokens[stage] = token
+        return seconds
+
+    def _tell(self, step: str, share: float) -> None:
+        self.told.append((step, share))
+
+    def left(self, stage: Stage) -> dict[str, bytes]:
+        """The files of a finished stage by their names."""
+        prefix = stage_prefix(self.request.id, stage, self.tokens[stage])
+        found = {}
+        for stored in self.store.list(prefix):
+            with self.store.open(stored.key) as file:
+                found[stored.key.removeprefix(prefix)] = file.read()
+        return found
+
+
+def assert_same_bundle(job: Submitted, made: dict[str, bytes], own: Path) -> None:
+    """The service's bundle is the command's; only the seconds, and the hash of the received bytes, differ."""
+    assert set(made) == {path.name for path in own.iterdir()}
+    theirs, ours = (
+        json.loads(text) for text in (made["manifest.json"], (own / "manifest.json").read_text())
+    )
+    assert theirs["input"].pop("sha256") == job.request.sha256
+    ours["input"].pop("sha256")
+    assert list(theirs.pop("seconds")) == list(ours.pop("seconds"))
+    assert {**theirs, "files": None} == {**ours, "files": None}
+    for name in set(made) - {"manifest.json"}:
+        assert made[name] == (own / name).read_bytes(), name
+
+
+def assert_progress(told: list[tuple[str, float]], last: str) -> None:
+    shares = [share for _, share in told]
+    assert told[-1][0] == last
+    assert all(0 <= share < 1 for share in shares)
+    assert shares == sorted(shares)
+    assert len(set(shares)) == len(shares)
+
+
+@pytest.mark.parametrize(("model", "space"), [("both", "native"), ("unet", "model")])
+def test_given_a_prediction_by_stages_then_its_bundle_is_the_commands(
+    quick: None, scan: Path, tmp_path: Path, model: str, space: str
+) -> None:
+    options = PredictOptions.model_validate(
+        {"model": model, "preprocessing": False, "space": space}
+    )
+    job = Submitted(tmp_path, scan, "predict", options)
+    assert "resize" in job.run("preprocess")
+    assert_progress(job.told, "resize")
+    job.told.clear()
+    assert "unet" in job.run("inference")
+    assert_progress(job.told, "write")
+
+    own = Options(options.model, False, space=options.space)
+    run(read_volume(scan), own).save(tmp_path / "own", prefix=False)
+    assert_same_bundle(job, job.left("inference"), tmp_path / "own")
+
+
+def test_given_a_label_by_stages_then_its_bundle_is_the_commands(
+    quick: None, scan: Path, tmp_path: Path
+) -> None:
+    job = Submitted(tmp_path, scan, "label", LabelOptions(preset="thesis", preprocessing=False))
+    for stage in STAGES["label"]:
+        job.run(stage)
+    made = job.left("labelling")
+    assert "desc-registration_check.json" in made
+    own = OwnLabelOptions("thesis", preprocess=False)
+    run_label(read_volume(scan), own).save(tmp_path / "own", prefix=False)
+    assert_same_bundle(job, made, tmp_path / "own")
+
+
+def test_given_what_preprocessing_left_then_it_reads_back_equal(scan: Path, tmp_path: Path) -> None:
+    job = Submitted(tmp_path, scan, "predict", PredictOptions(preprocessing=False))
+    job.run("preprocess")
+    assert set(job.left("preprocess")) == {
+        *("image.npy", "brain_mask.npy", "trail.json", "preprocessed.json")
+    }
+    (tmp_path / "back").mkdir()
+    for name, content in job.left("preprocess").items():
+        (tmp_path / "back" / name).write_bytes(content)
+    ready = Preprocessed.load(tmp_path / "back")
+    assert ready.image.shape == (91, 122, 123)
+    assert ready.image.dtype == np.float32
+    assert ready.brain_mask.shape == read_volume(scan).geometry.shape
+    assert ready.parameters == {"itk_threads": 1}
+    assert {"torch", "antspyx"} <= set(ready.software)
+
+
+def test_given_a_scan_that_cannot_be_used_then_the_stage_says_so_and_leaves_nothing(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "broken.nii.gz").write_bytes(b"\x1f\x8b no scan at all")
+    job = Submitted(tmp_path, tmp_path / "broken.nii.gz", "predict", PredictOptions())
+    with pytest.raises(BadScan, match="gzip stream is damaged"):
+        job.run("preprocess")
+    assert len(list(job.store.list())) == 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_given_real_workers_then_a_jobs_label_map_is_the_commands_to_the_byte(
+    scan: Path, tmp_path: Path, redis_url: str
+) -> None:
+    ledger, doorbell = Ledger(redis_url), Doorbell(redis_url)
+    ledger.mark()
+    job = Submitted(tmp_path, scan, "predict", PredictOptions(model="both", preprocessing=False))
+    where = {"PARCELA_REDIS": redis_url, "PARCELA_STORE": str(tmp_path / "store")}
+    workers = [
+        subprocess.Popen(
+            [sys.executable, "-m", "parcela_cli.app", "worker", *stages], env=os.environ | where
+        )
+        for stages in (["preprocess", "labelling"], ["inference"])
+    ]
+    try:
+        ledger.add(job.request)
+        doorbell.ring("preprocess")
+        wait_until(lambda: known(ledger, job.request.id).ended, 500)
+    finally:
+        for worker in workers:
+            worker.terminate()
+        for worker in workers:
+            worker.wait(20)
+    ended = known(ledger, job.request.id)
+    assert (ended.status, ended.problem) == ("done", None)
+    job.tokens = ended.tokens
+    run(read_volume(scan), Options("both", False)).save(tmp_path / "own", prefix=False)
+    assert_same_bundle(job, job.left("inference"), tmp_path / "own")
+
+
+def known(ledger: Ledger, job_id: str) -> Job:
+    job = ledger.get(job_id)
+    assert job is not None
+    return job

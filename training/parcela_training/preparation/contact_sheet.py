@@ -1,0 +1,110 @@
+"""Contact sheets: every prepared image with its labels drawn over it, many to a page, to look at."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as Picture
+from PIL import ImageDraw, ImageFont
+
+from parcela.overlay import paint, sample_linear, sample_nearest
+from parcela.whole_file import whole_file
+from parcela_training.prepared import Prepared
+
+Pixels = NDArray[np.uint8]  # (height, width, 3), top row first
+
+PIXELS_PER_MM = 1.0
+PLACES = (0.35, 0.5, 0.55)  # of each slice along its axis; the sagittal one off the midline
+FRAME_MM = ((190, 170), (160, 170), (160, 190))  # width and height: sagittal, coronal, axial
+COLUMNS, ROWS, GAP, TITLE, HEADING = 3, 8, 8, 18, 30
+NIGHT, INK, QUIET = "#101114", "#f0f0f0", "#a9adb5"
+COLOURS = {"ok": INK, "doubtful": "#ffb347", "failed": "#ff5050"}
+EVERY_VERDICT = ("failed", "doubtful", "ok")
+PAGE = "contact-sheet-{:02d}.png"
+
+
+def write_tile(path: Path, prepared: Prepared) -> None:
+    """Three slices (sagittal, coronal, axial) with the opened labels over them, as PNG.
+
+    The array's axes are taken to run nearest to RAS+, as the nine steps leave them; the view is neurological.
+    """
+    image = np.asarray(prepared.image, np.float32)
+    spacing = np.linalg.norm(prepared.affine[:3, :3], axis=0)
+    window = (0.0, float(np.percentile(image[image > 0], 99.5)) if (image > 0).any() else 1.0)
+    slices = [_slice(image, prepared.label, axis, spacing, window) for axis in range(3)]
+    height = max(picture.shape[0] for picture in slices)
+    row = [np.pad(p, ((height - p.shape[0], 0), (0, GAP), (0, 0))) for p in slices]
+    with whole_file(path) as stream:
+        Picture.fromarray(np.concatenate(row, axis=1)).save(stream, "PNG")
+
+
+def _slice(
+    image: NDArray[np.float32],
+    labels: NDArray[np.uint8],
+    axis: int,
+    spacing: NDArray[np.float64],
+    window: tuple[float, float],
+) -> Pixels:
+    """One slice in a frame of fixed size, (height, width, 3)."""
+    at = round(PLACES[axis] * (image.shape[axis] - 1))
+    grids = []
+    for a, extent in zip((a for a in range(3) if a != axis), FRAME_MM[axis], strict=True):
+        pixels = np.arange(round(extent * PIXELS_PER_MM)) - (extent * PIXELS_PER_MM - 1) / 2
+        grids.append(pixels / PIXELS_PER_MM / spacing[a] + (image.shape[a] - 1) / 2)
+    outside = np.logical_or.outer(
+        *(
+            (g < 0) | (g > image.shape[a] - 1)
+            for g, a in zip(grids, (a for a in range(3) if a != axis), strict=True)
+        )
+    )
+    grey = sample_linear(np.take(image, at, axis), *grids)
+    ids = sample_nearest(np.take(labels, at, axis), *grids)
+    grey[outside], ids[outside] = 0, 0
+    grey, ids = grey.T[::-1], ids.T[::-1]  # (height, width), the third or second axis upwards
+    return paint(grey, ids, np.zeros_like(ids), window)
+
+
+def write_contact_sheets(
+    folder: Path, tiles: Sequence[tuple[Path, Mapping[str, str]]], title: str
+) -> list[Path]:
+    """Lay tiles out on pages, those with a bad verdict first; pages of an earlier, longer set are removed.
+
+    Args:
+        folder: where the pages go.
+        tiles: each picture with its row of ``prepared.tsv``.
+        title: printed at the top of each page, with its number.
+    """
+    order = sorted(tiles, key=lambda tile: (EVERY_VERDICT.index(tile[1]["verdict"]), tile[1]["id"]))
+    most = COLUMNS * ROWS
+    pages = [order[start : start + most] for start in range(0, len(order), most)]
+    paths = [folder / PAGE.format(number) for number in range(1, len(pages) + 1)]
+    for number, (path, page) in enumerate(zip(paths, pages, strict=True), start=1):
+        with whole_file(path) as stream:
+            _page(page, f"{title} · page {number} of {len(pages)}").save(stream, "PNG")
+    for stale in set(folder.glob(PAGE.replace("{:02d}", "*"))) - set(paths):
+        stale.unlink()
+    return paths
+
+
+def _page(tiles: Iterable[tuple[Path, Mapping[str, str]]], title: str) -> Picture.Image:
+    opened = [(Picture.open(path), row) for path, row in tiles]
+    width = max(picture.width for picture, _ in opened) + GAP
+    height = max(picture.height for picture, _ in opened) + TITLE + GAP
+    rows = -(-len(opened) // COLUMNS)
+    page = Picture.new("RGB", (COLUMNS * width + GAP, HEADING + rows * height), NIGHT)
+    draw: Any = ImageDraw.Draw(page)
+    draw.text((GAP, 7), title, INK, ImageFont.load_default(15))
+    for place, (picture, row) in enumerate(opened):
+        x, y = GAP + place % COLUMNS * width, HEADING + place // COLUMNS * height
+        draw.text((x, y), _caption(row), COLOURS[row["verdict"]], ImageFont.load_default(12))
+        page.paste(picture, (x, y + TITLE))
+    return page
+
+
+def _caption(row: Mapping[str, str]) -> str:
+    made = f"mask {row['mask_from']}, labels {row['label_from']}"
+    return f"{row['id']} · {row['split']} · {made} · {row['verdict']}"

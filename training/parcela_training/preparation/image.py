@@ -1,0 +1,135 @@
+"""One image of a cohort, from the raw scan to image and label on one grid."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parcela.errors import BadScan
+from parcela.settings import settings
+from parcela.trail import GeometryTrail
+from parcela.volume import read_volume
+from parcela.whole_file import whole_file
+from parcela_labelling.label import label
+from parcela_labelling.opening import open_labels
+from parcela_preprocess.preprocess import Preprocessed, preprocess
+from parcela_preprocess.transforms.skull_strip import STRIPPED_BEFORE
+from parcela_training.cohorts.cohort import Image
+from parcela_training.preparation.imported import check_labels, matched, read_labels, read_mask
+from parcela_training.preparation.settings import Preparation, Sources
+from parcela_training.prepared import Prepared
+
+
+@dataclass(frozen=True, eq=False)
+class Ready:
+    """A preprocessed image that waits for its label.
+
+    Attributes:
+        image: (I, J, K) float32 in [0, 1].
+        trail: from the scan's grid to this one.
+        record: how it was made.
+    """
+
+    image: NDArray[np.float32]
+    trail: GeometryTrail
+    record: Mapping[str, Any]
+
+    def save(self, path: Path) -> None:
+        """Write one file, complete or not at all."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        trail, record = np.array(self.trail.to_json()), np.array(json.dumps(self.record))
+        with whole_file(path) as stream:
+            np.savez_compressed(stream, image=self.image, trail=trail, record=record)
+
+    @staticmethod
+    def load(path: Path) -> Ready:
+        """Read what ``save`` wrote."""
+        with path.open("rb") as stream, np.load(stream) as stored:
+            trail = GeometryTrail.from_json(str(stored["trail"]))
+            return Ready(stored["image"], trail, json.loads(str(stored["record"])))
+
+
+def prepare_image(
+    image: Image, how: Preparation, sources: Sources, halfway: Path | None = None
+) -> Prepared:
+    """Preprocess one scan, find its label, open it, and bring both onto one grid.
+
+    Args:
+        image: the scan, with its mask and label where it has them.
+        how: the settings.
+        sources: hashes of the image's files, as ``how.sources`` has them.
+        halfway: where the preprocessed image is kept while the registration runs, so that a killed run does not
+            preprocess again.
+
+    Raises:
+        BadScan: a file cannot be used, or has changed since it was hashed. StepFailed: a step crashed.
+    """
+    begun = time.perf_counter()
+    if sources.label is not None and image.label is not None:
+        prepared = _with_imported(preprocessed(image, how, sources), image.label, how)
+    else:
+        prepared = _with_registration(_halfway(image, how, sources, halfway), how)
+    total = prepared.record["seconds"] | {"total": round(time.perf_counter() - begun, 3)}
+    record = {**prepared.record, "id": image.id, "seconds": total}
+    return Prepared(prepared.image, prepared.label, prepared.registered, prepared.affine, record)
+
+
+def preprocessed(image: Image, how: Preparation, sources: Sources) -> Ready:
+    """The nine steps on one scan, with its imported mask where there is one."""
+    limits = settings()
+    scan = read_volume(image.path, max_voxels=limits.max_voxels, max_bytes=limits.max_bytes)
+    if scan.sha256 != sources.scan:
+        raise BadScan(f"{image.path}: the file changed while it was being prepared: run again")
+    mask = read_mask(image.mask, scan) if sources.mask and image.mask else None
+    done = preprocess(
+        scan, preset=how.chain, skull_strip=how.skull_strip, mask=mask, shape=how.shape
+    )
+    record = {
+        "mask_from": "imported" if mask is not None else _stripped_by(done, how),
+        "seconds": {"preprocessing": round(sum(done.seconds.values()), 3)},
+        "steps": done.seconds,
+        "warnings": [*scan.warnings, *done.warnings],
+    }
+    return Ready(done.image, done.trail, record)
+
+
+def _stripped_by(done: Preprocessed, how: Preparation) -> str:
+    return "scan" if STRIPPED_BEFORE in done.warnings else how.skull_strip
+
+
+def _halfway(image: Image, how: Preparation, sources: Sources, file: Path | None) -> Ready:
+    if file is None:
+        return preprocessed(image, how, sources)
+    if not file.exists():
+        preprocessed(image, how, sources).save(file)
+    return Ready.load(file)
+
+
+def _with_registration(ready: Ready, how: Preparation) -> Prepared:
+    found = label(ready.image, ready.trail, opening=how.opening)
+    record = {
+        **ready.record,
+        "label_from": "registration",
+        "verdict": found.check.verdict,
+        "reasons": found.check.reasons,
+        "measures": found.check.measures,
+        "seconds": ready.record["seconds"] | {"registration": found.seconds["registration"]},
+    }
+    image = ready.image.astype(np.float16)
+    return Prepared(image, found.labels, found.registered, ready.trail.model_affine, record)
+
+
+def _with_imported(ready: Ready, path: Path, how: Preparation) -> Prepared:
+    labels, affine = read_labels(path)
+    found = matched(ready.image, ready.trail.model_affine, labels, affine)
+    verdict, reasons = check_labels(found)
+    record = {**ready.record, "label_from": "imported", "verdict": verdict, "reasons": reasons}
+    opened = open_labels(found.labels, how.opening)
+    return Prepared(found.image.astype(np.float16), opened, found.labels, found.affine, record)

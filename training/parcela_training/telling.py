@@ -1,0 +1,35 @@
+"""Lines of progress, with the time left."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+Say = Callable[[str], None]
+Tell = Callable[[int, int, str], None]  # done, of how many, what was found
+
+
+def counting(say: Say, what: str) -> Tell:
+    """A function that says ``what 3/25 name, 2 min left`` each time that something is done.
+
+    What is done at once, since an earlier run did it, does not count towards the time left.
+    """
+    begun = last = time.monotonic()
+    worked = 0
+
+    def tell(done: int, of: int, found: str) -> None:
+        nonlocal last, worked
+        now = time.monotonic()
+        worked += now - last > 0.05
+        last = now
+        left = (now - begun) / max(worked, 1) * (of - done)
+        say(f"{what} {done}/{of} {found}" + (f", {minutes(left)} left" if of > done else ""))
+
+    return tell
+
+
+def minutes(seconds: float) -> str:
+    """``40 s``, ``12 min`` or ``3.5 h``."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
