@@ -199,7 +199,7 @@ def test_given_a_pause_longer_than_patience_then_nothing_is_waited_for(
     ("text", "low", "high"),
     [
         ("7", 7, 7),
-        (formatdate(time.time() + 3600, usegmt=True), 3500, 3600),
+        (formatdate(time.time() + 7200, usegmt=True), 3600, 7200),
         (formatdate(0, usegmt=True), 0, 0),
         ("soon", None, None),
         ("", None, None),

@@ -34,7 +34,7 @@ class Refused(ParcelaError):
 
     exit_code = 2
     status = 400
-    slug = "bad-request"
+    slug = "refused"
 
     def __init__(
         self,
