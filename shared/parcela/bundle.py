@@ -13,20 +13,23 @@ from parcela.label_map import write_label_map, write_mask
 from parcela.manifest import Manifest
 from parcela.mosaic import write_mosaic
 from parcela.region_table import (
+    RegionRow,
     region_table,
     write_freesurfer_lut,
     write_itksnap,
     write_region_table,
 )
+from parcela.report_page import write_report
 from parcela.volume import Volume
 from parcela.whole_file import whole_file, write_text
 
-Kind = Literal["dseg", "table", "qc", "mask", "freesurfer", "itksnap", "manifest"]
+Kind = Literal["dseg", "table", "qc", "report", "mask", "freesurfer", "itksnap", "manifest"]
 
 FIXED_NAMES: Mapping[Kind, str] = {
     "dseg": "dseg.nii.gz",
     "table": "dseg.tsv",
     "qc": "qc.png",
+    "report": "report.html",
     "mask": "desc-brain_mask.nii.gz",
     "freesurfer": "lut.txt",
     "itksnap": "itksnap.txt",
@@ -100,7 +103,8 @@ def write_bundle(
     record = folder / file_name("manifest", shown)
     record.unlink(missing_ok=True)
     paths = _write_maps(folder, shown, labels, brain_mask, scan, network_maps or {})
-    paths |= _write_tables(folder, shown, labels, scan, columns)
+    rows = region_table(labels, scan.geometry)
+    paths |= _write_tables(folder, shown, rows, columns)
     paths |= _write_attachments(folder, shown, attachments or {})
     paths["qc"] = folder / file_name("qc", shown)
     complete = manifest.completed(scan, {})
@@ -113,6 +117,10 @@ def write_bundle(
         title=shown or "",
         notes=complete.warnings,
         sides_known=scan.geometry.orientation_known,
+    )
+    paths["report"] = folder / file_name("report", shown)
+    write_report(
+        paths["report"], title=shown or "", picture=paths["qc"], rows=rows, manifest=complete
     )
     hashes = {path.name.removeprefix(prefixed("", shown)): _sha256(path) for path in paths.values()}
     write_text(record, manifest.completed(scan, hashes).to_json())
@@ -142,13 +150,12 @@ def _write_maps(
 def _write_tables(
     folder: Path,
     shown: str | None,
-    labels: NDArray[Any],
-    scan: Volume,
+    rows: Sequence[RegionRow],
     columns: Mapping[str, Sequence[float | None]] | None,
 ) -> dict[str, Path]:
     kinds: tuple[Kind, ...] = ("table", "freesurfer", "itksnap")
     table, freesurfer, itksnap = (folder / file_name(kind, shown) for kind in kinds)
-    write_region_table(table, region_table(labels, scan.geometry), columns)
+    write_region_table(table, rows, columns)
     write_freesurfer_lut(freesurfer)
     write_itksnap(itksnap)
     return {"table": table, "freesurfer": freesurfer, "itksnap": itksnap}

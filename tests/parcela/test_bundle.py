@@ -70,6 +70,7 @@ def test_given_a_scan_when_its_bundle_is_written_then_every_file_is_there_and_na
         "sub-01_T1w_lut.txt",
         "sub-01_T1w_manifest.json",
         "sub-01_T1w_qc.png",
+        "sub-01_T1w_report.html",
     ]
     assert set(paths.values()) == set((tmp_path / "new/folder").iterdir())
     assert paths["dseg"].name == file_name("dseg", "sub-01_T1w")
@@ -86,7 +87,7 @@ def test_given_the_services_fixed_names_when_written_then_the_scans_name_is_nowh
         content = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         assert "sub-01" not in path.name
         assert b"sub-01" not in content
-        if path.suffix != ".png":  # whose title is the name
+        if path.suffix not in (".png", ".html"):  # whose title is the name
             twin = tmp_path / "named" / f"sub-01_T1w_{path.name}"
             if path.name != "manifest.json":
                 assert path.read_bytes() == twin.read_bytes()

@@ -17,6 +17,7 @@ from parcela_gateway.service import Service
 PROBE = "health/gateway"
 ANSWER_S = 1.0  # in which a worker that lives answers
 KEPT_S = 5.0  # asking costs a second and a write: not for every one who asks
+MISSING_KEPT_S = 1.0  # who waits for the start wants to know soon
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class Watch:
     def look(self) -> Readiness:
         """How things stand."""
         with self._lock:
-            if self._seen is None or time.monotonic() - self._at > KEPT_S:
+            kept_s = MISSING_KEPT_S if self._seen and self._seen.missing else KEPT_S
+            if self._seen is None or time.monotonic() - self._at > kept_s:
                 self._seen = self._look()
                 self._at = time.monotonic()
             return self._seen
