@@ -46,6 +46,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"parcela {version('parcela')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Print the version."),
+    ] = False,
+) -> None:
+    """What stands before a command."""
+
+
 Scans = Annotated[
     list[Path], typer.Argument(metavar="SCAN…", help="T1-weighted NIfTI files (.nii, .nii.gz).")
 ]
@@ -62,7 +81,7 @@ SkullStripOption = Annotated[
     SkullStripChoice,
     typer.Option(
         "--skull-strip",
-        help="robex: the reference, about a minute, x86-64 Linux. deepbet: any platform, seconds.",
+        help="robex: the reference, one to two minutes, x86-64 Linux. deepbet: any platform, seconds.",
     ),
 ]
 Preprocess = Annotated[
@@ -243,7 +262,8 @@ def _set_threads(threads: int | None) -> None:
     except ValidationError as error:
         wrong = error.errors()[0]
         name = "PARCELA_" + "_".join(map(str, wrong["loc"])).upper()
-        raise BadRequest(f"{name}={wrong['input']}: {wrong['msg']}: correct or unset it") from error
+        said = wrong["msg"].removeprefix("Value error, ")
+        raise BadRequest(f"{name}={wrong['input']}: {said}: correct or unset it") from error
 
 
 def _end(signum: int, _frame: FrameType | None) -> None:

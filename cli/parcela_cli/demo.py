@@ -18,7 +18,7 @@ NAME = "colin27"
 
 
 def run_demo(out: Path, skull_strip: str) -> int:
-    """Parcellate, write the bundle, print where it is, how long each step took, and the Dice. Returns 0."""
+    """Parcellate, write the bundle, print where it is and the Dice. Returns 0."""
     volume = read_volume(intact(COLIN27_HEAD))
     with Progress("Colin27, whole head (181×217×181, 1 mm)") as progress:
         prediction = run(volume, Options(skull_strip=cast(SkullStrip, skull_strip)), progress.step)
@@ -29,8 +29,6 @@ def run_demo(out: Path, skull_strip: str) -> int:
     print(summary(prediction, paths["dseg"]))
     for kind, path in paths.items():
         print(f"  {kind:<12}{path}")
-    for step, seconds in prediction.manifest.seconds.items():
-        print(f"  {step:<22}{seconds:7.1f} s")
     truth, _ = atlas_labels()
     print(
         f"mean Dice over 117 classes against AAL's own labels: {mean_dice(prediction.labels, truth):.4f}"

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import psutil
@@ -320,3 +321,8 @@ def test_given_a_run_that_is_terminated_then_no_child_runs_on_and_no_temporary_f
     assert psutil.wait_procs(children, timeout=5)[1] == []
     assert list(temporary.glob("parcela-*")) == []
     assert not out.exists()
+
+
+def test_given_version_when_asked_then_it_is_the_installed_one() -> None:
+    done = parcela("--version")
+    assert (done.code, done.out) == (0, f"parcela {version('parcela')}\n")
