@@ -160,7 +160,8 @@ class Worker:
             job = self.ledger.get(job_id)
             if job is None or not job.ended or self.store.stat(request_key(job_id)) is None:
                 return
-            self.store.put(outcome_key(job_id), Outcome.of(job).to_json().encode())
+            if self.store.stat(outcome_key(job_id)) is None:  # a reconciler may have been quicker
+                self.store.put(outcome_key(job_id), Outcome.of(job).to_json().encode())
             self.ledger.recorded(job_id)
         except ParcelaError as error:
             log.warning("job %s: its outcome is not written yet: %s", job_id, error)
