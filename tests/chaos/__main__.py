@@ -49,6 +49,26 @@ def run(
 
 
 @app.command()
+def served(
+    jobs: Annotated[int, typer.Option(min=1, help="jobs to submit")] = 20,
+    faults: Annotated[int, typer.Option(min=0, help="faults among them")] = 30,
+    seed: Annotated[int | None, typer.Option(help="the same faults in the same order")] = None,
+) -> None:
+    """Disturb ``parcela serve`` itself while it parcellates real scans; exit code 1 if a promise was broken."""
+    from chaos.served import run as disturb
+
+    chosen = random.randrange(10**6) if seed is None else seed
+    folder = Path(tempfile.mkdtemp(prefix="chaos-"))
+    typer.echo(f"{jobs} jobs, {faults} faults, seed {chosen}; logs in {folder}")
+    verdict = disturb(folder, jobs, faults, chosen, typer.echo)
+    typer.echo(f"faults {dict(verdict.faults)}; polls {dict(verdict.polls)}")
+    typer.echo(f"ledger's log {dict(verdict.log)}; jobs {dict(verdict.states)}")
+    typer.echo(f"outlived who started them: {verdict.outlived or 'none'}")
+    typer.echo(f"{verdict.equal} of {verdict.expected} results equal the undisturbed")
+    sys.exit(not verdict.kept)
+
+
+@app.command()
 def worker() -> None:
     """Serve both stages with the stub."""
     from parcela.worker_app import run_worker
