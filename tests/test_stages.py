@@ -127,11 +127,13 @@ def assert_same_bundle(job: Submitted, made: dict[str, bytes], own: Path) -> Non
     theirs, ours = (
         json.loads(text) for text in (made["manifest.json"], (own / "manifest.json").read_text())
     )
-    assert theirs["input"].pop("sha256") == job.request.sha256
-    ours["input"].pop("sha256")
+    received, sha256 = theirs["input"].pop("sha256"), ours["input"].pop("sha256")
+    assert received == job.request.sha256
     assert list(theirs.pop("seconds")) == list(ours.pop("seconds"))
     assert {**theirs, "files": None} == {**ours, "files": None}
-    for name in set(made) - {"manifest.json"}:
+    report = made["report.html"].replace(received.encode(), sha256.encode())
+    assert report == (own / "report.html").read_bytes()
+    for name in set(made) - {"manifest.json", "report.html"}:
         assert made[name] == (own / name).read_bytes(), name
 
 
