@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,9 @@ pytest_plugins = ["redis_server"]
 for name in [name for name in os.environ if name.startswith("PARCELA_")]:
     if not name.startswith("PARCELA_TEST_"):  # those are for the tests
         del os.environ[name]
+
+# A shell starts a job in the background (`make test &`) with SIGINT ignored; what we start inherits it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A shared machine is too uneven for a deadline per example; CI draws the same examples every time.
 settings.register_profile("parcela", deadline=None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import re
 import subprocess
@@ -13,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from gateway_server import Gateway
+from parcela_gateway.access_log import JsonLines
 from parcela_gateway.readiness import Watch
 
 WORKER = """
@@ -110,3 +113,21 @@ def test_given_the_gateway_then_nothing_heavy_is_loaded() -> None:
     code = "import parcela_gateway.app, sys; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert not {"torch", "monai", "ants", "matplotlib"} & set(done.stdout.split())
+
+
+def test_given_requests_when_logged_then_a_route_a_line_and_none_for_the_healthy_answers_of_probes(
+    gateway: Gateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "parcela.access")
+    job = gateway.accepted()
+    for path in ("/healthz", "/readyz", "/metrics", f"/jobs/{job}?name=Doe", "/John-Doe.nii"):
+        gateway.http.get(path)
+    gateway.http.get("/healthz")  # the line before it has been written when this one is answered
+    lines = [json.loads(JsonLines().format(record)) for record in caplog.records]
+    told = [(line["route"], line["status"], line.get("job")) for line in lines]
+    assert told == [
+        ("/predict/", 202, None),
+        ("/readyz", 503, None),
+        ("/jobs/{job_id}", 200, job),
+        ("none", 404, None),
+    ]

@@ -14,6 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from parcela.job import is_id
 from parcela_gateway.metrics import Metrics
 
+QUIET = {"/healthz", "/readyz", "/metrics"}  # asked every few seconds by machines
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 log = logging.getLogger("parcela.access")
@@ -51,7 +52,8 @@ class AccessLog:
         job = scope.get("path_params", {}).get("job_id", "")
         if is_id(job):
             line["job"] = job
-        log.info("request", extra={"fields": line})
+        level = logging.DEBUG if route in QUIET and status == 200 else logging.INFO
+        log.log(level, "request", extra={"fields": line})
 
 
 class JsonLines(logging.Formatter):

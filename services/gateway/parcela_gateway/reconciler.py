@@ -10,6 +10,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from parcela.doorbell import Doorbell
 from parcela.errors import ParcelaError
@@ -33,6 +35,7 @@ ABANDONED_S = (
 TOMBSTONE_S = 24 * 3600
 COMPARE_EVERY_S = 60
 MOST_BELLS = 100  # rung at a time for one stage
+JOBS_AT_A_TIME = 8  # an S3 server takes some milliseconds for each of the few files of a job
 
 log = logging.getLogger("parcela.reconciler")
 
@@ -127,18 +130,24 @@ class Reconciler:
         # Before the listing: a row is younger than its request.json.
         known = set(self._ledger.ids())
         deleted_at = self._tombstones()
-        seen = set()
-        for job in jobs_in(self._store):
-            seen.add(job.id)
-            try:
-                deleted = job.id in deleted_at and job.accepted_at <= deleted_at[job.id]
-                self._see_to(job, job.id in known, deleted, recovering)
-            except NotStored:
-                pass  # erased while we looked
-            except BadRecord as error:
-                log.error("job %s is left as it is: %s", job.id, error)
-        for job_id in known - seen:
+        jobs = list(jobs_in(self._store))
+        look = partial(self._look_at, known=known, deleted_at=deleted_at, recovering=recovering)
+        with ThreadPoolExecutor(JOBS_AT_A_TIME) as pool:
+            for _ in pool.map(look, jobs):
+                pass  # so that what is raised is raised here
+        for job_id in known - {job.id for job in jobs}:
             self._erase(job_id)
+
+    def _look_at(
+        self, job: JobFiles, known: set[str], deleted_at: dict[str, float], recovering: bool
+    ) -> None:
+        try:
+            deleted = job.id in deleted_at and job.accepted_at <= deleted_at[job.id]
+            self._see_to(job, job.id in known, deleted, recovering)
+        except NotStored:
+            pass  # erased while we looked
+        except BadRecord as error:
+            log.error("job %s is left as it is: %s", job.id, error)
 
     def _see_to(self, job: JobFiles, known: bool, deleted: bool, recovering: bool) -> None:
         now = time.time()
