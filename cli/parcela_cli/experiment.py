@@ -72,7 +72,7 @@ def experiment(
         TrainingPresetChoice | None,
         typer.Option(
             envvar="PRESET",
-            help="demo: half the grid, some 20 minutes on two cores. thesis: the published method. modern: Parcela's "
+            help="demo: half the grid, 5 to 20 minutes on two cores. thesis: the published method. modern: Parcela's "
             "own. Unless set, thesis for a COHORT and demo for the virtual one.",
         ),
     ] = None,

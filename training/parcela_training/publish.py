@@ -209,6 +209,7 @@ def _card(
             "images": len(rows),
             "subjects": len({row["subject"] for row in rows}),
             "steps": trained.steps,
+            "epochs": round(trained.steps * trained.settings.batch / len(rows), 2),
             "hours": round(trained.hours, 2),
             "hardware": hardware(),
             "settings": plain(trained.settings),

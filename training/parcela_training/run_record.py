@@ -82,7 +82,8 @@ def _shipped(folder: RunFolder, model: Model) -> NetworkRun:
         variant=card.variant,
         origin="shipped weights",
         training_hours=training.get("hours"),
-        training_images=training.get("subjects"),
+        epochs_reached=training.get("epochs"),
+        training_images=training.get("images"),
         settings={"SHA-256": card.sha256, "steps": training.get("steps", 0)},
         evaluations=_evaluations(folder, SHIPPED + model),
     )

@@ -28,8 +28,8 @@ def chosen_split(
     """Read a cohort and split it.
 
     Args:
-        cohort: its path, in any layout; None: a virtual cohort of skull-stripped brains of 2 mm, as many as the
-            split needs, at least 20.
+        cohort: its path, in any layout; None: a virtual cohort of whole heads of 2 mm, their brain masks beside
+            them, as many as the split needs, at least 20.
         virtual: the folder where that one is made, or lies from an earlier run.
         preset: whose split is taken where neither ``sizes`` nor the cohort says another.
         sizes: such as ``150/25/25``.
@@ -48,4 +48,4 @@ def chosen_split(
 def _virtual(folder: Path, preset: str, asked: Sizes | None, progress: Progress | None) -> Cohort:
     least = asked.least if asked else SPLIT_PRESETS[preset].least
     fewest = least if asked and asked.unit == "images" else max(FEWEST_VIRTUAL, least)
-    return write_virtual_cohort(folder, fewest, progress=progress)
+    return write_virtual_cohort(folder, fewest, extent="head", progress=progress)
