@@ -14,10 +14,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from monai.transforms import KeepLargestConnectedComponent
 from numpy.typing import NDArray
+from scipy import ndimage
 
-from parcela.atlas import CLASS_COUNT
 from parcela_inference.card import MODELS, Model, read_card
 from parcela_inference.scores import class_scores
 from parcela_training.augmentation.space import opposite
@@ -205,11 +204,16 @@ def predictions(subject: Prepared, model: Model) -> Row:
 
 
 def largest_parts(labels: Labels) -> Labels:
-    """(I, J, K) ids with every region's smaller parts made background."""
-    keep = KeepLargestConnectedComponent(
-        applied_labels=range(1, CLASS_COUNT), is_onehot=False, independent=True
-    )
-    cleaned: Labels = keep(torch.from_numpy(labels)[None])[0].numpy().astype(np.uint8)
+    """(I, J, K) ids with every region's smaller parts, by shared faces, made background."""
+    cleaned = labels.copy()
+    for index, box in enumerate(ndimage.find_objects(labels), start=1):
+        if box is None:
+            continue
+        inside = labels[box] == index
+        parts, count = ndimage.label(inside)
+        if count > 1:
+            largest = np.bincount(parts[inside]).argmax()
+            cleaned[box][inside & (parts != largest)] = 0
     return cleaned
 
 
