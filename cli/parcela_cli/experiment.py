@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of an experiment.")]
 Surface = Annotated[
     bool,
-    typer.Option("--surface", help="Measure surface distances too, some 8 s an image."),
+    typer.Option(
+        "--surface", help="Measure surface distances too, some 8 s an image; the demo always does."
+    ),
 ]
 Registrations = Annotated[
     int | None,
@@ -131,7 +133,7 @@ def experiment(
         by=split_by.value,
         seed=seed,
     )
-    depth = Depth("test", surface, shipped, monai, registrations, noise)
+    depth = Depth("test", surface or chosen == "demo", shipped, monai, registrations, noise)
     files = run(plan, RunFolder(folder), depth=depth, processes=processes, say=_say)
     _print(files)
 
