@@ -57,6 +57,7 @@ class Options:
             "skull_strip": self.skull_strip if self.preprocess else None,
             "preset": "modern",
             "space": self.space,
+            "torch_precision": settings().torch_precision,
             **_threads(),
         }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 from pydantic import Field
@@ -22,6 +23,9 @@ class Settings(BaseSettings):
 
     itk_threads: int = Field(1, ge=1, description="threads of ANTs (N4, registration)")
     torch_threads: int = Field(2, ge=1, description="threads of PyTorch on a CPU")
+    torch_precision: Literal["float32", "bfloat16"] = Field(
+        "float32", description="of the networks' convolutions"
+    )
     step_timeout_s: float = Field(
         1800, gt=0, description="time limit of one isolated step (ROBEX, N4, deepbet, registration)"
     )

@@ -27,6 +27,7 @@ def test_given_a_bare_environment_then_the_limits_are_those_documented() -> None
     [
         ("itk_threads", "3", 3),
         ("torch_threads", "8", 8),
+        ("torch_precision", "bfloat16", "bfloat16"),
         ("step_timeout_s", "0.5", 0.5),
         ("step_memory_mb", "100", 100),
         ("max_voxels", "1000", 1000),
@@ -46,6 +47,7 @@ def test_given_a_variable_of_the_environment_then_it_counts(
     [
         ("itk_threads", "0"),
         ("torch_threads", "many"),
+        ("torch_precision", "float8"),
         ("step_timeout_s", "-1"),
         ("step_memory_mb", "0"),
         ("max_voxels", "0"),

@@ -89,6 +89,14 @@ def test_given_test_images_when_written_then_their_table_follows(card: dict[str,
     )
 
 
+def test_given_weights_that_a_training_began_with_when_written_then_they_are_named(
+    card: dict[str, Any],
+) -> None:
+    card["training"]["began_with"] = {"sha256": "fedcba98" * 8, "steps": 5000, "hours": 4.4}
+
+    assert "began with the weights `fedcba98fedc` of 5000 steps and 4.4 hours" in model_card(card)
+
+
 def test_given_a_card_when_logged_then_it_is_one_row_of_the_log(card: dict[str, Any]) -> None:
     line = log_line(card)
 

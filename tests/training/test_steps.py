@@ -52,6 +52,20 @@ def test_given_whole_volumes_then_the_modern_loss_pools_the_batch(sample: Sample
         torch.testing.assert_close(step([sample, sample], 0), twice, atol=1e-4, rtol=1e-4)
 
 
+@pytest.mark.parametrize("model", MODELS)
+def test_given_dice_alone_then_parts_of_volumes_have_a_smaller_loss_too(
+    model: Model, sample: Sample
+) -> None:
+    torch.manual_seed(0)
+    both = trainee(replace(modern(model), precision="float32", trunk_steps=0))
+    alone = trainee(replace(both.settings, loss="dice"))
+    alone.load_state_dict(both.state_dict())
+    with torch.no_grad():
+        losses = [float(step([replace(sample, draws=Draws(0))], 1)) for step in (alone, both)]
+    assert 0 < losses[0] < 1.5  # Dice, and half as much at half resolution
+    assert losses[1] > losses[0] + 1  # cross-entropy over 117 classes begins at ln 117
+
+
 def test_given_a_pool_then_half_the_voxels_with_the_other_half_s_sums_have_the_whole_loss() -> None:
     generator = torch.Generator().manual_seed(0)
     scores = torch.randn(40, 5, generator=generator)

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from parcela.errors import BadRequest
 from parcela.settings import settings as installation
 from parcela_inference.card import Model
+from parcela_inference.networks import build_unet
 from parcela_training.budget import Budget
 from parcela_training.curve import CurvePoint
 from parcela_training.prepared import PreparedSet
@@ -183,6 +184,26 @@ def test_given_published_weights_when_started_from_then_their_dice_comes_first(
     assert [point.step for point in run.curve] == [0, 1]
     assert run.curve[0].train_loss is None
     assert run.curve[0].validation_dice == pytest.approx(before.validation_dice, abs=0.02)
+
+
+def test_given_published_weights_when_trained_on_then_no_first_steps_spoil_them(
+    images: PreparedSet, tmp_path: Path
+) -> None:
+    """At half resolution the top block learns nothing; so a step that moves it was none of those."""
+    (tmp_path / "weights" / "unet").mkdir(parents=True)
+    begun = {name: value.half() for name, value in build_unet().state_dict().items()}
+    save_file(begun, tmp_path / "weights" / "unet" / "model.safetensors")
+    settings = replace(small("unet"), trunk_steps=1000, ema_decay=None)
+    out, weights = tmp_path / "out", tmp_path / "weights"
+
+    train(settings, images, out, budget=Budget(steps=1), from_weights=weights)
+    first = load_file(out / NETWORK)
+    train(settings, images, out, budget=Budget(steps=2))  # gone on with, the weights not named
+    second = load_file(out / NETWORK)
+
+    last = "model.2.1.conv.unit0.conv.weight"
+    assert not torch.equal(first[last], begun[last].float())
+    assert not torch.equal(second[last], first[last])
 
 
 def test_given_a_checkpoint_of_another_network_when_resumed_then_it_is_refused(

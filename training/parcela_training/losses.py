@@ -16,30 +16,40 @@ SMOOTHING = 1.0
 Pool = Callable[[Tensor], Tensor]  # sums over what else is in the batch; gradients flow through it
 
 
-def _alone(sums: Tensor) -> Tensor:
+def alone(sums: Tensor) -> Tensor:
+    """The sums of a batch that is all there is."""
     return sums
 
 
 def segmentation_loss(
-    scores: Tensor, labels: Tensor, balanced_weight: float = 0.0, pool: Pool = _alone
+    scores: Tensor,
+    labels: Tensor,
+    balanced_weight: float = 0.0,
+    pool: Pool = alone,
+    *,
+    cross_entropy: bool = True,
 ) -> Tensor:
     """Cross-entropy plus one minus Dice, for scores (V, C) and class ids (V,).
 
-    With ``balanced_weight`` also so much of the cross-entropy averaged by class. Everything
-    follows from sums by class, (C,), which ``pool`` may add to those of other processes.
+    With ``balanced_weight`` also so much of the cross-entropy averaged by class. Without
+    ``cross_entropy`` Dice alone. Everything follows from sums by class, (C,), which ``pool`` may add
+    to those of other processes.
     """
     log_chances = scores.float().log_softmax(dim=1)
+    truth = pool(torch.bincount(labels, minlength=scores.shape[1]).to(log_chances.dtype))
+    loss = soft_dice_loss(log_chances.exp(), labels, truth, pool)
+    if not cross_entropy:
+        return loss
     own = log_chances.gather(1, labels[:, None])[:, 0]
-    truth = pool(torch.bincount(labels, minlength=scores.shape[1]).to(own.dtype))
     by_class = pool(torch.zeros_like(truth).index_add(0, labels, own))
     occurs = truth > 0
-    loss = soft_dice_loss(log_chances.exp(), labels, truth, pool) - by_class.sum() / truth.sum()
+    loss = loss - by_class.sum() / truth.sum()
     if balanced_weight:
         loss = loss - balanced_weight * (by_class[occurs] / truth[occurs]).mean()
     return loss
 
 
-def soft_dice_loss(chances: Tensor, labels: Tensor, truth: Tensor, pool: Pool = _alone) -> Tensor:
+def soft_dice_loss(chances: Tensor, labels: Tensor, truth: Tensor, pool: Pool = alone) -> Tensor:
     """One minus the mean soft Dice of the classes that occur, from probabilities (V, C).
 
     ``truth`` (C,) counts each class among the labels (V,), pooled already.

@@ -88,6 +88,7 @@ def _training(card: dict[str, Any]) -> str:
     schedule = f"{how['schedule']} after {how['warm_up_steps']} steps of warm-up"
     facts = [
         f"{training['steps']} steps of {_volumes(how['batch'])}, {training['hours']} hours on {training['hardware']}.",
+        *_began_with(training.get("began_with")),
         f"{_optimiser(how)}, learning rate {how['learning_rate']:g}, {schedule}, weight decay {how['weight_decay']:g};",
         f"loss: {how['loss']}; precision {how['precision']}; seed {how['seed']}.",
     ]
@@ -97,6 +98,15 @@ def _training(card: dict[str, Any]) -> str:
         )
     facts.append(_augmentation(how["augmentation"]))
     return "## Training\n\n" + " ".join(facts) + " Every setting is in `card.json`."
+
+
+def _began_with(earlier: dict[str, Any] | None) -> list[str]:
+    if earlier is None:
+        return []
+    return [
+        f"The last run began with the weights `{earlier['sha256'][:12]}` of {earlier['steps']} steps and "
+        f"{earlier['hours']} hours, which are counted here; what follows is that run's."
+    ]
 
 
 def _augmentation(how: dict[str, Any] | None) -> str:

@@ -78,12 +78,13 @@ def publish(wanted: Publication, say: Say) -> dict[str, Any]:
     prepared = _prepared(wanted)
     trained = _trained(wanted)
     folder = wanted.weights / wanted.model
+    earlier = _earlier(folder, trained.from_weights)
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / "model.safetensors.part"
     _write(_network(wanted, trained, prepared).state_dict(), part)
     parts: tuple[Part, ...] = ("val", "test") if wanted.test else ("val",)
     measured = {kind: _measure(wanted, trained, part, prepared, kind, say) for kind in parts}
-    card = _card(trained, prepared, part, measured, _noise(wanted, prepared, say))
+    card = _card(trained, earlier, prepared, part, measured, _noise(wanted, prepared, say))
     part.replace(folder / "model.safetensors")
     write_text(folder / "card.json", json.dumps(card, indent=2, ensure_ascii=False) + "\n")
     write_text(folder / "README.md", model_card(card))
@@ -99,6 +100,7 @@ class _Trained:
     settings: Settings
     steps: int
     hours: float
+    from_weights: str | None
 
 
 def _trained(wanted: Publication) -> _Trained:
@@ -117,7 +119,19 @@ def _trained(wanted: Publication) -> _Trained:
     if settings.model != wanted.model:
         raise BadRequest(f"{wanted.run} holds {settings.model}, not {wanted.model}")
     progress = state["progress"]
-    return _Trained(settings, progress["step"], progress["seconds"] / 3600)
+    return _Trained(
+        settings, progress["step"], progress["seconds"] / 3600, progress["from_weights"]
+    )
+
+
+def _earlier(folder: Path, sha256: str | None) -> dict[str, Any] | None:
+    """The training of the published weights that this one began with, if they are those that it replaces."""
+    if sha256 is None:
+        return None
+    file = folder / "card.json"
+    card = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    known = card["training"] if card.get("sha256") == sha256 else {"steps": 0, "hours": 0.0}
+    return {"sha256": sha256, "steps": known["steps"], "hours": known["hours"]}
 
 
 def _network(wanted: Publication, trained: _Trained, prepared: PreparedSet) -> nn.Module:
@@ -186,12 +200,15 @@ def _noise(wanted: Publication, prepared: PreparedSet, say: Say) -> dict[str, fl
 
 def _card(
     trained: _Trained,
+    earlier: dict[str, Any] | None,
     prepared: PreparedSet,
     file: Path,
     measured: dict[Part, dict[str, Any]],
     noise: dict[str, float | int] | None,
 ) -> dict[str, Any]:
     rows = prepared.of("train")
+    steps = trained.steps + (earlier["steps"] if earlier else 0)
+    hours = trained.hours + (earlier["hours"] if earlier else 0.0)
     return {
         "model": trained.settings.model,
         "variant": VARIANTS[trained.settings.model, trained.settings.variant],
@@ -208,9 +225,10 @@ def _card(
             "labels": f"bronze: AAL registered with SyN, opened as the {prepared.record['opening']} preset does",
             "images": len(rows),
             "subjects": len({row["subject"] for row in rows}),
-            "steps": trained.steps,
-            "epochs": round(trained.steps * trained.settings.batch / len(rows), 2),
-            "hours": round(trained.hours, 2),
+            "steps": steps,
+            "epochs": round(steps * trained.settings.batch / len(rows), 2),
+            "hours": round(hours, 2),
+            **({"began_with": earlier} if earlier else {}),
             "hardware": hardware(),
             "settings": plain(trained.settings),
         },

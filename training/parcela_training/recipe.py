@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal
 
 from pydantic import TypeAdapter
@@ -42,11 +42,11 @@ class Augmentation:
     resolution_mm: tuple[float, float] = (2.0, 3.0)
     edge_chance: float = 0.4
     edge_voxels: int = 3
-    affine_chance: float = 0.7
+    affine_chance: float = 0.3
     rotation_degrees: float = 10.0
     scale: float = 0.1
     shift: float = 0.05
-    elastic_chance: float = 0.4
+    elastic_chance: float = 0.2
     elastic_voxels: float = 2.0
     flip_chance: float = 0.0
 
@@ -60,8 +60,8 @@ class Settings:
         variant: of the architecture; ``modern`` leaves HighResNet's last ReLU out.
         step: ``whole``: whole volumes through the network as MONAI has it. ``parts``: whole volumes
             through its cheap layers and random parts through the dear ones, for a CPU.
-        loss: ``dice``: MONAI's DiceLoss over softmax, per image. ``dice+cross-entropy``: pooled
-            over the batch.
+        loss: ``dice``: over softmax; of whole volumes MONAI's DiceLoss, per image.
+            ``dice+cross-entropy``: pooled over the batch.
         budget: when it ends.
         batch: images per update, over all processes.
         learning_rate, schedule, warm_up_steps: linear to the rate, then constant or a cosine to 0.
@@ -115,6 +115,15 @@ class Settings:
 
 
 SETTINGS = TypeAdapter(Settings)
+
+
+def without_first_steps(settings: Settings) -> Settings:
+    """The same for trained weights: what brings random ones on their way would spoil them.
+
+    The first steps at half resolution move the trunk away from the top block that it was trained
+    with, and their loss reads the features through a layer that is not published with them.
+    """
+    return replace(settings, trunk_steps=0, auxiliary_weight=0.0)
 
 
 def plain(settings: Settings) -> dict[str, Any]:

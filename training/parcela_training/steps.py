@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from parcela.errors import Unavailable
 from parcela_inference.networks import CLASSES, build
 from parcela_training.highresnet_step import OFFSETS, Offset, SubLattice, forward_on
-from parcela_training.losses import segmentation_loss, voxels
+from parcela_training.losses import Pool, alone, segmentation_loss, voxels
 from parcela_training.predict import predict
 from parcela_training.ranks import pooled
 from parcela_training.recipe import Settings
@@ -43,6 +43,16 @@ class Trainee(nn.Module):
     def loss(self, sample: Sample, step: int) -> Tensor:
         """The loss on one volume; what is random about it comes from the sample."""
         raise NotImplementedError
+
+    def segmentation_loss(self, scores: Tensor, labels: Tensor, pool: Pool = alone) -> Tensor:
+        """The settings' loss on scores (V, 117) and class ids (V,)."""
+        return segmentation_loss(
+            scores,
+            labels,
+            self.settings.balanced_weight,
+            pool,
+            cross_entropy=self.settings.loss == "dice+cross-entropy",
+        )
 
     @torch.no_grad()
     def judge(self, sample: Sample, step: int) -> tuple[float, Labels]:
@@ -92,12 +102,9 @@ class WholeTrainee(Trainee):
             loss: Tensor = self.dice(scores, labels[:, None])
             return loss
         flat = scores.movedim(1, -1).reshape(-1, CLASSES)
-        pool = pooled if self.training else _alone
-        return segmentation_loss(flat, labels.reshape(-1), self.settings.balanced_weight, pool)
-
-
-def _alone(sums: Tensor) -> Tensor:
-    return sums
+        return self.segmentation_loss(
+            flat, labels.reshape(-1), pooled if self.training else alone
+        )
 
 
 def check_memory(images: Tensor) -> None:
@@ -134,7 +141,7 @@ class UNetTrainee(Trainee):
         if step < self.settings.trunk_steps and self.training:
             return self._half_resolution_loss(features, sample, every=1)
         full = self._full_resolution_loss(features, sample)
-        if not self.training:
+        if not (self.training and self.settings.auxiliary_weight):
             return full
         return full + self.settings.auxiliary_weight * self._half_resolution_loss(
             features, sample, every=2
@@ -147,7 +154,7 @@ class UNetTrainee(Trainee):
         scores = top_block(self.unet, features, moments, starts, size)
         labels = torch.stack([_patch(sample.label, start, size) for start in starts]).long()
         chosen = voxels(scores, labels, labels != OUTSIDE)
-        return segmentation_loss(*chosen, self.settings.balanced_weight)
+        return self.segmentation_loss(*chosen)
 
     def _half_resolution_loss(self, features: Tensor, sample: Sample, every: int) -> Tensor:
         """One of the eight voxels under each feature, at every so manieth feature per axis."""
@@ -157,7 +164,7 @@ class UNetTrainee(Trainee):
         taken = slice(parity * CLASSES, (parity + 1) * CLASSES)
         chosen = features[0, :, ::every, ::every, ::every].movedim(0, -1)[inside]
         scores = nn.functional.linear(chosen, self.head.weight[taken], self.head.bias[taken])
-        return segmentation_loss(scores, labels[inside], self.settings.balanced_weight)
+        return self.segmentation_loss(scores, labels[inside])
 
 
 def _draw_parity(generator: torch.Generator) -> tuple[int, Offset]:
@@ -213,7 +220,7 @@ class HighResNetTrainee(Trainee):
         scores = forward_on(cast(HighResNet, self.network), sample.image, lattice, deep)
         labels = lattice.take(sample.label[None, None].float())[:, 0].long()
         chosen = voxels(scores, labels, labels != OUTSIDE)
-        return segmentation_loss(*chosen, self.settings.balanced_weight)
+        return self.segmentation_loss(*chosen)
 
 
 def trainee(settings: Settings) -> Trainee:

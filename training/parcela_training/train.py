@@ -18,7 +18,7 @@ from parcela_training.budget import Budget
 from parcela_training.curve import CurvePoint, write_curve
 from parcela_training.prepared import PreparedSet
 from parcela_training.ranks import Ranks, ranks
-from parcela_training.recipe import Settings
+from parcela_training.recipe import Settings, without_first_steps
 from parcela_training.run import Run
 from parcela_training.samples import Samples
 from parcela_training.trained import (
@@ -101,24 +101,34 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     chosen = torch.device("cpu" if settings.step == "parts" else device)
     with ranks(chosen) as group, _interruption() as interruption:
-        run = _begin(settings, prepared, out, group, resume)
-        if from_weights is not None and not run.progress.step:
-            _start_from(run, from_weights)
+        run = _begin(settings, prepared, out, group, resume, from_weights)
         if not run.finished:
             _go_on(run, out, interruption, Reporter(run, on_progress), checkpoint_s)
         return _end(run, out)
 
 
-def _begin(settings: Settings, prepared: PreparedSet, out: Path, group: Ranks, resume: bool) -> Run:
+def _begin(
+    settings: Settings,
+    prepared: PreparedSet,
+    out: Path,
+    group: Ranks,
+    resume: bool,
+    from_weights: Path | None,
+) -> Run:
+    file = out / checkpoint.FILE
+    state = checkpoint.load(file) if resume and file.exists() else None
+    if state is not None:
+        checkpoint.check_fits(file, state, settings)
+    if state["progress"]["from_weights"] if state else from_weights:
+        settings = without_first_steps(settings)
     files = prepared.files("val")
     wanted = settings.validation_images or len(files)
     train_images = Samples(prepared.files("train"), group.device)
     run = Run(settings, train_images, Samples(_spaced(files, wanted), group.device), group)
-    file = out / checkpoint.FILE
-    if resume and file.exists():
-        state = checkpoint.load(file)
-        checkpoint.check_fits(file, state, settings)
+    if state is not None:
         run.resume(state)
+    elif from_weights is not None:
+        _start_from(run, from_weights)
     return run
 
 

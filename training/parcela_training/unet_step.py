@@ -132,13 +132,15 @@ def _feature_patches(
     features: Tensor, starts: Sequence[tuple[int, int, int]], size: tuple[int, int, int]
 ) -> Tensor:
     """The features under each patch and one voxel around it, zeros outside the volume."""
-    padded = functional.pad(features[0], (1, 1, 1, 1, 1, 1))
+    padded = functional.pad(features[0], (1, 1, 1, 1, 1, 1)).movedim(0, -1)
+    places = torch.arange(padded[..., 0].numel()).reshape(padded.shape[:-1])
     di, dj, dk = (extent // 2 + 2 for extent in size)
-    patches = [
-        padded[:, i // 2 : i // 2 + di, j // 2 : j // 2 + dj, k // 2 : k // 2 + dk]
+    wanted = [
+        places[i // 2 : i // 2 + di, j // 2 : j // 2 + dj, k // 2 : k // 2 + dk]
         for i, j, k in starts
     ]
-    return torch.stack(patches).contiguous(memory_format=torch.channels_last_3d)
+    # Looked up by voxel: a slice's gradient would be as large as the volume, for every patch.
+    return functional.embedding(torch.stack(wanted), padded.flatten(0, 2)).movedim(-1, 1)
 
 
 def _inside(

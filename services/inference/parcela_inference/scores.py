@@ -27,7 +27,7 @@ def choose_device(device: Device = "auto") -> str:
 
 @torch.no_grad()
 def class_scores(image: NDArray[np.float32], model: Model, device: str = "cpu") -> torch.Tensor:
-    """Softmax scores on the model's grid, in 16 bits, on the CPU.
+    """Softmax scores on the model's grid, in 16 bits, on the CPU; computed in ``PARCELA_TORCH_PRECISION``.
 
     Args:
         image: (91, 122, 123) in [0, 1], as ``preprocess`` leaves it.
@@ -41,9 +41,11 @@ def class_scores(image: NDArray[np.float32], model: Model, device: str = "cpu") 
         LimitExceeded: the device has not enough memory.
     """
     torch.set_num_threads(settings().torch_threads)
+    in_16_bits = settings().torch_precision == "bfloat16"
     tensor = pad_to_network(torch.from_numpy(image)[None, None].to(device))
     try:
-        logits = crop_from_network(network(model, device)(tensor))[0]  # (117, 91, 122, 123)
+        with torch.autocast(device, torch.bfloat16, enabled=in_16_bits):
+            logits = crop_from_network(network(model, device)(tensor))[0]  # (117, 91, 122, 123)
         scores = torch.empty((*logits.shape[1:], logits.shape[0]), dtype=torch.float16)
         for i in range(logits.shape[1]):  # by sagittal planes: no second full volume in 32 bits
             scores[i] = logits[:, i].float().softmax(0).movedim(0, -1).to("cpu", torch.float16)
