@@ -5,6 +5,7 @@
     python benchmarks/accuracy.py --prepared DIR --part val           # never choose anything on test
 
 Hours on two cores. Every image is kept as soon as it is done (``--work``), so that repeating the command goes on.
+``--only networks`` measures the networks alone; the registrations' rows, which no weights change, stay as they were.
 Writes benchmarks/results/accuracy.md and .json, or robustness.md and .json.
 """
 
@@ -21,6 +22,7 @@ from parcela_training.benchmark.degrade import CONDITIONS
 from parcela_training.benchmark.methods import families
 from parcela_training.cohorts.find import find_cohort
 from parcela_training.hardware import hardware, versions
+from parcela_training.journal import Row
 from parcela_training.prepared import PreparedSet
 from parcela_training.report.document import Table
 from parcela_training.report.markdown import to_markdown
@@ -34,26 +36,32 @@ def main() -> None:
     prepared = PreparedSet.read(arguments.prepared)
     if arguments.robustness:
         cohort = find_cohort(arguments.robustness)
-        rows = {
+        conditions = {
             condition: robustness.run_condition(
                 condition, prepared, cohort, arguments.part, arguments.work, _teller(condition)
             )
             for condition in arguments.only or CONDITIONS
         }
-        found = robustness.losses(rows)
+        found = robustness.losses(conditions)
         _write(
-            "robustness", robustness.table(found, arguments.part), [asdict(loss) for loss in found]
+            "robustness",
+            arguments.part,
+            robustness.table(found, arguments.part),
+            [asdict(loss) for loss in found],
         )
         return
+    known = families(arguments.repeats)
     lines = [
         line
-        for family in families(arguments.repeats)
+        for family in known
         if not arguments.only or family.name in arguments.only
         for line in accuracy.run_family(
             family, prepared, arguments.part, arguments.work, _teller(family.name)
         )
     ]
-    _write("accuracy", accuracy.table(lines, arguments.part), accuracy.metrics(lines))
+    titles = [title for family in known for title in family.titles.values()]
+    rows = accuracy.merged(_kept(arguments.part), accuracy.records(lines), titles)
+    _write("accuracy", arguments.part, accuracy.table(rows, arguments.part), rows)
 
 
 def _arguments() -> argparse.Namespace:
@@ -73,11 +81,18 @@ def _teller(what: str) -> Tell:
     return counting(lambda line: print(line, file=sys.stderr, flush=True), what)
 
 
-def _write(name: str, table: Table, rows: object) -> None:
+def _kept(part: str) -> list[Row]:
+    """What an earlier run found on the same part."""
+    file = RESULTS / "accuracy.json"
+    record = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    return record["rows"] if record.get("part") == part else []
+
+
+def _write(name: str, part: str, table: Table, rows: object) -> None:
     text = to_markdown([table], ".")
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.md").write_text(text, encoding="utf-8")
-    record = {"hardware": hardware(), "versions": versions(), "rows": rows}
+    record = {"part": part, "hardware": hardware(), "versions": versions(), "rows": rows}
     (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
     print(text)
 

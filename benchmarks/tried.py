@@ -2,7 +2,7 @@
 
     python benchmarks/tried.py --prepared DIR
 
-The recipe's changes are trained at half the grid, some minutes each, 23 trainings; flips at test time and cleaning are
+The recipe's changes are trained at half the grid, some minutes each, 24 trainings; flips at test time and cleaning are
 tried on the shipped networks. Hours on two cores; repeating the command goes on. The test images are not read.
 Writes benchmarks/results/tried.md and .json.
 """

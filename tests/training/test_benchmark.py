@@ -15,6 +15,7 @@ from parcela_inference.card import MODELS
 from parcela_training.benchmark import accuracy, robustness
 from parcela_training.benchmark.degrade import CONDITIONS, Degraded
 from parcela_training.benchmark.methods import Family, plain
+from parcela_training.journal import Row
 from parcela_training.prepared import Prepared
 from training.prepared_images import made_up_cohort
 
@@ -143,14 +144,29 @@ def test_given_methods_that_were_killed_when_repeated_then_no_image_is_run_twice
     lines = accuracy.run_family(family, prepared, "test", tmp_path, lambda *_: None)
 
     assert len(seen) == 2
-    table = accuracy.table(lines, "test")
+    rows = accuracy.records(lines)
+    table = accuracy.table(rows, "test")
     assert table.columns[4:6] == ("made-up A", "made-up B")
     assert [r[:4] for r in table.rows[::2]] == [
         ("method A", "opened", "3", "0.5000 ± 0.0000"),
         ("method B", "opened", "3", "1.0000 ± 0.0000"),
     ]
     assert table.rows[1][5] == "0.2500 ± n/a"  # one image of that data set
-    assert accuracy.metrics(lines)[0]["mean_dice"] == 0.5
+    assert rows[0]["mean_dice"] == [0.5, 0.0]
+    assert rows[0]["dice_by_image"] == [0.5, 0.5, 0.5]
+
+
+def test_given_rows_of_an_earlier_run_when_a_method_is_measured_again_then_only_its_own_give_way() -> (
+    None
+):
+    def rows(method: str, machine: str) -> list[Row]:
+        return [{"method": method, "labels": kind, "measured_on": machine} for kind in "ou"]
+
+    kept = [*rows("U-Net", "old"), *rows("affine", "old")]
+
+    found = accuracy.merged(kept, rows("U-Net", "new"), ["affine", "U-Net", "SyN"])
+
+    assert found == [*rows("affine", "old"), *rows("U-Net", "new")]
 
 
 def test_given_the_deep_structures_then_they_are_twelve_and_no_neighbour() -> None:

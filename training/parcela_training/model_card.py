@@ -103,9 +103,10 @@ def _training(card: dict[str, Any]) -> str:
 def _began_with(earlier: dict[str, Any] | None) -> list[str]:
     if earlier is None:
         return []
+    weights, steps, hours = earlier["sha256"][:12], earlier["steps"], earlier["hours"]
+    counted = f"{steps} steps and {hours} hours, which are counted here"
     return [
-        f"The last run began with the weights `{earlier['sha256'][:12]}` of {earlier['steps']} steps and "
-        f"{earlier['hours']} hours, which are counted here; what follows is that run's."
+        f"The last run began with the weights `{weights}` of {counted}; what follows is that run's."
     ]
 
 

@@ -86,6 +86,7 @@ def modern(model: Model, device: str = "cpu") -> Settings:
         validation_images=8,
         norm_images=60,
         trunk_steps=600,
+        parts=4,
     )
     return settings if device == "cpu" else _whole(settings)
 
@@ -126,7 +127,6 @@ def demo(model: Model, device: str = "cpu") -> Settings:
         norm_images=12,
         trunk_steps=200 if unet and device == "cpu" else 0,
         patches=6,
-        parts=4,
         deep_every=2,
     )
 

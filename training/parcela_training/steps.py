@@ -102,9 +102,7 @@ class WholeTrainee(Trainee):
             loss: Tensor = self.dice(scores, labels[:, None])
             return loss
         flat = scores.movedim(1, -1).reshape(-1, CLASSES)
-        return self.segmentation_loss(
-            flat, labels.reshape(-1), pooled if self.training else alone
-        )
+        return self.segmentation_loss(flat, labels.reshape(-1), pooled if self.training else alone)
 
 
 def check_memory(images: Tensor) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,12 +14,19 @@ from parcela.atlas import regions
 from parcela_training.benchmark.methods import Family
 from parcela_training.cohorts.cohort import Part
 from parcela_training.evaluate import AGAINST, Against
+from parcela_training.hardware import hardware
 from parcela_training.journal import Journal, Row
 from parcela_training.measures import image_mean
 from parcela_training.prepared import Prepared, PreparedSet
-from parcela_training.report.cells import spread
+from parcela_training.report.cells import MISSING, number
 from parcela_training.report.document import Table
-from parcela_training.statistics import by_group, dead_regions, region_medians, summarise
+from parcela_training.statistics import (
+    Summary,
+    by_group,
+    dead_regions,
+    region_medians,
+    summarise,
+)
 from parcela_training.telling import Tell
 
 DEEP = ("Hippocampus", "Amygdala", "Thalamus", "Caudate", "Putamen", "Pallidum")
@@ -72,26 +79,64 @@ def deep_ids() -> list[int]:
     return [known.index for known in regions() if known.name.rpartition("_")[0] in DEEP]
 
 
-def table(lines: Sequence[Line], part: Part) -> Table:
+def records(lines: Sequence[Line]) -> list[Row]:
+    """A row for each method and set of labels, as plain values: what the table prints, and more.
+
+    Each carries the machine that it was measured on, since rows of several runs share a table.
+    """
+    return [_record(line, against) for line in lines for against in AGAINST]
+
+
+def _record(line: Line, against: Against) -> Row:
+    dice = line.dice[against]
+    per_image, deep = image_mean(dice), dice[:, [0, *deep_ids()]]
+    medians = region_medians(dice)
+    names = {known.index: known.name for known in regions()}
+    weakest = np.argsort(medians[1:], kind="stable") + 1  # NaN, absent from every label, come last
+    return {
+        "method": line.title,
+        "labels": against,
+        "images": len(line.datasets),
+        "mean_dice": _mean_sd(summarise(per_image)),
+        "mean_dice_without_background": _mean_sd(summarise(image_mean(dice, background=False))),
+        "by_data_set": {
+            name: _mean_sd(found) for name, found in by_group(per_image, line.datasets).items()
+        },
+        "deep_structures": _mean_sd(summarise(image_mean(deep, background=False))),
+        "seconds": _mean_sd(summarise(line.seconds)),
+        "dice_by_image": [round(float(value), 5) for value in per_image],
+        "regions_with_median_0": [names[i] for i in dead_regions(medians)],
+        "ten_weakest": {names[i]: round(float(medians[i]), 4) for i in weakest[:10].tolist()},
+        "measured_on": hardware(),
+    }
+
+
+def _mean_sd(found: Summary) -> list[float | None]:
+    return [round(found.mean, 5), None if math.isnan(found.sd) else round(found.sd, 5)]
+
+
+def merged(kept: Sequence[Row], found: Sequence[Row], titles: Sequence[str]) -> list[Row]:
+    """The rows found now, and those of the other methods from before, in the order of the titles."""
+    now = {row["method"] for row in found}
+    rows = [*found, *(row for row in kept if row["method"] not in now)]
+    return [row for title in titles for row in rows if row["method"] == title]
+
+
+def table(rows: Sequence[Row], part: Part) -> Table:
     """Mean Dice of 117 classes and of the deep regions, ± SD over images; a row for each method and set of labels."""
-    kinds = sorted({name for line in lines for name in line.datasets})
-    rows = []
-    for line in lines:
-        for against in AGAINST:
-            per_image = image_mean(line.dice[against])
-            groups = by_group(per_image, line.datasets)
-            deep = summarise(image_mean(line.dice[against][:, [0, *deep_ids()]], background=False))
-            rows.append(
-                (
-                    line.title,
-                    against,
-                    str(len(line.datasets)),
-                    spread(summarise(per_image), 4),
-                    *(spread(groups.get(kind), 4) for kind in kinds),
-                    spread(deep, 4),
-                    spread(summarise(line.seconds), 1),
-                )
-            )
+    kinds = sorted({name for row in rows for name in row["by_data_set"]})
+    cells = tuple(
+        (
+            row["method"],
+            row["labels"],
+            str(row["images"]),
+            _cell(row["mean_dice"], 4),
+            *(_cell(row["by_data_set"].get(kind), 4) for kind in kinds),
+            _cell(row["deep_structures"], 4),
+            _cell(row["seconds"], 1),
+        )
+        for row in rows
+    )
     columns = (
         "Method",
         "Labels",
@@ -105,36 +150,25 @@ def table(lines: Sequence[Line], part: Part) -> Table:
         "1",
         f"Agreement with the bronze labels of the {part} images",
         columns,
-        tuple(rows),
+        cells,
         "Mean ± SD over images; the mean of 117 classes counts the background. Registrations are opened before they "
         "are compared with opened labels; the networks' maps are compared as they are. SyN against itself: two runs "
         "with different seeds on the same image, which is the labels' own noise. Deep structures: "
-        f"{', '.join(DEEP).lower()}, both sides.",
+        f"{', '.join(DEEP).lower()}, both sides. Measured on: {_machines(rows)}.",
         missing="nothing was run.",
     )
 
 
-def metrics(lines: Sequence[Line]) -> list[dict[str, Any]]:
-    """The same for programs, with each region's median and the ten weakest regions."""
-    names = {known.index: known.name for known in regions()}
-    found = []
-    for line in lines:
-        for against in AGAINST:
-            medians = region_medians(line.dice[against])
-            order = [
-                i for i in np.argsort(medians[1:], kind="stable") + 1 if not np.isnan(medians[i])
-            ]
-            found.append(
-                {
-                    "method": line.title,
-                    "labels": against,
-                    "dice_by_image": [round(float(v), 5) for v in image_mean(line.dice[against])],
-                    "mean_dice": round(float(image_mean(line.dice[against]).mean()), 5),
-                    "mean_dice_without_background": round(
-                        float(image_mean(line.dice[against], background=False).mean()), 5
-                    ),
-                    "regions_with_median_0": [names[i] for i in dead_regions(medians)],
-                    "ten_weakest": {names[int(i)]: round(float(medians[i]), 4) for i in order[:10]},
-                }
-            )
-    return found
+def _cell(found: list[float | None] | None, digits: int) -> str:
+    """Mean ± SD as the tables print them; ``n/a`` for the SD of one image, ``missing`` for no image."""
+    if found is None:
+        return MISSING
+    mean, sd = found
+    return f"{number(mean, digits)} ± {'n/a' if sd is None else number(sd, digits)}"
+
+
+def _machines(rows: Sequence[Row]) -> str:
+    methods: dict[str, dict[str, None]] = {}
+    for row in rows:
+        methods.setdefault(row["measured_on"], {})[row["method"]] = None
+    return "; ".join(f"{machine} ({', '.join(names)})" for machine, names in methods.items())

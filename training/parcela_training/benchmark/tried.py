@@ -70,9 +70,9 @@ class Trial:
 
 
 def recipe(model: Model, steps: int) -> Settings:
-    """``modern`` for half the grid, with so many steps and the validations that the best weights need."""
+    """``modern`` for half the grid, with so many steps, judged when they are done."""
     settings = demo(model)
-    return replace(settings, budget=Budget(steps=steps), validate_every=1, norm_images=60)
+    return replace(settings, budget=Budget(steps=steps), validate_every=steps, norm_images=60)
 
 
 CHANGES: Mapping[str, Callable[[Settings], Settings]] = {
@@ -82,8 +82,16 @@ CHANGES: Mapping[str, Callable[[Settings], Settings]] = {
     "no cross-entropy averaged by class": lambda s: replace(s, balanced_weight=0.0),
     "constant learning rate": lambda s: replace(s, schedule="constant"),
     "half the learning rate": lambda s: replace(s, learning_rate=s.learning_rate / 2),
-    "no averaged weights; those of the best validation": lambda s: replace(s, ema_decay=None),
+    "no averaged weights; those of the best validation": lambda s: replace(
+        s, ema_decay=None, validate_every=1
+    ),
     "no augmentation": lambda s: replace(s, augmentation=None),
+    "more turned (7 in 10) and warped (4 in 10)": lambda s: replace(
+        s,
+        augmentation=replace(
+            s.augmentation or Augmentation(), affine_chance=0.7, elastic_chance=0.4
+        ),
+    ),
     "contrast alone augmented: gamma, bias, noise": lambda s: replace(
         s,
         augmentation=replace(
