@@ -51,6 +51,7 @@ def test_given_the_plan_then_every_change_is_tried_where_it_changes_something() 
 
     names = {change: [s.model for c, s in planned if c == change] for change, _ in planned}
     assert set(names) == set(tried.CHANGES)
+    assert all(s != tried.recipe(s.model, tried.STEPS[s.model]) for _, s in planned[2:])
     assert names["no first steps at half resolution"] == ["unet"]
     assert names["HighResNet's last ReLU kept"] == ["highresnet"]
     assert names["constant learning rate"] == ["unet", "highresnet"]
@@ -82,6 +83,21 @@ def test_given_two_changes_when_trained_then_both_stand_beside_the_recipe_and_ar
     text = tried.table("3", "t", [recipe, bare], "n").rows
     assert text[0][3] == ""
     assert text[1][3].startswith(("+", "−"))
+
+
+def test_given_rows_of_another_machine_when_a_change_is_tried_again_then_its_recipe_stays_for_the_others() -> (
+    None
+):
+    def trial(change: str, gain: float | None, machine: str) -> tried.Trial:
+        gained = None if gain is None else (gain, gain, gain)
+        return tried.Trial(change, "unet", 0.5, gained, 0, 1.0, 3, machine)
+
+    seed, fewer = "another seed: the noise of this table", tried.FEWER
+    kept = [trial(tried.RECIPE, None, "old"), trial(seed, 0.1, "old"), trial(fewer, 0.2, "old")]
+    found = [trial(tried.RECIPE, None, "new"), trial(fewer, 0.3, "new")]
+
+    assert tried.merged(kept, found) == [*kept[:2], *found]
+    assert tried.merged(tried.merged(kept, found), found) == [*kept[:2], *found]
 
 
 def test_given_a_region_in_two_parts_then_the_larger_stays_and_the_rest_is_background() -> None:
