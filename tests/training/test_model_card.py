@@ -43,6 +43,7 @@ def card() -> dict[str, Any]:
             "images": 150,
             "subjects": 150,
             "steps": 12000,
+            "curve": [[6000, 0.81234], [12000, 0.85]],
             "hours": 9.5,
             "hardware": "2 cores",
             "settings": plain(modern("unet")),
@@ -73,6 +74,7 @@ def test_given_a_card_when_written_then_people_read_what_it_is_worth_and_not_for
 
     assert "Trained on 150 images of 150 subjects (115 of IXI, 35 of ds002748)" in text
     assert "12000 steps of one volume, 9.5 hours" in text
+    assert "on 8 validation images after so many steps: 6000 0.812, 12000 0.850." in text
     assert "Mean-116, the regions alone" in text
     assert "0.9861" in text
     assert f"Weakest, by median: {region(WEAK).name} 0.40" in text

@@ -97,7 +97,15 @@ def _training(card: dict[str, Any]) -> str:
             f"The file holds the exponential moving average of the weights (decay {how['ema_decay']:g})."
         )
     facts.append(_augmentation(how["augmentation"]))
-    return "## Training\n\n" + " ".join(facts) + " Every setting is in `card.json`."
+    text = "## Training\n\n" + " ".join(facts) + " Every setting is in `card.json`."
+    return f"{text}\n\n{_curve(training, how)}" if training.get("curve") else text
+
+
+def _curve(training: dict[str, Any], how: dict[str, Any]) -> str:
+    images = how["validation_images"]
+    judged = f"{images} validation images" if images else "the validation images"
+    points = ", ".join(f"{steps} {dice:.3f}" for steps, dice in training["curve"])
+    return f"Mean-117 Dice on {judged} after so many steps: {points}."
 
 
 def _began_with(earlier: dict[str, Any] | None) -> list[str]:

@@ -101,6 +101,7 @@ class _Trained:
     steps: int
     hours: float
     from_weights: str | None
+    curve: list[dict[str, Any]]
 
 
 def _trained(wanted: Publication) -> _Trained:
@@ -120,7 +121,11 @@ def _trained(wanted: Publication) -> _Trained:
         raise BadRequest(f"{wanted.run} holds {settings.model}, not {wanted.model}")
     progress = state["progress"]
     return _Trained(
-        settings, progress["step"], progress["seconds"] / 3600, progress["from_weights"]
+        settings,
+        progress["step"],
+        progress["seconds"] / 3600,
+        progress["from_weights"],
+        progress["curve"],
     )
 
 
@@ -131,7 +136,25 @@ def _earlier(folder: Path, sha256: str | None) -> dict[str, Any] | None:
     file = folder / "card.json"
     card = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
     known = card["training"] if card.get("sha256") == sha256 else {"steps": 0, "hours": 0.0}
-    return {"sha256": sha256, "steps": known["steps"], "hours": known["hours"]}
+    return {
+        "sha256": sha256,
+        "steps": known["steps"],
+        "hours": known["hours"],
+        "curve": known.get("curve", []),
+    }
+
+
+def _curve(trained: _Trained, earlier: dict[str, Any] | None) -> list[list[float]]:
+    """Steps and validation Dice of this run and of those before it; a validation before any step is another's last."""
+    begun, rows = (earlier["steps"], earlier["curve"]) if earlier else (0, [])
+    return [
+        *rows,
+        *(
+            [begun + row["step"], round(row["validation_dice"], 4)]
+            for row in trained.curve
+            if row["step"]
+        ),
+    ]
 
 
 def _network(wanted: Publication, trained: _Trained, prepared: PreparedSet) -> nn.Module:
@@ -228,7 +251,12 @@ def _card(
             "steps": steps,
             "epochs": round(steps * trained.settings.batch / len(rows), 2),
             "hours": round(hours, 2),
-            **({"began_with": earlier} if earlier else {}),
+            "curve": _curve(trained, earlier),
+            **(
+                {"began_with": {key: earlier[key] for key in ("sha256", "steps", "hours")}}
+                if earlier
+                else {}
+            ),
             "hardware": hardware(),
             "settings": plain(trained.settings),
         },
