@@ -18,6 +18,7 @@ from parcela.errors import BadRequest, ParcelaError, Unavailable
 from parcela_cli.choices import (
     DeviceChoice,
     ModelChoice,
+    OneModelChoice,
     PresetChoice,
     SkullStripChoice,
     SpaceChoice,
@@ -209,11 +210,19 @@ def regions() -> None:
 
 
 @app.command()
-def models() -> None:
-    """List the networks that ship: variant, validation Dice, hash, and where the card of each lies."""
-    from parcela_cli.models import list_models
+def models(
+    model: Annotated[
+        OneModelChoice | None,
+        typer.Argument(metavar="[unet|highresnet]", help="Its regions, the weakest first."),
+    ] = None,
+) -> None:
+    """List the networks that ship: variant, Dice, hash, and where the card of each lies; or one network's regions."""
+    from parcela_cli.models import list_models, list_regions
 
-    list_models()
+    if model is None:
+        list_models()
+    else:
+        list_regions(model.value)
 
 
 @app.command()

@@ -11,6 +11,11 @@ class ModelChoice(StrEnum):
     both = "both"
 
 
+class OneModelChoice(StrEnum):
+    unet = "unet"
+    highresnet = "highresnet"
+
+
 class SkullStripChoice(StrEnum):
     robex = "robex"
     deepbet = "deepbet"

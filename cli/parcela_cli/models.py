@@ -2,16 +2,27 @@
 
 from __future__ import annotations
 
-from parcela_inference.card import MODELS, read_card
+from parcela_inference.card import MODELS, Model, read_card
 
 
 def list_models() -> None:
     """Print each network's card in short; the whole card lies beside the weights."""
     for name in MODELS:
         card = read_card(name)
-        validation = card.record.get("validation", {})
-        mean = validation.get("mean_dice")
-        print(
-            f"{name}\t{card.variant}\tvalidation Dice {mean}\tsha256 {card.sha256[:12]}…\t"
-            f"{card.path.parent / 'README.md'}"
-        )
+        measured = [
+            f"{part} Dice {card.record[part].get('mean_dice')}"
+            for part in ("validation", "test")
+            if part in card.record
+        ]
+        hashed, page = f"sha256 {card.sha256[:12]}…", str(card.path.parent / "README.md")
+        print("\t".join([name, card.variant, *measured, hashed, page]))
+
+
+def list_regions(model: Model) -> None:
+    """Print one network's median Dice of each region on the images that its card knows best, the weakest first."""
+    record = read_card(model).record
+    part = "test" if "test" in record else "validation"
+    print(f"region\tmedian Dice on {record[part]['subjects']} {part} images")
+    medians = record[part]["median_dice_per_region"]
+    for name, dice in sorted(medians.items(), key=lambda item: item[1]):
+        print(f"{name}\t{dice:.4f}")

@@ -42,7 +42,7 @@ def parse_header(path: Path, stream: IO[bytes]) -> Nifti1Header:
         raise BadScan(f"{path}: one half of a .hdr/.img pair: convert it to a single .nii.gz file")
     if block[128:132] == b"DICM":
         raise BadScan(f"{path}: a DICOM file, not NIfTI: convert its series with dcm2niix")
-    raise BadScan(f"{path}: not a NIfTI file (.nii or .nii.gz): convert it first")
+    raise BadScan(f"{path}: not a NIfTI file, whatever its name: convert it first")
 
 
 def _endianness(path: Path, block: bytes, size: int) -> str:

@@ -49,6 +49,16 @@ def test_given_weights_when_models_are_listed_then_each_has_a_line(weights: Path
     ]
 
 
+def test_given_a_network_when_its_regions_are_listed_then_the_weakest_come_first() -> None:
+    done = parcela("models", "unet")
+    header, *rows = [line.split("\t") for line in done.out.splitlines()]
+    assert header == ["region", "median Dice on 25 test images"]
+    assert len({name for name, _ in rows}) == 116
+    dice = [float(value) for _, value in rows]
+    assert dice == sorted(dice)
+    assert 0 < dice[0] < dice[-1] < 1
+
+
 @pytest.mark.parametrize("arguments", [[], ["predict"], ["preprocess"], ["demo"]])
 def test_when_help_is_asked_for_then_nothing_heavy_is_loaded(arguments: list[str]) -> None:
     heavy = ("torch", "monai", "ants", "numpy", "nibabel", "matplotlib", "scipy")

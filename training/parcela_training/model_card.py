@@ -139,7 +139,8 @@ def _accuracy(card: dict[str, Any], part: str) -> str:
     without, unopened = found["without_background"], found["against_unopened"]
     return (
         f"## Accuracy on the {PARTS[part]} images\n\nDice per image, then mean ± SD over images, at "
-        f"{_shape(card['grid'])}, from these 16-bit weights. Mean-117 counts the background:\n\n"
+        f"{_shape(card['grid'])}, from these 16-bit weights, computed in bfloat16. Mean-117 is the mean over 117 "
+        "classes, the background among them:\n\n"
         f"| data | images | mean-117 Dice |\n|---|---|---|\n{table}\n\n"
         f"Mean-116, the regions alone: {without['mean']:.4f} ± {without['sd']:.4f}. Mean-117 against the labels before "
         f"their opening: {unopened['mean']:.4f} ± {unopened['sd']:.4f}.\n\n"
@@ -161,12 +162,14 @@ def _noise(card: dict[str, Any]) -> str:
 
 
 def _limits(card: dict[str, Any]) -> str:
-    found = card.get("test", card["validation"])
+    part = "test" if "test" in card else "validation"
+    found = card[part]
     weak = [name for name, dice in found["median_dice_per_region"].items() if dice < 0.7]
     points = [NOT_FOR, _sources(card["training"]["data"]), ANATOMIST]
     if weak:
         points.append(
-            f"Small and thin regions are the least certain; below a median Dice of 0.7: {', '.join(weak)}."
+            f"Small and thin regions are the least certain; below a median Dice of 0.7 on the {PARTS[part]} images: "
+            f"{', '.join(weak)}."
         )
     return "## Limits\n\n" + "\n".join(f"- {point}" for point in points)
 

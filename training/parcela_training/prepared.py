@@ -110,9 +110,13 @@ class PreparedSet:
             with (folder / TABLE).open(newline="", encoding="utf-8") as table:
                 rows = tuple(csv.DictReader(table, delimiter="\t", quoting=csv.QUOTE_NONE))
             record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise BadRequest(
+                f"{folder}: no prepared cohort in it: run parcela prepare COHORT -o {folder} first"
+            ) from error
         except (OSError, ValueError) as error:
             raise BadRequest(
-                f"{folder}: no prepared cohort in it ({error}): run parcela prepare -o {folder} first"
+                f"{folder}: its prepared cohort cannot be read ({error}): run parcela prepare again"
             ) from error
         if not record.get("complete", True):
             raise BadRequest(
