@@ -43,9 +43,13 @@ def class_scores(image: NDArray[np.float32], model: Model, device: str = "cpu") 
     torch.set_num_threads(settings().torch_threads)
     in_16_bits = settings().torch_precision == "bfloat16"
     tensor = pad_to_network(torch.from_numpy(image)[None, None].to(device))
+    net = network(model, device)
+    if in_16_bits:  # the layout that their convolutions are fast in
+        net = net.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        tensor = tensor.contiguous(memory_format=torch.channels_last_3d)
     try:
         with torch.autocast(device, torch.bfloat16, enabled=in_16_bits):
-            logits = crop_from_network(network(model, device)(tensor))[0]  # (117, 91, 122, 123)
+            logits = crop_from_network(net(tensor))[0]  # (117, 91, 122, 123)
         scores = torch.empty((*logits.shape[1:], logits.shape[0]), dtype=torch.float16)
         for i in range(logits.shape[1]):  # by sagittal planes: no second full volume in 32 bits
             scores[i] = logits[:, i].float().softmax(0).movedim(0, -1).to("cpu", torch.float16)
