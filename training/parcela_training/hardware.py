@@ -23,7 +23,8 @@ def hardware(device: str = "cpu") -> str:
         import torch
 
         return f"{torch.cuda.get_device_name(device)}; {host}"
-    return f"{host}, {settings().torch_threads} threads of PyTorch"
+    in_16_bits = " in bfloat16" if settings().torch_precision == "bfloat16" else ""
+    return f"{host}, {settings().torch_threads} threads of PyTorch{in_16_bits}"
 
 
 def versions() -> dict[str, str]:
