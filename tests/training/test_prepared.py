@@ -74,5 +74,5 @@ def test_given_a_run_that_did_not_end_when_read_then_the_message_says_how_many_a
 def test_given_a_folder_without_tables_when_read_then_the_message_says_what_to_run(
     tmp_path: Path,
 ) -> None:
-    with pytest.raises(BadRequest, match="run parcela prepare -o"):
+    with pytest.raises(BadRequest, match="run parcela prepare COHORT -o"):
         PreparedSet.read(tmp_path)
