@@ -17,7 +17,7 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from parcela_training.benchmark import accuracy, robustness
+from parcela_training.benchmark import accuracy, robustness, volumes
 from parcela_training.benchmark.degrade import CONDITIONS
 from parcela_training.benchmark.methods import families
 from parcela_training.cohorts.find import find_cohort
@@ -46,7 +46,7 @@ def main() -> None:
         _write(
             "robustness",
             arguments.part,
-            robustness.table(found, arguments.part),
+            [robustness.table(found, arguments.part)],
             [asdict(loss) for loss in found],
         )
         return
@@ -61,7 +61,8 @@ def main() -> None:
     ]
     titles = [title for family in known for title in family.titles.values()]
     rows = accuracy.merged(_kept(arguments.part), accuracy.records(lines), titles)
-    _write("accuracy", arguments.part, accuracy.table(rows, arguments.part), rows)
+    tables = [table(rows, arguments.part) for table in (accuracy.table, volumes.table)]
+    _write("accuracy", arguments.part, tables, rows)
 
 
 def _arguments() -> argparse.Namespace:
@@ -88,8 +89,8 @@ def _kept(part: str) -> list[Row]:
     return record["rows"] if record.get("part") == part else []
 
 
-def _write(name: str, part: str, table: Table, rows: object) -> None:
-    text = to_markdown([table], ".")
+def _write(name: str, part: str, tables: list[Table], rows: object) -> None:
+    text = to_markdown(tables, ".")
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.md").write_text(text, encoding="utf-8")
     record = {"part": part, "hardware": hardware(), "versions": versions(), "rows": rows}

@@ -12,7 +12,7 @@ from parcela.atlas import CLASS_COUNT
 from parcela.geometry import Geometry
 from parcela.volume import Volume
 from parcela_inference.card import MODELS
-from parcela_training.benchmark import accuracy, robustness
+from parcela_training.benchmark import accuracy, robustness, volumes
 from parcela_training.benchmark.degrade import CONDITIONS, Degraded
 from parcela_training.benchmark.methods import Family, plain
 from parcela_training.journal import Row
@@ -117,6 +117,7 @@ def row(opened: float, unopened: float) -> dict[str, object]:
         "opened": [opened] * CLASS_COUNT,
         "unopened": [unopened] * CLASS_COUNT,
         "seconds": 2.0,
+        "mm3": [[900.0 * opened] * 116, [450.0] * 116],
     }
 
 
@@ -154,6 +155,7 @@ def test_given_methods_that_were_killed_when_repeated_then_no_image_is_run_twice
     assert table.rows[1][5] == "0.2500 ± n/a"  # one image of that data set
     assert rows[0]["mean_dice"] == [0.5, 0.0]
     assert rows[0]["dice_by_image"] == [0.5, 0.5, 0.5]
+    assert [r[2] for r in volumes.table(rows, "test").rows] == ["+0.0 ± 0.0", "+100.0 ± 0.0"]
 
 
 def test_given_rows_of_an_earlier_run_when_a_method_is_measured_again_then_only_its_own_give_way() -> (
@@ -199,3 +201,46 @@ def test_given_scans_made_worse_when_compared_then_each_is_paired_with_itself() 
     assert found[0].lost.mean_difference == pytest.approx(0.05)
     assert (found[2].lost.n, found[2].lost.mean_difference) == (2, 0)
     assert robustness.table(found, "test").rows[0][4] == "+0.0500"
+
+
+def test_given_a_sheared_grid_then_a_region_has_the_volume_of_its_voxels() -> None:
+    labels = np.zeros((4, 4, 4), np.uint8)
+    labels[:2] = 3
+    affine = np.array([[2.0, 1, 0, 5], [0, -1.5, 0, 5], [0, 0, 1, 5], [0, 0, 0, 1]])
+
+    found = volumes.region_mm3(labels, affine)
+
+    assert found.shape == (116,)
+    assert (found[2], found.sum()) == (pytest.approx(32 * 3), pytest.approx(32 * 3))
+
+
+def test_given_volumes_that_follow_the_head_alone_then_the_shares_have_no_r() -> None:
+    people = np.random.default_rng(0)
+    heads = np.linspace(0.8, 1.2, 12)[:, None]
+    found, label = (
+        heads * mm3 * (1 + 0.02 * people.standard_normal((12, 116))) for mm3 in (1100, 1000)
+    )
+
+    agreed = volumes.agreement(found, label)
+
+    assert agreed.bias.mean == pytest.approx(0.1, abs=0.01)
+    assert np.median(agreed.volume_r) > 0.95
+    assert abs(np.median(agreed.share_r)) < 0.2
+    itself = volumes.agreement(label, label)
+    assert (itself.error.mean, itself.volume_r.min(), itself.share_r.min()) == (
+        0,
+        pytest.approx(1),
+        pytest.approx(1),
+    )
+
+
+def test_given_a_region_that_a_label_lacks_then_it_has_no_r_and_its_image_a_mean() -> None:
+    label = np.random.default_rng(0).uniform(500, 900, (5, 116))
+    found = label * 1.1
+    label[2, 7] = 0
+
+    agreed = volumes.agreement(found, label)
+
+    assert np.flatnonzero(np.isnan(agreed.volume_r)).tolist() == [7]
+    assert agreed.error.mean == pytest.approx(0.1)
+    assert volumes.record(agreed)["volume_r"]["Frontal_Mid_R"] is None

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parcela.atlas import regions
+from parcela_training.benchmark import volumes
 from parcela_training.benchmark.methods import Family
 from parcela_training.cohorts.cohort import Part
 from parcela_training.evaluate import AGAINST, Against
@@ -41,12 +42,14 @@ class Line:
         datasets: the data set of each image.
         dice: by labels, (n, 117).
         seconds: (n,).
+        mm3: (n, 2, 116) of each region in the map and in the label, opened.
     """
 
     title: str
     datasets: tuple[str, ...]
     dice: Mapping[Against, NDArray[np.float64]]
     seconds: NDArray[np.float64]
+    mm3: NDArray[np.float64]
 
 
 def run_family(
@@ -55,7 +58,7 @@ def run_family(
     """Run a family's methods on the images of a part; what ``folder`` already holds is not run again."""
     names = prepared.ids(part)[: family.images]
     files = prepared.files(part)[: len(names)]
-    made_from = {"part": part, "preset": prepared.preset, **family.made_from}
+    made_from = {"part": part, "preset": prepared.preset, "volumes": True, **family.made_from}
     found = Journal(folder / f"{part}-{family.name}.jsonl", made_from)
     for place, (name, file) in enumerate(zip(names, files, strict=True)):
         row = found.rows.get(name)
@@ -71,7 +74,10 @@ def _line(title: str, key: str, datasets: tuple[str, ...], rows: Sequence[Row]) 
     dice: dict[Against, NDArray[np.float64]] = {
         kind: np.array([row[key][kind] for row in rows], np.float64) for kind in AGAINST
     }
-    return Line(title, datasets, dice, np.array([row[key]["seconds"] for row in rows], np.float64))
+    seconds, mm3 = (
+        np.array([row[key][what] for row in rows], np.float64) for what in ("seconds", "mm3")
+    )
+    return Line(title, datasets, dice, seconds, mm3)
 
 
 def deep_ids() -> list[int]:
@@ -93,6 +99,7 @@ def _record(line: Line, against: Against) -> Row:
     medians = region_medians(dice)
     names = {known.index: known.name for known in regions()}
     weakest = np.argsort(medians[1:], kind="stable") + 1  # NaN, absent from every label, come last
+    found = volumes.agreement(line.mm3[:, 0], line.mm3[:, 1]) if against == "opened" else None
     return {
         "method": line.title,
         "labels": against,
@@ -106,6 +113,7 @@ def _record(line: Line, against: Against) -> Row:
         "seconds": _mean_sd(summarise(line.seconds)),
         "dice_by_image": [round(float(value), 5) for value in per_image],
         "regions_with_median_0": [names[i] for i in dead_regions(medians)],
+        "volumes": volumes.record(found) if found else None,
         "ten_weakest": {names[i]: round(float(medians[i]), 4) for i in weakest[:10].tolist()},
         "measured_on": hardware(),
     }

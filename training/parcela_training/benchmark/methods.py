@@ -16,6 +16,7 @@ from parcela_inference.card import MODELS, read_card
 from parcela_inference.scores import class_scores
 from parcela_labelling.opening import open_labels
 from parcela_labelling.register import Method
+from parcela_training.benchmark.volumes import region_mm3
 from parcela_training.journal import Row
 from parcela_training.measures import dice
 from parcela_training.prepared import Prepared
@@ -31,7 +32,8 @@ class Family:
     Attributes:
         name: of the file that keeps what is found.
         titles: of each method, by its key in a row.
-        run: a prepared image to a row: by method the Dice against opened and unopened labels, and the seconds.
+        run: a prepared image to a row: by method the Dice against opened and unopened labels, the
+            seconds, and the regions' volumes, opened, in the map and in the label.
         images: how many images of the part it is run on; None: all.
         made_from: what decides the rows.
     """
@@ -107,6 +109,10 @@ def _agreement(opened: Labels, unopened: Labels, subject: Prepared, seconds: flo
         "opened": plain(dice(opened, subject.label)),
         "unopened": plain(dice(unopened, subject.registered)),
         "seconds": round(seconds, 2),
+        "mm3": [
+            [round(value, 1) for value in region_mm3(labels, subject.affine).tolist()]
+            for labels in (opened, subject.label)
+        ],
     }
 
 
