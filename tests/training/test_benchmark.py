@@ -226,6 +226,8 @@ def test_given_volumes_that_follow_the_head_alone_then_the_shares_have_no_r() ->
     assert agreed.bias.mean == pytest.approx(0.1, abs=0.01)
     assert np.median(agreed.volume_r) > 0.95
     assert abs(np.median(agreed.share_r)) < 0.2
+    with pytest.raises(ValueError, match="2 people are too few"):
+        volumes.agreement(label[:2], label[:2])
     itself = volumes.agreement(label, label)
     assert (itself.error.mean, itself.volume_r.min(), itself.share_r.min()) == (
         0,

@@ -99,7 +99,6 @@ def _record(line: Line, against: Against) -> Row:
     medians = region_medians(dice)
     names = {known.index: known.name for known in regions()}
     weakest = np.argsort(medians[1:], kind="stable") + 1  # NaN, absent from every label, come last
-    found = volumes.agreement(line.mm3[:, 0], line.mm3[:, 1]) if against == "opened" else None
     return {
         "method": line.title,
         "labels": against,
@@ -113,10 +112,17 @@ def _record(line: Line, against: Against) -> Row:
         "seconds": _mean_sd(summarise(line.seconds)),
         "dice_by_image": [round(float(value), 5) for value in per_image],
         "regions_with_median_0": [names[i] for i in dead_regions(medians)],
-        "volumes": volumes.record(found) if found else None,
+        "volumes": _volumes(line) if against == "opened" else None,
         "ten_weakest": {names[i]: round(float(medians[i]), 4) for i in weakest[:10].tolist()},
         "measured_on": hardware(),
     }
+
+
+def _volumes(line: Line) -> Row | None:
+    """None for so few people that nothing can be said."""
+    if len(line.mm3) < volumes.FEWEST:
+        return None
+    return volumes.record(volumes.agreement(line.mm3[:, 0], line.mm3[:, 1]))
 
 
 def _mean_sd(found: Summary) -> list[float | None]:

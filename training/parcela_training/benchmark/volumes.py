@@ -17,6 +17,8 @@ from parcela_training.statistics import Summary, summarise
 
 Floats = NDArray[np.float64]
 
+FEWEST = 3  # people that a correlation needs
+
 
 def region_mm3(labels: Labels, affine: Floats) -> Floats:
     """(116,) mm³ of each region of a map, (X, Y, Z) uint8, on a grid with this (4, 4) affine."""
@@ -45,12 +47,12 @@ class Agreement:
 
 
 def agreement(found: Floats, label: Floats) -> Agreement:
-    """Of (n, 116) mm³ by the method and by the labels, three people or more.
+    """Of (n, 116) mm³ by the method and by the labels.
 
     Raises:
-        ValueError: fewer people, for whom r says nothing.
+        ValueError: fewer than ``FEWEST`` people.
     """
-    if len(label) < 3:
+    if len(label) < FEWEST:
         raise ValueError(f"{len(label)} people are too few for a correlation")
     relative = np.full(label.shape, np.nan)
     np.divide(found - label, label, out=relative, where=label > 0)
