@@ -155,7 +155,9 @@ def test_given_methods_that_were_killed_when_repeated_then_no_image_is_run_twice
     assert table.rows[1][5] == "0.2500 ± n/a"  # one image of that data set
     assert rows[0]["mean_dice"] == [0.5, 0.0]
     assert rows[0]["dice_by_image"] == [0.5, 0.5, 0.5]
-    assert [r[2] for r in volumes.table(rows, "test").rows] == ["+0.0 ± 0.0", "+100.0 ± 0.0"]
+    sizes = volumes.table(rows, "test").rows
+    assert [r[2] for r in sizes] == ["+0.0 ± 0.0", "+100.0 ± 0.0"]
+    assert sizes[1][4] == "+100.0 (most: Precentral_L +100)"
 
 
 def test_given_rows_of_an_earlier_run_when_a_method_is_measured_again_then_only_its_own_give_way() -> (
@@ -245,4 +247,5 @@ def test_given_a_region_that_a_label_lacks_then_it_has_no_r_and_its_image_a_mean
 
     assert np.flatnonzero(np.isnan(agreed.volume_r)).tolist() == [7]
     assert agreed.error.mean == pytest.approx(0.1)
+    assert agreed.region_bias == pytest.approx(np.full(116, 0.1))
     assert volumes.record(agreed)["volume_r"]["Frontal_Mid_R"] is None

@@ -34,6 +34,7 @@ class Agreement:
     Attributes:
         bias: of each image's mean over regions of (found − label) / label.
         error: of each image's mean over regions of |found − label| / label.
+        region_bias: (116,) median over people of (found − label) / label.
         volume_r: (116,) Pearson's r over people, between the two volumes.
         share_r: (116,) the same of each region's share of all regions, which the size of the head does not raise.
 
@@ -42,6 +43,7 @@ class Agreement:
 
     bias: Summary
     error: Summary
+    region_bias: Floats
     volume_r: Floats
     share_r: Floats
 
@@ -60,6 +62,7 @@ def agreement(found: Floats, label: Floats) -> Agreement:
     return Agreement(
         summarise(np.nanmean(relative, axis=1)),
         summarise(np.nanmean(abs(relative), axis=1)),
+        np.nanmedian(relative, axis=0),
         _correlations(found, label),
         _correlations(share, label_share),
     )
@@ -74,20 +77,21 @@ def _correlations(found: Floats, label: Floats) -> Floats:
 
 
 def record(found: Agreement) -> Row:
-    """As plain values: what the table prints, and r of every region."""
+    """As plain values: what the table prints, and what it sums up of every region."""
     names = [known.name for known in regions()]
     return {
         "bias": [found.bias.mean, found.bias.sd],
         "error": [found.error.mean, found.error.sd],
+        "region_bias": _by_name(names, found.region_bias),
         "volume_r": _by_name(names, found.volume_r),
         "share_r": _by_name(names, found.share_r),
     }
 
 
-def _by_name(names: Sequence[str], r: Floats) -> dict[str, float | None]:
+def _by_name(names: Sequence[str], values: Floats) -> dict[str, float | None]:
     return {
         name: None if np.isnan(value) else round(float(value), 3)
-        for name, value in zip(names, r, strict=True)
+        for name, value in zip(names, values, strict=True)
     }
 
 
@@ -99,6 +103,7 @@ def table(rows: Sequence[Row], part: str) -> Table:
             str(row["images"]),
             _percent(row["volumes"]["bias"], signed=True),
             _percent(row["volumes"]["error"]),
+            _middle_and_most(row["volumes"]["region_bias"]),
             _spread_of(row["volumes"]["volume_r"]),
             _spread_of(row["volumes"]["share_r"]),
         )
@@ -108,11 +113,20 @@ def table(rows: Sequence[Row], part: str) -> Table:
     return Table(
         "1b",
         f"Volumes of the regions, beside the opened labels' of the {part} images",
-        ("Method", "Images", "Bias, %", "Error, %", "r of volumes", "r of shares"),
+        (
+            "Method",
+            "Images",
+            "Bias, %",
+            "Error, %",
+            "Bias by region, %",
+            "r of volumes",
+            "r of shares",
+        ),
         cells,
         "Bias and error: mean over the 116 regions of (found − label) / label, with its sign and without, then mean "
-        "± SD over images. r: Pearson's over people, of each region's volume and of its share of all regions' volume, "
-        "which a large head does not raise; the median of the regions, and the tenth of them that is lowest.",
+        "± SD over images. By region: its median over people; the middle region's, and the largest. r: Pearson's over "
+        "people, of each region's volume and of its share of all regions' volume, which a large head does not raise; "
+        "the median of the regions, and the tenth of them that is lowest.",
         missing="nothing was run.",
     )
 
@@ -120,6 +134,15 @@ def table(rows: Sequence[Row], part: str) -> Table:
 def _percent(found: Sequence[float], *, signed: bool = False) -> str:
     mean, sd = (100 * value for value in found)
     return f"{mean:{'+' if signed else ''}.1f} ± {sd:.1f}".replace("-", "−")
+
+
+def _middle_and_most(bias: Mapping[str, float | None]) -> str:
+    known = {name: 100 * value for name, value in bias.items() if value is not None}
+    if not known:
+        return MISSING
+    most = max(known, key=lambda name: abs(known[name]))
+    text = f"{np.median(list(known.values())):+.1f} (most: {most} {known[most]:+.0f})"
+    return text.replace("-", "−")
 
 
 def _spread_of(r: Mapping[str, float | None]) -> str:
