@@ -40,7 +40,7 @@ def main() -> None:
             condition: robustness.run_condition(
                 condition, prepared, cohort, arguments.part, arguments.work, _teller(condition)
             )
-            for condition in arguments.only or CONDITIONS
+            for condition in dict.fromkeys((robustness.ORIGINAL, *(arguments.only or CONDITIONS)))
         }
         found = robustness.losses(conditions)
         _write(
@@ -73,7 +73,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--part", choices=("test", "val"), default="test")
     parser.add_argument("--repeats", type=int, default=5, help="images on which SyN is run twice")
     parser.add_argument("--robustness", type=Path, metavar="COHORT", help="the scans themselves")
-    parser.add_argument("--only", nargs="+", help="some methods or conditions")
+    parser.add_argument("--only", nargs="+", help="some methods or conditions (as-is besides)")
     parser.add_argument("--work", type=Path, default=Path(".cache/benchmarks"))
     return parser.parse_args()
 
