@@ -149,4 +149,5 @@ def _spread_of(r: Mapping[str, float | None]) -> str:
     known = [value for value in r.values() if value is not None]
     if not known:
         return MISSING
-    return f"{np.median(known):.2f} (lowest tenth: under {np.quantile(known, 0.1):.2f})"
+    text = f"{np.median(known):.2f} (lowest tenth: under {np.quantile(known, 0.1):.2f})"
+    return text.replace("-", "−")
