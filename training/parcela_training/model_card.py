@@ -114,7 +114,7 @@ def _began_with(earlier: dict[str, Any] | None) -> list[str]:
     weights, steps, hours = earlier["sha256"][:12], earlier["steps"], earlier["hours"]
     counted = f"{steps} steps and {hours} hours, which are counted here"
     return [
-        f"The last run began with the weights `{weights}` of {counted}; what follows is that run's."
+        f"The last run began with the weights `{weights}` of {counted}; the settings that follow are that run's."
     ]
 
 
