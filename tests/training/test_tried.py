@@ -98,6 +98,9 @@ def test_given_rows_of_another_machine_when_a_change_is_tried_again_then_its_rec
 
     assert tried.merged(kept, found) == [*kept[:2], *found]
     assert tried.merged(tried.merged(kept, found), found) == [*kept[:2], *found]
+    there = trial(tried.RECIPE, None, "Maker, 2 cores, 24 GB, 1 threads of PyTorch")
+    machines = [row[-1] for row in tried.table("3", "t", [kept[0], there], "n").rows]
+    assert machines == ["old", "Maker, 1 threads of PyTorch"]
 
 
 def test_given_a_region_in_two_parts_then_the_larger_stays_and_the_rest_is_background() -> None:

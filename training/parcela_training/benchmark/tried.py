@@ -272,7 +272,7 @@ def table(number: str, title: str, found: Iterable[Trial], note: str) -> Table:
             f"{_signed(trial.gain[1])} to {_signed(trial.gain[2])}" if trial.gain else "",
             str(trial.dead),
             f"{trial.seconds:.0f}",
-            trial.measured_on.partition(",")[0],
+            _machine(trial),
         )
         for trial in found
     )
@@ -312,6 +312,12 @@ def merged(kept: Iterable[Trial], found: Sequence[Trial]) -> list[Trial]:
             MODELS.index(t.model),
         ),
     )
+
+
+def _machine(trial: Trial) -> str:
+    """Its processor, and how it was used: what tells the machines of a table apart."""
+    parts = trial.measured_on.split(", ")
+    return ", ".join(dict.fromkeys((parts[0], parts[-1])))
 
 
 def _signed(value: float) -> str:
