@@ -98,6 +98,8 @@ def test_given_rows_of_another_machine_when_a_change_is_tried_again_then_its_rec
 
     assert tried.merged(kept, found) == [*kept[:2], *found]
     assert tried.merged(tried.merged(kept, found), found) == [*kept[:2], *found]
+    assert tried.merged([kept[0], kept[2]], found) == found
+    assert tried.merged(kept, []) == kept
     there = trial(tried.RECIPE, None, "Maker, 2 cores, 24 GB, 1 threads of PyTorch")
     machines = [row[-1] for row in tried.table("3", "t", [kept[0], there], "n").rows]
     assert machines == ["old", "Maker, 1 threads of PyTorch"]

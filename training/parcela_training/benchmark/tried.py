@@ -289,18 +289,18 @@ def table(number: str, title: str, found: Iterable[Trial], note: str) -> Table:
     return Table(number, title, columns, rows, note, missing=MISSING)
 
 
-def merged(kept: Iterable[Trial], found: Sequence[Trial]) -> list[Trial]:
+def merged(kept: Sequence[Trial], found: Sequence[Trial]) -> list[Trial]:
     """The trials of now, and those of before that were not tried again, machine by machine.
 
-    A gain is over what was unchanged on the same machine: so that stays as well.
+    A gain is over what was unchanged on the same machine: that stays for as long as one of its gains does.
     """
     again = {(trial.change, trial.model) for trial in found}
-    machines = {trial.measured_on for trial in found}
+    old = [trial for trial in kept if (trial.change, trial.model) not in again]
+    needed = {trial.measured_on for trial in old} - {trial.measured_on for trial in found}
     stays = [
         trial
         for trial in kept
-        if (trial.change, trial.model) not in again
-        or (trial.gain is None and trial.measured_on not in machines)
+        if trial in old or (trial.gain is None and trial.measured_on in needed)
     ]
     places = list(dict.fromkeys(trial.measured_on for trial in (*stays, *found)))
     order = [*CHANGES, AS_IS, FLIPPED, LARGEST]
