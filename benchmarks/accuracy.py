@@ -17,16 +17,16 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-from parcela_training.benchmark import accuracy, robustness, volumes
-from parcela_training.benchmark.degrade import CONDITIONS
-from parcela_training.benchmark.methods import families
+from parcela_benchmarks import accuracy, robustness, volumes
+from parcela_benchmarks.degrade import CONDITIONS
+from parcela_benchmarks.methods import families
 from parcela_training.cohorts.find import find_cohort
 from parcela_training.hardware import hardware, versions
 from parcela_training.journal import Row
-from parcela_training.prepared import PreparedSet
+from parcela_training.preparation.prepared import PreparedSet
+from parcela_training.progress import Tell, counting
 from parcela_training.report.document import Table
 from parcela_training.report.markdown import to_markdown
-from parcela_training.telling import Tell, counting
 
 RESULTS = Path(__file__).parent / "results"
 

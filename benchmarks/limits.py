@@ -18,15 +18,15 @@ from pathlib import Path
 
 import numpy as np
 
-from parcela_training.benchmark import accuracy, limits
-from parcela_training.benchmark.methods import families
+from parcela_benchmarks import accuracy, limits
+from parcela_benchmarks.methods import families
 from parcela_training.hardware import hardware, versions
-from parcela_training.measures import dice, image_mean
-from parcela_training.prepared import Prepared, PreparedSet
+from parcela_training.metrics.measures import dice, image_mean
+from parcela_training.metrics.statistics import summarise
+from parcela_training.preparation.prepared import Prepared, PreparedSet
+from parcela_training.progress import counting
 from parcela_training.report.document import Table
 from parcela_training.report.markdown import to_markdown
-from parcela_training.statistics import summarise
-from parcela_training.telling import counting
 
 RESULTS = Path(__file__).parent / "results"
 

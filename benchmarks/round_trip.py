@@ -23,12 +23,12 @@ from monai.transforms import Compose, CropForegroundd, Orientationd, Resized, Sp
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from parcela.atlas import CLASS_COUNT, COLIN27_BRAIN, atlas_labels
+from parcela.atlas.aal import CLASS_COUNT, COLIN27_BRAIN, atlas_labels
+from parcela.imaging.trail import GeometryTrail
+from parcela.imaging.volume import read_volume
 from parcela.settings import settings
-from parcela.trail import GeometryTrail
-from parcela.volume import read_volume
-from parcela_cli.demo import mean_dice
-from parcela_inference.native import to_scan
+from parcela_cli.commands.demo import mean_dice
+from parcela_inference.to_scan import to_scan
 from parcela_preprocess.preprocess import Preprocessed, preprocess
 
 RESULTS = Path(__file__).parent / "results" / "round_trip.json"

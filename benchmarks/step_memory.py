@@ -25,12 +25,12 @@ from monai.losses import DiceLoss
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.distributed._tools.mem_tracker import MemTracker
 
-from parcela.geometry import Shape
+from parcela.imaging.geometry import Shape
 from parcela_inference.card import MODELS, Model
 from parcela_inference.networks import CLASSES, MODEL_SHAPE, build
 from parcela_training.preparation.settings import HALF_SHAPE, LARGE_SHAPE
-from parcela_training.presets import LEARNING_RATE
-from parcela_training.samples import MULTIPLE
+from parcela_training.training.presets import LEARNING_RATE
+from parcela_training.training.samples import MULTIPLE
 
 RESULTS = Path(__file__).parent / "results" / "step_memory.json"
 PRECISIONS = {"float32": None, "float16": torch.float16}

@@ -27,17 +27,17 @@ import numpy as np
 import torch
 from monai.losses import DiceLoss
 
-from parcela.geometry import Shape
+from parcela.imaging.geometry import Shape
 from parcela_inference.card import MODELS, Model
 from parcela_inference.networks import CLASSES, MODEL_SHAPE, build
 from parcela_training.hardware import hardware
-from parcela_training.predict import monai_predictor, padded, predictor
+from parcela_training.networks.predict import monai_predictor, padded, predictor
+from parcela_training.preparation.prepared import Prepared
 from parcela_training.preparation.settings import HALF_SHAPE, parse_shape
-from parcela_training.prepared import Prepared
-from parcela_training.presets import LEARNING_RATE, modern
-from parcela_training.ranks import Ranks
-from parcela_training.run import Run
-from parcela_training.samples import Samples
+from parcela_training.training.distributed import Ranks
+from parcela_training.training.presets import LEARNING_RATE, modern
+from parcela_training.training.samples import Samples
+from parcela_training.training.trainer import Run
 
 RESULTS = Path(__file__).parent / "results"
 WAYS = ("monai", "ours")

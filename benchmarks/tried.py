@@ -18,14 +18,14 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from parcela_training.benchmark import tried
-from parcela_training.benchmark.half_grid import halved
-from parcela_training.benchmark.tried import Trial
+from parcela_benchmarks import tried
+from parcela_benchmarks.half_grid import halved
+from parcela_benchmarks.tried import Trial
 from parcela_training.hardware import versions
-from parcela_training.prepared import PreparedSet
+from parcela_training.preparation.prepared import PreparedSet
+from parcela_training.progress import Tell, counting
 from parcela_training.report.document import Table
 from parcela_training.report.markdown import to_markdown
-from parcela_training.telling import Tell, counting
 
 RESULTS = Path(__file__).parent / "results"
 RECORD = RESULTS / "tried.json"

@@ -20,12 +20,12 @@ import uvicorn
 
 from nifti_files import image, nifti
 from parcela.errors import StepFailed
-from parcela.job import STAGES, Job, Problem, Stage, stage_key
-from parcela.ledger import Claim, Ledger
+from parcela.jobs.ledger import Claim, Ledger
+from parcela.jobs.records import STAGES, Job, Problem, Stage, stage_key
 from parcela.settings import Settings
-from parcela.store import Store
+from parcela.store.store import Store
 from parcela_gateway.app import create_app
-from parcela_gateway.service import Service
+from parcela_gateway.dependencies import Service
 
 SCAN = gzip.compress(nifti(image()), 1, mtime=0)
 MAP = gzip.compress(b"label map " * 1000, 1, mtime=0)

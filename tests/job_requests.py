@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from parcela.job import JobRequest, Kind, LabelOptions, PredictOptions, new_id
+from parcela.jobs.records import JobRequest, Kind, LabelOptions, PredictOptions, new_id
 
 
 def job_request(

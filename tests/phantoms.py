@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from parcela.atlas import COLIN27_BRAIN, atlas_labels
-from parcela.volume import read_volume
+from parcela.atlas.aal import COLIN27_BRAIN, atlas_labels
+from parcela.imaging.volume import read_volume
 
 FIELD_MM = (176.0, 212.0, 182.0)  # holds every region, turned or not: ``sample`` checks
 CENTRE_MM = np.array([0.0, -18.0, 6.0])

@@ -20,7 +20,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from parcela.errors import Unavailable
-from parcela_cli.own_redis import find_program
+from parcela_cli.serve.redis import find_program
 
 STARTS_WITHIN_S = 20
 SETTINGS = [

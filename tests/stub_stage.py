@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from parcela.errors import BadScan, StepFailed
-from parcela.isolation import run_isolated
-from parcela.job import scan_key
-from parcela.stage_task import StageTask
+from parcela.jobs.records import scan_key
+from parcela.jobs.stage_task import StageTask
+from parcela.processes.isolation import run_isolated
 
 LOADED = time.monotonic()
 

@@ -301,7 +301,7 @@ def test_when_help_is_asked_for_then_nothing_heavy_is_loaded() -> None:
 def test_when_all_of_shared_is_imported_then_nothing_heavy_is_loaded() -> None:
     loaded = loaded_after(
         "import importlib, pkgutil, parcela\n"
-        "for module in pkgutil.iter_modules(parcela.__path__): importlib.import_module('parcela.' + module.name)"
+        "for module in pkgutil.walk_packages(parcela.__path__, 'parcela.'): importlib.import_module(module.name)"
     )
     assert "nibabel" in loaded
     assert not loaded & HEAVY

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from parcela.atlas import regions
-from parcela.label_map import GEOMETRY_FIELDS
+from parcela.atlas.aal import regions
+from parcela.imaging.label_map import GEOMETRY_FIELDS
 
 PER_DATASET = 6
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from parcela.atlas import COLIN27_HEAD
+from parcela.atlas.aal import COLIN27_HEAD
 
 
 @pytest.mark.slow

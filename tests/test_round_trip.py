@@ -23,10 +23,10 @@ from monai.transforms import (
 )
 from numpy.typing import NDArray
 
-from parcela.atlas import regions
-from parcela.geometry import Affine
-from parcela.volume import Volume, read_volume
-from parcela_inference.native import to_scan
+from parcela.atlas.aal import regions
+from parcela.imaging.geometry import Affine
+from parcela.imaging.volume import Volume, read_volume
+from parcela_inference.to_scan import to_scan
 from parcela_preprocess.preprocess import preprocess
 from phantoms import PHANTOMS, Phantom, sample, write
 

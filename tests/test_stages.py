@@ -18,9 +18,13 @@ from numpy.typing import NDArray
 
 from job_requests import job_request
 from labelling import coarse
-from parcela.doorbell import Doorbell
 from parcela.errors import BadScan
-from parcela.job import (
+from parcela.imaging.preprocessed import Preprocessed
+from parcela.imaging.trail import GeometryTrail
+from parcela.imaging.volume import read_volume
+from parcela.jobs.doorbell import Doorbell
+from parcela.jobs.ledger import Ledger
+from parcela.jobs.records import (
     STAGES,
     Job,
     JobRequest,
@@ -32,15 +36,11 @@ from parcela.job import (
     scan_key,
     stage_prefix,
 )
-from parcela.ledger import Ledger
+from parcela.jobs.stage_task import StageTask
 from parcela.options import LabelOptions as OwnLabelOptions
 from parcela.options import Options
-from parcela.preprocessed import Preprocessed
-from parcela.stage_task import StageTask
-from parcela.store_folder import FolderStore
-from parcela.trail import GeometryTrail
-from parcela.volume import read_volume
-from parcela_cli.label import run_label
+from parcela.store.folder import FolderStore
+from parcela_cli.commands.label import run_label
 from parcela_cli.pipeline import run
 from parcela_inference import stage as inference
 from parcela_labelling import stage as labelling

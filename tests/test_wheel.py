@@ -154,7 +154,7 @@ def test_given_the_wheel_and_no_network_when_a_brain_is_parcellated_then_its_bun
 ) -> None:
     python, parcela = elsewhere / "bin" / "python", elsewhere / "bin" / "parcela"
     place = offline(
-        python, "-c", "from parcela.atlas import COLIN27_BRAIN as b; print(b)", cwd=tmp_path
+        python, "-c", "from parcela.atlas.aal import COLIN27_BRAIN as b; print(b)", cwd=tmp_path
     ).strip()
     scan = tmp_path / "colin 27.nii.gz"
     shutil.copy(place, scan)

@@ -23,13 +23,13 @@ from parcela_cli.choices import (
     SkullStripChoice,
     SpaceChoice,
 )
-from parcela_cli.experiment import compare, evaluate, experiment, report
-from parcela_cli.jobs import app as jobs
-from parcela_cli.prepare import prepare
-from parcela_cli.publish import publish
-from parcela_cli.serve import serve
-from parcela_cli.train import train
-from parcela_cli.worker import worker
+from parcela_cli.commands.jobs import app as jobs
+from parcela_cli.commands.serve import serve
+from parcela_cli.commands.worker import worker
+from parcela_training.commands.experiment import compare, evaluate, experiment, report
+from parcela_training.commands.prepare import prepare
+from parcela_training.commands.publish import publish
+from parcela_training.commands.train import train
 
 EPILOG = (
     "Exit codes: 0 done · 2 the scan or the request is at fault · 3 a step failed on this scan · 4 something is "
@@ -134,7 +134,7 @@ def predict(
     A bundle that is already complete for the same bytes, options and weights is not computed again, so that an
     interrupted run is resumed by repeating it. One scan failing does not stop the others.
     """
-    from parcela_cli.predict import predict_all
+    from parcela_cli.commands.predict import predict_all
 
     _set_threads(threads)
     options: dict[str, Any] = {
@@ -145,7 +145,7 @@ def predict(
         "device": device.value,
     }
     if server is not None:
-        from parcela_cli.remote import predict_remotely
+        from parcela_cli.commands.predict_remotely import predict_remotely
 
         options["threads"] = threads
         raise typer.Exit(predict_remotely(scans, out, options, server=server, key=key, force=force))
@@ -166,7 +166,7 @@ def preprocess(
     threads: Threads = None,
 ) -> None:
     """Bring scans to the networks' grid: the image, the brain mask on the scan's grid, and the way back as JSON."""
-    from parcela_cli.preprocess import preprocess_all
+    from parcela_cli.commands.preprocess import preprocess_all
 
     _set_threads(threads)
     raise typer.Exit(preprocess_all(scans, out, preset.value, skull_strip.value))
@@ -192,7 +192,7 @@ def label(
     About two minutes a scan. The check says when a registration failed; its verdict ends the result line.
     """
     from parcela.options import LabelOptions
-    from parcela_cli.label import label_all
+    from parcela_cli.commands.label import label_all
 
     _set_threads(threads)
     options = LabelOptions(preset.value, skull_strip.value, preprocess)
@@ -202,7 +202,7 @@ def label(
 @app.command()
 def regions() -> None:
     """List the 116 regions of AAL: id, name, hemisphere, lobe, colour (tab-separated)."""
-    from parcela.atlas import regions as all_regions
+    from parcela.atlas.aal import regions as all_regions
 
     print("index\tname\themisphere\tlobe\tcolor")
     for region in all_regions():
@@ -217,7 +217,7 @@ def models(
     ] = None,
 ) -> None:
     """List the networks that ship: variant, Dice, hash, and where the card of each lies; or one network's regions."""
-    from parcela_cli.models import list_models, list_regions
+    from parcela_cli.commands.models import list_models, list_regions
 
     if model is None:
         list_models()
@@ -228,7 +228,7 @@ def models(
 @app.command()
 def doctor() -> None:
     """Check this installation: versions, accelerator, weights, whether ROBEX runs here, and what to do if not."""
-    from parcela_cli.doctor import examine
+    from parcela_cli.commands.doctor import examine
 
     raise typer.Exit(examine())
 
@@ -242,7 +242,7 @@ def demo(
     threads: Threads = None,
 ) -> None:
     """Parcellate a real head that ships with Parcela (Colin27) end to end, and compare with AAL's own labels on it."""
-    from parcela_cli.demo import run_demo
+    from parcela_cli.commands.demo import run_demo
 
     _set_threads(threads)
     raise typer.Exit(run_demo(out, skull_strip.value))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from parcela.errors import BadRequest, ParcelaError
-from parcela.volume import scan_name
+from parcela.imaging.volume import scan_name
 
 MIXED_FAILURES = UNEXPECTED = 1
 

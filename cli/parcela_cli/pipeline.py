@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from parcela.bundle.prediction import Prediction
+from parcela.imaging.volume import Volume, read_volume
 from parcela.options import Device, Model, Options, SkullStrip, Space
-from parcela.prediction import Prediction
 from parcela.settings import settings
 from parcela.stopwatch import OnStep
-from parcela.volume import Volume, read_volume
 
 __all__ = ["Options", "Prediction", "SkullStrip", "predict", "run"]
 

@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from parcela_cli.client import Client
+    from parcela_cli.client.client import Client
     from parcela_cli.pipeline import Prediction, predict
 
 __all__ = ["Client", "Prediction", "predict"]
@@ -25,7 +25,7 @@ __all__ = ["Client", "Prediction", "predict"]
 def __getattr__(name: str) -> Any:
     """The public names live in the command's package and load what they need: only when used."""
     if name == "Client":
-        from parcela_cli.client import Client
+        from parcela_cli.client.client import Client
 
         return Client
     if name in __all__:

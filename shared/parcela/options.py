@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from parcela.card import MODELS, read_card
 from parcela.errors import BadRequest
 from parcela.settings import settings
+from parcela.weights.cards import MODELS, read_card
 
 Model = Literal["unet", "highresnet", "both"]
 SkullStrip = Literal["robex", "deepbet"]

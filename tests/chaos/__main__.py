@@ -71,7 +71,7 @@ def served(
 @app.command()
 def worker() -> None:
     """Serve both stages with the stub."""
-    from parcela.worker_app import run_worker
+    from parcela.jobs.worker_app import run_worker
 
     run_worker({"preprocess": "chaos.stub_stage", "inference": "chaos.stub_stage"})
 
@@ -79,11 +79,11 @@ def worker() -> None:
 @app.command()
 def reconciler() -> None:
     """What a gateway does beside answering."""
-    from parcela.doorbell import Doorbell
-    from parcela.ledger import Ledger
+    from parcela.jobs.doorbell import Doorbell
+    from parcela.jobs.ledger import Ledger
+    from parcela.jobs.reconciler import Reconciler
     from parcela.settings import settings
-    from parcela.store import open_store
-    from parcela_gateway.reconciler import Reconciler
+    from parcela.store.store import open_store
 
     chosen = settings()
     Reconciler(Ledger(chosen.redis), open_store(), Doorbell(chosen.redis)).start()

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from parcela.job import TERMINAL, Job, Outcome
-from parcela.ledger import Transition
+from parcela.jobs.ledger import Transition
+from parcela.jobs.records import TERMINAL, Job, Outcome
 
 
 @dataclass

@@ -132,7 +132,7 @@ class Faults:
 def computes(process: psutil.Process) -> bool:
     """Whether a process is a compute child."""
     try:
-        return "parcela.compute" in process.cmdline()
+        return "parcela.jobs.child_main" in process.cmdline()
     except psutil.NoSuchProcess:
         return False
 

@@ -16,11 +16,11 @@ import psutil
 from chaos.stub_stage import SIZE
 from cutting_proxy import CuttingProxy
 from job_requests import job_request
-from parcela.doorbell import Doorbell
-from parcela.job import JobRequest, job_prefix, request_key, scan_key, tombstone_key
-from parcela.ledger import Ledger, LedgerUnavailable
-from parcela.store import Store
-from parcela.store_folder import FolderStore
+from parcela.jobs.doorbell import Doorbell
+from parcela.jobs.ledger import Ledger, LedgerUnavailable
+from parcela.jobs.records import JobRequest, job_prefix, request_key, scan_key, tombstone_key
+from parcela.store.folder import FolderStore
+from parcela.store.store import Store
 from redis_server import RedisServer
 
 LEASE_S = 2.0

@@ -16,9 +16,9 @@ from chaos.installation import Installation
 from chaos.stub_stage import RESULT, read, undisturbed
 from chaos.witness import Witness
 from cutting_proxy import CuttingProxy
-from parcela.job import Outcome, job_prefix, outcome_key, stage_key
-from parcela.store import NotStored
-from parcela_gateway.reconciler import Reconciler
+from parcela.jobs.reconciler import Reconciler
+from parcela.jobs.records import Outcome, job_prefix, outcome_key, stage_key
+from parcela.store.store import NotStored
 from redis_server import RedisServer
 
 LONGEST_PAUSE_S = 2.0

@@ -27,11 +27,11 @@ from redis import Redis
 
 from chaos.faults import ALL_GONE_WITHIN_S, computes, gone
 from chaos.served_server import CUT
-from parcela.atlas import COLIN27_BRAIN
-from parcela.ledger_row import transition_of
-from parcela_cli.client import Client
-from parcela_cli.data_folder import DataFolder
-from parcela_cli.remote_job import RemoteJob
+from parcela.atlas.aal import COLIN27_BRAIN
+from parcela.jobs.ledger_row import transition_of
+from parcela_cli.client.client import Client
+from parcela_cli.client.remote_job import RemoteJob
+from parcela_cli.serve.data_folder import DataFolder
 
 LEASE_S = 6
 LONGEST_PAUSE_S = 8.0

@@ -8,8 +8,8 @@ from functools import cache
 from pathlib import Path
 
 from cutting_proxy import CuttingProxy
-from parcela_cli import own_redis
 from parcela_cli.app import main
+from parcela_cli.serve import redis as own_redis
 
 CUT = signal.SIGUSR1
 REPLIES = 3

@@ -6,9 +6,9 @@ import hashlib
 import random
 import time
 
-from parcela.job import Stage, scan_key, stage_key
-from parcela.stage_task import StageTask
-from parcela.store import Store
+from parcela.jobs.records import Stage, scan_key, stage_key
+from parcela.jobs.stage_task import StageTask
+from parcela.store.store import Store
 
 STEPS = 4
 LONGEST_STEP_S = 1.0

@@ -8,9 +8,9 @@ from dataclasses import replace
 import pytest
 
 from chaos.checker import Evidence, redeliveries, violations
-from parcela.job import Job, Outcome
-from parcela.ledger import Transition
-from parcela.ledger_row import State
+from parcela.jobs.ledger import Transition
+from parcela.jobs.ledger_row import State
+from parcela.jobs.records import Job, Outcome
 
 KEPT, ERASED = "0" * 32, "f" * 32
 TOKEN, OTHER = "aa", "bb"

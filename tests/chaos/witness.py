@@ -13,10 +13,10 @@ from typing import Any, cast
 from chaos.installation import Installation
 from chaos.stub_stage import read
 from parcela.errors import ParcelaError
-from parcela.job import outcome_key, request_key
-from parcela.ledger import Transition
-from parcela.ledger_row import transition_of
-from parcela.store import NotStored
+from parcela.jobs.ledger import Transition
+from parcela.jobs.ledger_row import transition_of
+from parcela.jobs.records import outcome_key, request_key
+from parcela.store.store import NotStored
 
 EVERY_S = 0.2
 LOG = "parcela:log"

@@ -10,8 +10,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from parcela.atlas import COLIN27_BRAIN
-from parcela.volume import read_volume
+from parcela.atlas.aal import COLIN27_BRAIN
+from parcela.imaging.volume import read_volume
 
 STEP = 3  # every third voxel of 1 mm
 

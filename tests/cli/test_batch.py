@@ -14,12 +14,12 @@ import pytest
 from command import Finished, parcela
 from nifti_files import image, nifti, write
 from parcela.errors import BadRequest, BadScan, ParcelaError, StepFailed, Unavailable
+from parcela.imaging.trail import GeometryTrail
+from parcela.imaging.volume import read_volume
 from parcela.settings import settings
-from parcela.trail import GeometryTrail
-from parcela.volume import read_volume
 from parcela_cli.batch import distinct_names, run_batch
+from parcela_cli.commands.predict import already_done
 from parcela_cli.pipeline import Options
-from parcela_cli.predict import already_done
 
 pytestmark = pytest.mark.timeout(400)  # a prediction takes some 15 s, and minutes on a busy machine
 

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 import parcela
+from parcela.bundle.manifest import Manifest
 from parcela.errors import (
     BadRequest,
     BadScan,
@@ -26,10 +27,9 @@ from parcela.errors import (
     StepFailed,
     Unavailable,
 )
-from parcela.manifest import Manifest
-from parcela_cli.client import Client
-from parcela_cli.patience import asked_pause_s
-from parcela_cli.remote_job import RemoteJob
+from parcela_cli.client.client import Client
+from parcela_cli.client.remote_job import RemoteJob
+from parcela_cli.client.retry import asked_pause_s
 from scripted_server import Reply, Scripted, in_turn, json_reply, problem, serving
 
 ID = "0123456789abcdef" * 2
@@ -252,7 +252,7 @@ def test_given_a_key_then_it_is_sent(
 def test_given_a_job_that_moves_when_waited_for_then_each_move_is_told_once(
     server: Scripted, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("parcela_cli.client.POLL_S", 0.01)
+    monkeypatch.setattr("parcela_cli.client.client.POLL_S", 0.01)
     running = JOB | {"status": "preprocessing", "progress": 0.2, "step": "N4"}
     server.script = in_turn(*map(json_reply, (JOB, running, running)), json_reply(DONE))
     told: list[RemoteJob] = []

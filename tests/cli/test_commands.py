@@ -16,7 +16,7 @@ import pytest
 
 from command import PARCELA, parcela
 from nifti_files import image, nifti, write
-from parcela.atlas import COLIN27_HEAD
+from parcela.atlas.aal import COLIN27_HEAD
 from parcela.errors import BadRequest, StepFailed
 from parcela_cli.destination import check_destination, check_folder, writing
 from parcela_cli.progress import Progress, warn

@@ -17,9 +17,9 @@ import numpy as np
 import pytest
 
 from command import PARCELA, Finished, parcela
-from parcela.bundle import write_bundle
-from parcela.manifest import Manifest
-from parcela.volume import read_volume
+from parcela.bundle.manifest import Manifest
+from parcela.bundle.write import write_bundle
+from parcela.imaging.volume import read_volume
 from scripted_server import Asked, Reply, Scripted, json_reply, problem, serving
 
 ID = "0123456789abcdef" * 2

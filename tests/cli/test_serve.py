@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from command import PARCELA, parcela
-from parcela_cli.client import Client
+from parcela_cli.client.client import Client
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
 

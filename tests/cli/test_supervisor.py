@@ -14,11 +14,11 @@ import psutil
 import pytest
 
 from parcela.errors import BadRequest, Unavailable
-from parcela_cli import own_redis
-from parcela_cli.data_folder import DataFolder
-from parcela_cli.embedded import check_port, url_of
-from parcela_cli.own_redis import find_program, redis_part
-from parcela_cli.supervisor import Part, Supervisor
+from parcela_cli.serve import redis as own_redis
+from parcela_cli.serve.data_folder import DataFolder
+from parcela_cli.serve.redis import find_program, redis_part
+from parcela_cli.serve.stack import check_port, url_of
+from parcela_cli.serve.supervisor import Part, Supervisor
 
 SLEEPER = "import os, sys, time; print(os.getpid(), flush=True); time.sleep(600)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEPER
@@ -116,7 +116,7 @@ def test_given_a_part_that_dies_then_what_it_left_in_its_group_ends_too(
 def test_given_a_part_that_will_not_leave_when_stopped_then_it_is_killed(
     supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("parcela_cli.supervisor.GRACE_S", 0.5)
+    monkeypatch.setattr("parcela_cli.serve.supervisor.GRACE_S", 0.5)
     supervisor.start(part("stubborn", STUBBORN))
     until(lambda: pids(tmp_path / "stubborn.log"))
     supervisor.stop_all()
@@ -141,7 +141,7 @@ def test_given_several_parts_when_stopped_then_the_first_started_is_the_last_to_
 def test_given_a_starter_that_is_killed_then_its_parts_end_within_seconds(tmp_path: Path) -> None:
     code = (
         "import sys, time; from pathlib import Path\n"
-        "from parcela_cli.supervisor import Part, Supervisor\n"
+        "from parcela_cli.serve.supervisor import Part, Supervisor\n"
         f"supervisor = Supervisor(Path({str(tmp_path)!r}), print)\n"
         f"for name, code in (('a', {STUBBORN!r}), ('b', {PARENT!r})):\n"
         "    supervisor.start(Part(name, [sys.executable, '-c', code]))\n"
@@ -160,7 +160,7 @@ def test_given_a_starter_that_is_killed_then_its_parts_end_within_seconds(tmp_pa
 def test_given_a_log_grown_long_when_a_part_starts_then_it_makes_room(
     supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("parcela_cli.supervisor.LOG_BYTES", 10)
+    monkeypatch.setattr("parcela_cli.serve.supervisor.LOG_BYTES", 10)
     (tmp_path / "sleeper.log").write_text("much that was said before\n")
     supervisor.start(part("sleeper", SLEEPER))
     until(lambda: pids(tmp_path / "sleeper.log"))
@@ -177,7 +177,7 @@ def test_given_a_folder_in_use_then_a_second_start_is_refused_with_who_holds_it(
     with folder.held():
         folder.announce("http://127.0.0.1:8000", tmp_path / "redis.sock")
         code = (
-            "import sys; from pathlib import Path; from parcela_cli.data_folder import DataFolder\n"
+            "import sys; from pathlib import Path; from parcela_cli.serve.data_folder import DataFolder\n"
             "with DataFolder(Path(sys.argv[1])).held(): pass"
         )
         done = subprocess.run(

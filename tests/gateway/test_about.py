@@ -19,7 +19,7 @@ from parcela_gateway.access_log import JsonLines
 from parcela_gateway.readiness import Watch
 
 WORKER = """
-from parcela.doorbell import celery_app
+from parcela.jobs.doorbell import celery_app
 app = celery_app({url!r})
 """
 

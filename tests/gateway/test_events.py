@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from gateway_server import Gateway, fail_once, working
-from parcela_gateway import job_routes
+from parcela_gateway.routes import jobs as job_routes
 
 
 def events(gateway: Gateway, job_id: str) -> Iterator[tuple[str, dict[str, Any]]]:

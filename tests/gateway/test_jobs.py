@@ -10,7 +10,7 @@ import time
 import pytest
 
 from gateway_server import MAP, SCAN, Gateway, fail_once, work_once, working
-from parcela.job import (
+from parcela.jobs.records import (
     JobRequest,
     LabelOptions,
     Outcome,
@@ -21,7 +21,7 @@ from parcela.job import (
     request_key,
     tombstone_key,
 )
-from parcela_gateway.lookup import REMEMBERED_S
+from parcela_gateway.jobs import REMEMBERED_S
 
 
 def test_given_a_scan_when_submitted_then_its_job_waits_and_its_files_are_in_the_store(

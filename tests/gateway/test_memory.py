@@ -12,8 +12,8 @@ import pytest
 
 from gateway_server import SCAN, gateway_process
 from nifti_files import nifti
-from parcela.job import JobRequest, request_key
-from parcela.store_folder import FolderStore
+from parcela.jobs.records import JobRequest, request_key
+from parcela.store.folder import FolderStore
 from s3_server import s3_server, store_settings
 
 MIB = 1024**2

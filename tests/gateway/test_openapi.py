@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from gateway_server import SCAN, Gateway, gateway_process, work_once
-from parcela.ledger import Ledger
-from parcela.store_folder import FolderStore
+from parcela.jobs.ledger import Ledger
+from parcela.store.folder import FolderStore
 from parcela_gateway.problem import MEDIA_TYPE
 
 EXPECTED = {

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from gateway_server import MAP, SCAN, serving, work_once
-from parcela.job import JobRequest, Outcome, outcome_key, request_key
+from parcela.jobs.records import JobRequest, Outcome, outcome_key, request_key
 from parcela.settings import Settings
-from parcela_gateway.submission import _accept
+from parcela_gateway.upload.submission import _accept
 from redis_server import RedisServer, own_redis
 
 __all__ = ["own_redis"]

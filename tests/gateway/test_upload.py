@@ -20,9 +20,9 @@ import pytest
 
 from gateway_server import SCAN, Gateway, serving
 from nifti_files import CLASSES, image, nifti
-from parcela.job import JobRequest, request_key, scan_key
+from parcela.jobs.records import JobRequest, request_key, scan_key
 from parcela.settings import Settings
-from parcela_gateway.scrub import IDENTIFYING, scrubbed
+from parcela_gateway.upload.scrub import IDENTIFYING, scrubbed
 from s3_server import s3_server, store_settings
 
 NAMES: dict[str, Any] = {

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from parcela.geometry import Geometry
-from parcela.trail import GeometryTrail
+from parcela.imaging.geometry import Geometry
+from parcela.imaging.trail import GeometryTrail
 from parcela_labelling.colin27 import Atlas, colin27
 
 STEP = 4  # mm

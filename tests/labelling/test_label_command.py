@@ -17,16 +17,16 @@ from scipy import ndimage
 
 from command import parcela
 from labelling import coarse
-from parcela.atlas import atlas_labels
+from parcela.atlas.aal import atlas_labels
+from parcela.imaging.trail import GeometryTrail
+from parcela.imaging.volume import read_volume
 from parcela.options import LabelOptions
-from parcela.trail import GeometryTrail
-from parcela.volume import read_volume
-from parcela_cli.label import label_all
-from parcela_cli.predict import already_done
+from parcela_cli.commands.label import label_all
+from parcela_cli.commands.predict import already_done
 from parcela_labelling.colin27 import Atlas
 from parcela_labelling.labelled import CHECK_FILE
-from parcela_labelling.native import labels_on_scan
 from parcela_labelling.register import Registration, register
+from parcela_labelling.to_scan import labels_on_scan
 from parcela_labelling.transforms import AFFINE, INVERSE_WARP, WARP, Transforms
 from parcela_preprocess.preprocess import preprocess
 from phantoms import Phantom, sample, write

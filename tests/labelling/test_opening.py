@@ -12,7 +12,7 @@ from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from parcela.atlas import atlas_labels
+from parcela.atlas.aal import atlas_labels
 from parcela_labelling.opening import REACH, Opening, open_labels
 
 Labels = NDArray[np.uint8]

@@ -12,9 +12,9 @@ import pytest
 from numpy.typing import NDArray
 
 from labelling import coarse
-from parcela.atlas import atlas_labels
+from parcela.atlas.aal import atlas_labels
 from parcela.errors import BadRequest
-from parcela_cli.demo import mean_dice
+from parcela_cli.commands.demo import mean_dice
 from parcela_labelling.check import check_registration
 from parcela_labelling.label import label
 from parcela_labelling.register import Method, Registration, register

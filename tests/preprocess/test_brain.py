@@ -7,9 +7,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from parcela.atlas import COLIN27_BRAIN, COLIN27_HEAD
+from parcela.atlas.aal import COLIN27_BRAIN, COLIN27_HEAD
 from parcela.errors import StepFailed
-from parcela.volume import read_volume
+from parcela.imaging.volume import read_volume
 from parcela_preprocess.brain import brain_of_stripped, check_brain, largest_part
 
 Image = NDArray[np.float32]

@@ -18,10 +18,10 @@ from monai.transforms import (
     Spacing,
 )
 
-from parcela.geometry import Geometry
-from parcela.isolation import run_isolated
-from parcela.volume import Volume
-from parcela_preprocess import isolated
+from parcela.imaging.geometry import Geometry
+from parcela.imaging.volume import Volume
+from parcela.processes.isolation import run_isolated
+from parcela_preprocess import native_tasks
 from parcela_preprocess.chain import compose, geometric_steps, steps
 from parcela_preprocess.preprocess import preprocess
 from parcela_preprocess.transforms import SetOriginToZeroWithANTsd
@@ -61,7 +61,7 @@ def test_given_a_scan_when_the_thesis_chain_runs_then_it_equals_monai_by_hand(sc
             "spacing": np.asarray(spacing),
             "direction": direction,
         },
-        module=isolated.__name__,
+        module=native_tasks.__name__,
     )["image"]
     expected = by_hand(
         MetaTensor(torch.from_numpy(corrected[None]), affine=torch.from_numpy(scan.geometry.affine))

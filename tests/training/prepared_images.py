@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 
-from parcela.geometry import Shape
-from parcela_training.prepared import COLUMNS, Prepared, PreparedSet
+from parcela.imaging.geometry import Shape
+from parcela_training.preparation.prepared import COLUMNS, Prepared, PreparedSet
 
 SMALL: Shape = (32, 32, 32)
 PARTS = {"train": 2, "val": 1, "test": 3}

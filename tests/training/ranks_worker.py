@@ -13,12 +13,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from parcela_training.budget import Budget
-from parcela_training.prepared import PreparedSet
-from parcela_training.presets import modern, thesis
-from parcela_training.recipe import Settings
-from parcela_training.train import train
-from training.test_train import small
+from parcela_training.preparation.prepared import PreparedSet
+from parcela_training.training.budget import Budget
+from parcela_training.training.presets import modern, thesis
+from parcela_training.training.recipe import Settings
+from parcela_training.training.train import train
+from training.training.test_train import small
 
 
 def recipes() -> dict[str, Settings]:

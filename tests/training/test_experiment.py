@@ -13,11 +13,11 @@ import pytest
 from parcela.errors import BadRequest
 from parcela.settings import settings
 from parcela_cli.app import main
-from parcela_training.evaluate_run import Depth, evaluate_run
+from parcela_training.evaluation.networks import Depth, evaluate_run
 from parcela_training.experiment import experiment, report
-from parcela_training.report.catalogue import PREDICTIONS, PREPROCESSING
+from parcela_training.experiment_folder import Plan, RunFolder
+from parcela_training.report.pictures.catalogue import PREDICTIONS, PREPROCESSING
 from parcela_training.report.record import RunRecord
-from parcela_training.run_folder import Plan, RunFolder
 from training.prepared_images import made_up_cohort
 
 pytestmark = pytest.mark.timeout(300)

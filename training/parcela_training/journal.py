@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from parcela.whole_file import write_text
+from parcela.files import write_text
 
 Row = dict[str, Any]
 

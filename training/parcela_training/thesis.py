@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from parcela_training.statistics import implied_sd
+from parcela_training.metrics.statistics import implied_sd
 
 Network = Literal["highresnet", "unet"]
 

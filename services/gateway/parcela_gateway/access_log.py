@@ -11,7 +11,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from parcela.job import is_id
+from parcela.jobs.records import is_id
 from parcela_gateway.metrics import Metrics
 
 QUIET = {"/healthz", "/readyz", "/metrics"}  # asked every few seconds by machines

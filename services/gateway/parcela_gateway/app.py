@@ -8,19 +8,20 @@ from contextlib import asynccontextmanager
 from anyio import to_thread
 from fastapi import FastAPI
 
-from parcela.manifest import software_versions
+from parcela.bundle.manifest import software_versions
+from parcela.jobs.reconciler import Reconciler
 from parcela.settings import Settings
-from parcela_gateway import about_routes, job_routes, pages, result_routes, submit_routes
 from parcela_gateway.access_log import AccessLog
 from parcela_gateway.api import describe
-from parcela_gateway.doorkeeper import LOOPBACK, Doorkeeper
+from parcela_gateway.dependencies import Service
+from parcela_gateway.host_and_origin import LOOPBACK, Doorkeeper
 from parcela_gateway.metrics import Metrics
+from parcela_gateway.page import pages
 from parcela_gateway.problem import add_handlers
 from parcela_gateway.readiness import Watch
-from parcela_gateway.reconciler import Reconciler
-from parcela_gateway.service import Service
+from parcela_gateway.routes import about, jobs, results, submit
 
-PARTS = (submit_routes, job_routes, result_routes, about_routes, pages)
+PARTS = (submit, jobs, results, about, pages)
 
 
 def create_app(settings: Settings) -> FastAPI:

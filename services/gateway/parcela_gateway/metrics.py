@@ -9,7 +9,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.registry import Collector
 
-from parcela.ledger import Ledger, LedgerUnavailable
+from parcela.jobs.ledger import Ledger, LedgerUnavailable
 
 __all__ = ["CONTENT_TYPE_LATEST", "Metrics"]
 

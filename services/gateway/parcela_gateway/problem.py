@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from parcela.errors import ParcelaError
-from parcela.job import Problem
+from parcela.jobs.records import Problem
 
 MEDIA_TYPE = "application/problem+json"
 SEE = "/docs#"  # a problem's type leads to its place on the page about the API

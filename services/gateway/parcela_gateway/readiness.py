@@ -11,8 +11,8 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from parcela.errors import ParcelaError
-from parcela.job import Stage
-from parcela_gateway.service import Service
+from parcela.jobs.records import Stage
+from parcela_gateway.dependencies import Service
 
 PROBE = "health/gateway"
 ANSWER_S = 1.0  # in which a worker that lives answers

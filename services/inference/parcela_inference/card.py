@@ -1,5 +1,5 @@
-"""The networks that ship, and their cards: `parcela.card`, under the name that the networks' own code uses."""
+"""The networks that ship, and their cards: `parcela.weights.cards`, under the name that the networks' own code uses."""
 
-from parcela.card import MODELS, Card, Model, read_card, weights_folder
+from parcela.weights.cards import MODELS, Card, Model, read_card, weights_folder
 
 __all__ = ["MODELS", "Card", "Model", "read_card", "weights_folder"]

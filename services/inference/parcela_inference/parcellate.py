@@ -9,11 +9,11 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from parcela.imaging.trail import GeometryTrail
 from parcela.stopwatch import OnStep, Stopwatch
-from parcela.trail import GeometryTrail
 from parcela_inference.card import MODELS, Model
-from parcela_inference.native import to_scan
 from parcela_inference.scores import class_scores
+from parcela_inference.to_scan import to_scan
 
 Choice = Literal["unet", "highresnet", "both"]
 Space = Literal["native", "model"]

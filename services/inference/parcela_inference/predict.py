@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from parcela.geometry import Geometry
+from parcela.bundle.prediction import Prediction, manifest_of
+from parcela.imaging.geometry import Geometry
+from parcela.imaging.preprocessed import Preprocessed
+from parcela.imaging.volume import Volume
 from parcela.options import Options
-from parcela.prediction import Prediction, manifest_of
-from parcela.preprocessed import Preprocessed
 from parcela.stopwatch import OnStep
-from parcela.volume import Volume
 from parcela_inference.parcellate import parcellate
 from parcela_inference.scores import choose_device
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from parcela.bundle import file_name
+from parcela.bundle.write import file_name
 from parcela.errors import BadRequest
-from parcela.job import PredictOptions
+from parcela.imaging.preprocessed import Preprocessed
+from parcela.jobs.records import PredictOptions
+from parcela.jobs.stage_task import StageTask
 from parcela.options import Options
-from parcela.preprocessed import Preprocessed
-from parcela.stage_task import StageTask
 from parcela_inference.predict import predict
 
 

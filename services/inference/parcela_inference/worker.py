@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from parcela.worker_app import worker_app
+from parcela.jobs.worker_app import worker_app
 
 app = worker_app({"inference": "parcela_inference.stage"})

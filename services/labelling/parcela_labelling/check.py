@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from parcela.atlas import region
+from parcela.atlas.aal import region
 from parcela_labelling.measures import measures
 from parcela_labelling.reference import volume_z
 from parcela_labelling.register import Registration

@@ -8,9 +8,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from parcela.atlas import COLIN27_BRAIN, atlas_labels, intact
-from parcela.geometry import Geometry
-from parcela.volume import read_volume
+from parcela.atlas.aal import COLIN27_BRAIN, atlas_labels, intact
+from parcela.imaging.geometry import Geometry
+from parcela.imaging.volume import read_volume
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from parcela.imaging.trail import GeometryTrail
 from parcela.settings import settings
 from parcela.stopwatch import OnStep, Stopwatch
-from parcela.trail import GeometryTrail
 from parcela_labelling.check import Check, check_registration
 from parcela_labelling.opening import Opening, open_labels
 from parcela_labelling.register import Method, register

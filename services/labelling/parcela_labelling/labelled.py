@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from parcela.bundle.prediction import Prediction, manifest_of
+from parcela.imaging.preprocessed import Preprocessed
+from parcela.imaging.volume import Volume
 from parcela.options import LabelOptions
-from parcela.prediction import Prediction, manifest_of
-from parcela.preprocessed import Preprocessed
 from parcela.stopwatch import OnStep, Stopwatch
-from parcela.volume import Volume
 from parcela_labelling.label import Labelling, label
-from parcela_labelling.native import labels_on_scan
+from parcela_labelling.to_scan import labels_on_scan
 
 CHECK_FILE = "desc-registration_check.json"
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from parcela.atlas import CLASS_COUNT, REGION_COUNT
+from parcela.atlas.aal import CLASS_COUNT, REGION_COUNT
 from parcela_labelling.jacobian import jacobian_determinant
 from parcela_labelling.register import Registration
 

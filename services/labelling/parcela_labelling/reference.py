@@ -18,7 +18,7 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from parcela.atlas import CLASS_COUNT, regions
+from parcela.atlas.aal import CLASS_COUNT, regions
 
 HEADER = ("index", "name", "mean_log_fraction", "sd_log_fraction")
 LEAST = 0.5  # voxels that a region without any is counted as, so that it has a logarithm

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parcela.errors import BadRequest
-from parcela.geometry import Geometry
-from parcela.isolation import run_isolated
-from parcela.trail import GeometryTrail
-from parcela_labelling import isolated
+from parcela.imaging.geometry import Geometry
+from parcela.imaging.trail import GeometryTrail
+from parcela.processes.isolation import run_isolated
+from parcela_labelling import native_tasks
 from parcela_labelling.colin27 import Atlas, colin27
 from parcela_labelling.transforms import AFFINE, INVERSE_WARP, WARP, Transforms
 
@@ -73,7 +73,7 @@ def register(
             "atlas_frame": _frame(known.geometry),
         },
         {"type_of_transform": method, "seed": seed},
-        module=isolated.__name__,
+        module=native_tasks.__name__,
     )
     files = {name: found[kind].tobytes() for kind, name in FILES.items() if kind in found}
     return Registration(found["labels"], found["brain"], Transforms(files))

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from parcela.bundle import file_name
+from parcela.bundle.write import file_name
 from parcela.errors import BadRequest
-from parcela.job import LabelOptions as Asked
+from parcela.imaging.preprocessed import Preprocessed
+from parcela.jobs.records import LabelOptions as Asked
+from parcela.jobs.stage_task import StageTask
 from parcela.options import LabelOptions
-from parcela.preprocessed import Preprocessed
-from parcela.stage_task import StageTask
 from parcela_labelling.labelled import label_scan
 
 # Seconds of each step on two cores, roughly: what progress is measured by.

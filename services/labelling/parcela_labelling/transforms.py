@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.io import loadmat
 
-from parcela.bundle import prefixed
-from parcela.geometry import Affine
+from parcela.bundle.write import prefixed
+from parcela.imaging.geometry import Affine
 
 Points = NDArray[np.float64]
 

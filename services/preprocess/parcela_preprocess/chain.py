@@ -19,7 +19,7 @@ from monai.transforms import (
     Transform,
 )
 
-from parcela.geometry import Shape
+from parcela.imaging.geometry import Shape
 from parcela_preprocess.transforms import (
     GivenMaskd,
     N4BiasCorrectionWithANTsd,

@@ -12,11 +12,11 @@ from nibabel.orientations import apply_orientation, io_orientation, ornt_transfo
 from numpy.typing import NDArray
 
 from parcela.errors import BadScan, ParcelaError, StepFailed
-from parcela.geometry import Affine, Shape
-from parcela.preprocessed import Preprocessed
+from parcela.imaging.geometry import Affine, Shape
+from parcela.imaging.preprocessed import Preprocessed
+from parcela.imaging.trail import GeometryTrail
+from parcela.imaging.volume import Volume
 from parcela.stopwatch import OnStep, Stopwatch
-from parcela.trail import GeometryTrail
-from parcela.volume import Volume
 from parcela_preprocess.chain import (
     IMAGE,
     MODEL_SHAPE,

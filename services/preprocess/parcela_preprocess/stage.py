@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from parcela.job import LabelOptions
-from parcela.manifest import software_versions
-from parcela.prediction import LIBRARIES
-from parcela.preprocessed import RECORD
+from parcela.bundle.manifest import software_versions
+from parcela.bundle.prediction import LIBRARIES
+from parcela.imaging.preprocessed import RECORD
+from parcela.jobs.records import LabelOptions
+from parcela.jobs.stage_task import StageTask
 from parcela.settings import settings
-from parcela.stage_task import StageTask
 from parcela_preprocess.preprocess import preprocess
 
 # Seconds of each step on two cores, roughly: what progress is measured by.

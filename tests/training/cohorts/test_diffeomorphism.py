@@ -5,8 +5,8 @@ import pytest
 from numpy.typing import NDArray
 
 from parcela.errors import StepFailed
-from parcela_training.cohorts import diffeomorphism
-from parcela_training.cohorts.diffeomorphism import Diffeomorphism, random_diffeomorphism
+from parcela_training.cohorts.virtual import diffeomorphism
+from parcela_training.cohorts.virtual.diffeomorphism import Diffeomorphism, random_diffeomorphism
 
 LOW, HIGH = np.array([-90.0, -126.0, -72.0]), np.array([91.0, 91.0, 109.0])
 

@@ -9,17 +9,17 @@ import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from parcela.atlas import regions
+from parcela.atlas.aal import regions
 from parcela.errors import BadRequest
-from parcela.volume import read_volume
-from parcela_training.cohorts import virtual
+from parcela.imaging.volume import read_volume
 from parcela_training.cohorts.cohort import Cohort
-from parcela_training.cohorts.colin27 import colin27
 from parcela_training.cohorts.find import find_cohort
-from parcela_training.cohorts.virtual import write_virtual_cohort
-from parcela_training.cohorts.virtual_subject import VirtualSubject, virtual_subject
-from parcela_training.split import split_cohort
-from parcela_training.split_sizes import Sizes
+from parcela_training.cohorts.split import split_cohort
+from parcela_training.cohorts.split_sizes import Sizes
+from parcela_training.cohorts.virtual import cohort as virtual
+from parcela_training.cohorts.virtual.cohort import write_virtual_cohort
+from parcela_training.cohorts.virtual.colin27 import colin27
+from parcela_training.cohorts.virtual.subject import VirtualSubject, virtual_subject
 
 
 @pytest.fixture(scope="module")

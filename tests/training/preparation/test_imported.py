@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from parcela.atlas import atlas_labels
+from parcela.atlas.aal import atlas_labels
 from parcela.errors import BadScan
-from parcela.volume import Volume, read_volume
-from parcela_training.cohorts.colin27 import colin27
+from parcela.imaging.volume import Volume, read_volume
+from parcela_training.cohorts.virtual.colin27 import colin27
 from parcela_training.preparation.imported import (
     OnOneGrid,
     check_labels,

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parcela.atlas import CLASS_COUNT
-from parcela_training.evaluation import Evaluation
+from parcela.atlas.aal import CLASS_COUNT
+from parcela_training.evaluation.record import Evaluation
 from parcela_training.report.record import (
     Epoch,
     NetworkRun,

@@ -10,14 +10,15 @@ import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
 
-from parcela.atlas import color_table
-from parcela_training.report import plots, preprocessing_pictures
-from parcela_training.report.label_pictures import draw_label, draw_prediction
+from parcela.atlas.aal import color_table
+from parcela_training.report import plots
+from parcela_training.report.pictures import preprocessing as preprocessing_pictures
+from parcela_training.report.pictures.labels import draw_label, draw_prediction
+from parcela_training.report.pictures.preprocessing import draw_preprocessing, draw_step
+from parcela_training.report.pictures.slices import Scan
+from parcela_training.report.pictures.views import View
 from parcela_training.report.plots import draw_boxes, draw_curves
-from parcela_training.report.preprocessing_pictures import draw_preprocessing, draw_step
 from parcela_training.report.record import RunRecord
-from parcela_training.report.slices import Scan
-from parcela_training.report.views import View
 
 LEFT, RIGHT = 1, 4
 LAS = np.diag([-2.0, 1.0, 1.5, 1.0])

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from parcela_training.metrics.statistics import Summary
 from parcela_training.report import cells
 from parcela_training.report.document import Table
 from parcela_training.report.further_tables import (
@@ -20,7 +21,6 @@ from parcela_training.report.further_tables import (
 )
 from parcela_training.report.record import RunRecord
 from parcela_training.report.tables import intervals, main_tables, mean_dice, times, training
-from parcela_training.statistics import Summary
 
 
 def column(table: Table, name: str) -> list[str]:

@@ -1,1 +1,1 @@
-"""Random changes of an image and its labels, each alone; ``parcela_training.augment`` composes them."""
+"""Random changes of an image and its labels, each alone; ``parcela_training.augmentation.augment`` composes them."""

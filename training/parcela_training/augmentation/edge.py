@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from parcela_training.draws import Draws
+from parcela_training.augmentation.rng import Draws
 
 BLOB_VOXELS = 10  # from one free point of the field to the next
 FILL = (0.3, 1.0)  # of the mean of the brain nearby: what a mask that is too wide lets in

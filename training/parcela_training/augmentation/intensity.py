@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from parcela_training.draws import Draws
+from parcela_training.augmentation.rng import Draws
 
 BIAS_POINTS = 4  # of the coarse field along each axis
 

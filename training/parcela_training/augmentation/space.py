@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from parcela.atlas import CLASS_COUNT
-from parcela_training.draws import Draws
+from parcela.atlas.aal import CLASS_COUNT
+from parcela_training.augmentation.rng import Draws
 
 FIRST_VERMIS = 109  # below it, odd ids are left and even ones right
 CONTROL_VOXELS = 24  # from one free point of the warp to the next

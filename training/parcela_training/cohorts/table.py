@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from parcela.errors import BadRequest
-from parcela.whole_file import write_text
+from parcela.files import write_text
 from parcela_training.cohorts.cohort import Cohort, Image, listed, part_named, unique_ids
 from parcela_training.cohorts.names import subject_in, unknown_subjects
 from parcela_training.cohorts.nifti_files import bare_name, is_nifti

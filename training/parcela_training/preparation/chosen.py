@@ -7,10 +7,10 @@ from typing import Literal
 
 from parcela_training.cohorts.cohort import Cohort
 from parcela_training.cohorts.find import find_cohort
-from parcela_training.cohorts.virtual import Progress, write_virtual_cohort
+from parcela_training.cohorts.split import Split, split_cohort
+from parcela_training.cohorts.split_sizes import SPLIT_PRESETS, Sizes, parse_sizes
+from parcela_training.cohorts.virtual.cohort import Progress, write_virtual_cohort
 from parcela_training.preparation.settings import preparation
-from parcela_training.split import Split, split_cohort
-from parcela_training.split_sizes import SPLIT_PRESETS, Sizes, parse_sizes
 
 FEWEST_VIRTUAL = 20
 

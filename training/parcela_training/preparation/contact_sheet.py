@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
 
-from parcela.overlay import paint, sample_linear, sample_nearest
-from parcela.whole_file import whole_file
-from parcela_training.prepared import Prepared
+from parcela.files import whole_file
+from parcela.imaging.slices import paint, sample_linear, sample_nearest
+from parcela_training.preparation.prepared import Prepared
 
 Pixels = NDArray[np.uint8]  # (height, width, 3), top row first
 

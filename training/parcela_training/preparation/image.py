@@ -13,18 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parcela.errors import BadScan
+from parcela.files import whole_file
+from parcela.imaging.trail import GeometryTrail
+from parcela.imaging.volume import read_volume
 from parcela.settings import settings
-from parcela.trail import GeometryTrail
-from parcela.volume import read_volume
-from parcela.whole_file import whole_file
 from parcela_labelling.label import label
 from parcela_labelling.opening import open_labels
 from parcela_preprocess.preprocess import Preprocessed, preprocess
 from parcela_preprocess.transforms.skull_strip import STRIPPED_BEFORE
 from parcela_training.cohorts.cohort import Image
 from parcela_training.preparation.imported import check_labels, matched, read_labels, read_mask
+from parcela_training.preparation.prepared import Prepared
 from parcela_training.preparation.settings import Preparation, Sources
-from parcela_training.prepared import Prepared
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from parcela.atlas import REGION_COUNT
+from parcela.atlas.aal import REGION_COUNT
 from parcela.errors import BadScan
-from parcela.geometry import Affine, Shape
-from parcela.volume import Volume, read_volume
+from parcela.imaging.geometry import Affine, Shape
+from parcela.imaging.volume import Volume, read_volume
 from parcela_labelling.check import LIMITS, Limit, Verdict
 from parcela_labelling.reference import volume_z
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from parcela.bundle.manifest import software_versions
 from parcela.errors import BadRequest
-from parcela.geometry import Shape
-from parcela.manifest import software_versions
+from parcela.imaging.geometry import Shape
 from parcela.settings import settings
 from parcela_labelling.opening import Opening
 from parcela_preprocess.chain import MODEL_SHAPE, Preset

@@ -14,8 +14,8 @@ from parcela.settings import settings
 from parcela_training.cohorts.cohort import Image
 from parcela_training.preparation.contact_sheet import write_tile
 from parcela_training.preparation.image import prepare_image
+from parcela_training.preparation.prepared import Prepared
 from parcela_training.preparation.settings import Preparation, Sources
-from parcela_training.prepared import Prepared
 
 IMAGES, HALFWAY, TEMPORARY = "images", "halfway", "temporary"
 # Seconds that parts of the work take; only their ratio matters, for the estimate of the time left.

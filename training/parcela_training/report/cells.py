@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from parcela_training.statistics import Summary
+from parcela_training.metrics.statistics import Summary
 
 MISSING = "missing"
 

@@ -8,9 +8,9 @@ from itertools import combinations, product
 
 import numpy as np
 
-from parcela_training.evaluation import Evaluation
+from parcela_training.evaluation.record import Evaluation
+from parcela_training.metrics.statistics import Comparison, compare
 from parcela_training.report.record import NetworkRun, RunRecord
-from parcela_training.statistics import Comparison, compare
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from parcela_training.report.catalogue import PREDICTIONS, PREPROCESSING
 from parcela_training.report.document import Picture
+from parcela_training.report.pictures.catalogue import PREDICTIONS, PREPROCESSING
 from parcela_training.report.plots import Which, draw_boxes, draw_curves
 from parcela_training.report.record import RunRecord
 from parcela_training.thesis import WORST_REGIONS_MISSED

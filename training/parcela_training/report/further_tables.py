@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from parcela.atlas import region, regions
-from parcela_training.evaluation import Evaluation
+from parcela.atlas.aal import region, regions
+from parcela_training.evaluation.record import Evaluation
+from parcela_training.metrics.statistics import Summary, by_group, dead_regions, summarise
 from parcela_training.report.cells import in_full, number, p_value, spread
 from parcela_training.report.comparisons import pairs
 from parcela_training.report.document import Table
 from parcela_training.report.record import RunRecord
 from parcela_training.report.tables import Row, evaluations
-from parcela_training.statistics import Summary, by_group, dead_regions, summarise
 
 NO_EVALUATION = "no network of this run was evaluated."
 

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from parcela.atlas import regions
-from parcela_training.evaluation import Evaluation
+from parcela.atlas.aal import regions
+from parcela_training.evaluation.record import Evaluation
+from parcela_training.metrics.statistics import by_group, dead_regions, summarise
 from parcela_training.report.comparisons import pairs
 from parcela_training.report.further_tables import surface_summary
 from parcela_training.report.record import NetworkRun, RunRecord
@@ -19,7 +20,6 @@ from parcela_training.report.tables import (
     prediction_seconds,
     registration_seconds,
 )
-from parcela_training.statistics import by_group, dead_regions, summarise
 from parcela_training.thesis import PUBLISHED
 
 SCHEMA_VERSION = 1

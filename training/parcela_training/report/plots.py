@@ -16,10 +16,10 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from parcela.atlas import region
-from parcela_training.evaluation import Evaluation
+from parcela.atlas.aal import region
+from parcela_training.evaluation.record import Evaluation
+from parcela_training.metrics.statistics import best_regions, worst_regions
 from parcela_training.report.record import NetworkRun
-from parcela_training.statistics import best_regions, worst_regions
 
 Which = Literal["best", "worst"]
 

@@ -9,8 +9,8 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
-from parcela.whole_file import write_text
-from parcela_training.evaluation import Evaluation
+from parcela.files import write_text
+from parcela_training.evaluation.record import Evaluation
 from parcela_training.thesis import PUBLISHED, Network, Published
 
 

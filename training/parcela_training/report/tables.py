@@ -7,7 +7,8 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from parcela_training.evaluation import Evaluation
+from parcela_training.evaluation.record import Evaluation
+from parcela_training.metrics.statistics import DDOF, Summary, summarise
 from parcela_training.report.cells import (
     MISSING,
     as_printed,
@@ -19,7 +20,6 @@ from parcela_training.report.cells import (
 )
 from parcela_training.report.document import Table
 from parcela_training.report.record import NetworkRun, RunRecord
-from parcela_training.statistics import DDOF, Summary, summarise
 from parcela_training.thesis import (
     HARDWARE,
     HIGHRESNET,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from parcela.whole_file import whole_file, write_text
+from parcela.files import whole_file, write_text
 from parcela_training.report.document import (
     Block,
     Bullets,

@@ -11,8 +11,8 @@ from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
 
-from parcela.isolation import run_isolated
-from parcela_preprocess import isolated
+from parcela.processes.isolation import run_isolated
+from parcela_preprocess import native_tasks
 from parcela_preprocess.transforms.skull_strip import grid_of
 
 
@@ -40,6 +40,6 @@ class N4BiasCorrectionWithANTsd(MapTransform):
             }
             if self.mask_key is not None:
                 arrays["mask"] = np.asarray(done[self.mask_key][0], np.uint8)
-            corrected = run_isolated("n4", arrays, module=isolated.__name__)["image"]
+            corrected = run_isolated("n4", arrays, module=native_tasks.__name__)["image"]
             done[key] = MetaTensor(torch.from_numpy(corrected[None]), meta=image.meta)
         return done

@@ -12,9 +12,9 @@ from monai.data import MetaTensor
 from monai.transforms import MapTransform
 from numpy.typing import NDArray
 
-from parcela.geometry import Geometry
-from parcela.isolation import run_isolated
-from parcela_preprocess import isolated
+from parcela.imaging.geometry import Geometry
+from parcela.processes.isolation import run_isolated
+from parcela_preprocess import native_tasks
 from parcela_preprocess.brain import brain_of_stripped, check_brain
 
 MASK = "brain_mask"
@@ -67,7 +67,7 @@ class _SkullStripd(MapTransform):
         found = run_isolated(
             self.task,
             {"image": array, "affine": geometry.orthonormal_affine()},
-            module=isolated.__name__,
+            module=native_tasks.__name__,
         )
         return np.asarray(found["mask"] > 0)
 

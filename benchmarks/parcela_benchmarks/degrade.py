@@ -1,0 +1,124 @@
+"""Scans made worse on purpose, before any preprocessing: each way by itself, the same on every run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from parcela.imaging.geometry import Affine, Geometry
+from parcela.imaging.volume import Volume
+
+Mask = NDArray[np.uint8]
+
+SLICE_MM = 3.0
+ANGLE = np.radians(10)
+AXIS = np.ones(3) / np.sqrt(3)  # between all three: nodding, leaning and turning at once
+BIAS = 0.5  # of the logarithm: the brightest side is e times the darkest
+BIAS_WAVE_MM = 300.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Degraded:
+    """A scan and its brain mask after something happened to them.
+
+    Attributes:
+        scan: on its own grid.
+        mask: (X, Y, Z) on that grid; None: to be found by deepbet.
+        moved: (4, 4), where a point of the first scan's world lies now, in RAS+ mm.
+    """
+
+    scan: Volume
+    mask: Mask | None
+    moved: Affine
+
+
+def as_is(scan: Volume, mask: Mask) -> Degraded:
+    """Nothing happens: what the others are compared with."""
+    return Degraded(scan, mask, np.eye(4))
+
+
+def thick_slices(scan: Volume, mask: Mask) -> Degraded:
+    """3 mm slices along the axis nearest to the body's: each the mean of what it covers."""
+    axis = int(np.abs(scan.geometry.affine[2, :3] / scan.geometry.spacing_mm).argmax())
+    weights = _covered(scan.data.shape[axis], SLICE_MM / scan.geometry.spacing_mm[axis])
+
+    def thick(array: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.moveaxis(np.tensordot(weights, array, (1, axis)), 0, axis).astype(np.float32)
+
+    step = np.eye(4)
+    step[axis, axis] = SLICE_MM / scan.geometry.spacing_mm[axis]
+    step[axis, 3] = (step[axis, axis] - 1) / 2  # the first slice's middle, in the old voxels
+    affine = scan.geometry.affine @ step
+    covered = thick(mask.astype(np.float32))
+    return Degraded(
+        _on(scan, thick(scan.data), affine), (covered > 0.5).astype(np.uint8), np.eye(4)
+    )
+
+
+def _covered(voxels: int, size: float) -> NDArray[np.float64]:
+    """(slices, voxels): what share of each slice, ``size`` voxels thick, each voxel makes up."""
+    start = np.arange(int(voxels // size))[:, None] * size
+    edge = np.arange(voxels)[None, :]
+    overlap = np.minimum(start + size, edge + 1) - np.maximum(start, edge)
+    return np.asarray(np.clip(overlap, 0, None) / size)
+
+
+def rotated(scan: Volume, mask: Mask) -> Degraded:
+    """The head turned by 10° about an oblique axis through the brain's middle, on the same grid."""
+    affine = scan.geometry.affine
+    centre = affine[:3, :3] @ np.argwhere(mask).mean(0) + affine[:3, 3]
+    cross = np.cross(np.eye(3), AXIS)
+    turn = np.eye(3) + np.sin(ANGLE) * cross + (1 - np.cos(ANGLE)) * cross @ cross  # Rodrigues
+    moved = np.eye(4)
+    moved[:3, :3] = turn
+    moved[:3, 3] = centre - turn @ centre
+    pull = np.linalg.inv(affine) @ np.linalg.inv(moved) @ affine
+    data = ndimage.affine_transform(scan.data, pull[:3, :3], pull[:3, 3], order=1)
+    turned = ndimage.affine_transform(mask, pull[:3, :3], pull[:3, 3], order=0)
+    return Degraded(scan.with_data(data.astype(np.float32)), turned, moved)
+
+
+def gamma(power: float) -> Callable[[Volume, Mask], Degraded]:
+    """Intensities to a power, white matter's brightest staying where it is."""
+
+    def change(scan: Volume, mask: Mask) -> Degraded:
+        high = float(np.percentile(scan.data[mask > 0], 99.9))
+        data = high * (np.clip(scan.data, 0, None) / high) ** power
+        return Degraded(scan.with_data(data.astype(np.float32)), mask, np.eye(4))
+
+    return change
+
+
+def bias_field(scan: Volume, mask: Mask) -> Degraded:
+    """A smooth field over the head whose bright side is some 2.7 times the dark one."""
+    affine = scan.geometry.affine
+    index = np.stack(np.meshgrid(*map(np.arange, scan.data.shape), indexing="ij"), -1)
+    centre = affine[:3, :3] @ np.argwhere(mask).mean(0)
+    along = (index @ affine[:3, :3].T - centre) @ AXIS  # mm
+    field = np.exp(BIAS * np.sin(2 * np.pi * along / BIAS_WAVE_MM))
+    return Degraded(scan.with_data((scan.data * field).astype(np.float32)), mask, np.eye(4))
+
+
+def other_mask(scan: Volume, _mask: Mask) -> Degraded:
+    """The brain as deepbet finds it instead of the mask at hand."""
+    return Degraded(scan, None, np.eye(4))
+
+
+def _on(scan: Volume, data: NDArray[np.float32], affine: Affine) -> Volume:
+    x, y, z = data.shape
+    return replace(scan, data=data, geometry=Geometry.of_grid((x, y, z), affine))
+
+
+CONDITIONS: dict[str, tuple[str, Callable[[Volume, Mask], Degraded]]] = {
+    "as-is": ("as acquired", as_is),
+    "slices": ("3 mm slices", thick_slices),
+    "rotation": ("rotated by 10°", rotated),
+    "gamma-0.7": ("gamma 0.7", gamma(0.7)),
+    "gamma-1.4": ("gamma 1.4", gamma(1.4)),
+    "bias": ("strong bias field", bias_field),
+    "deepbet": ("deepbet instead of ROBEX", other_mask),
+}

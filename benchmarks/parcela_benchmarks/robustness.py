@@ -1,0 +1,132 @@
+"""How much Dice the shipped networks lose on scans made worse on purpose.
+
+The labels stay the frozen ones: each prediction is carried to the label's grid by its class scores, the product's own
+way back. What that costs is in the undisturbed scan's Dice too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parcela.imaging.trail import GeometryTrail
+from parcela.imaging.volume import read_volume
+from parcela_benchmarks.degrade import CONDITIONS, Degraded
+from parcela_benchmarks.methods import plain
+from parcela_inference.card import MODELS, Model, read_card
+from parcela_inference.scores import class_scores
+from parcela_inference.to_scan import to_scan
+from parcela_preprocess.preprocess import preprocess
+from parcela_training.cohorts.cohort import Cohort, Image, Part
+from parcela_training.journal import Journal, Row
+from parcela_training.metrics.measures import dice, image_mean
+from parcela_training.metrics.statistics import Comparison, compare
+from parcela_training.preparation.imported import read_mask
+from parcela_training.preparation.prepared import Prepared, PreparedSet
+from parcela_training.progress import Tell
+from parcela_training.report.cells import MISSING
+from parcela_training.report.document import Table
+from parcela_training.thesis import PUBLISHED
+
+ORIGINAL = "as-is"
+MASKED_ONLY = "deepbet"  # a scan that came without its skull has no other mask
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """One network's Dice on scans made worse, beside its Dice on the same scans as acquired."""
+
+    condition: str
+    model: Model
+    dice: float
+    lost: Comparison
+
+
+def run_condition(
+    condition: str, prepared: PreparedSet, cohort: Cohort, part: Part, folder: Path, tell: Tell
+) -> Mapping[str, Row]:
+    """Dice of both networks on each image under one condition; what ``folder`` already holds is not run again."""
+    known = {image.id: image for image in cohort.images}
+    weights: dict[str, Any] = {model: read_card(model).sha256 for model in MODELS}
+    found = Journal(folder / f"{part}-{condition}.jsonl", {"part": part, **weights})
+    names, files = prepared.ids(part), prepared.files(part)
+    for place, (name, file) in enumerate(zip(names, files, strict=True)):
+        possible = condition != MASKED_ONLY or known[name].mask is not None
+        row = found.rows.get(name)
+        if possible and (row is None or row["file"] != file.name):
+            row = {"file": file.name, **_row(condition, known[name], Prepared.load(file))}
+            found.add(name, row)
+        tell(place + 1, len(names), name)
+    return {name: found.rows[name] for name in names if name in found.rows}
+
+
+def _row(condition: str, image: Image, truth: Prepared) -> Row:
+    scan = read_volume(image.path)
+    mask = read_mask(image.mask, scan) if image.mask else (scan.data > 0).astype(np.uint8)
+    _, degrade = CONDITIONS[condition]
+    return {model: plain(values) for model, values in dice_of(degrade(scan, mask), truth).items()}
+
+
+def dice_of(degraded: Degraded, truth: Prepared) -> dict[Model, NDArray[np.float64]]:
+    """(117,) by network: the whole pipeline on a scan, against labels that moved with the head."""
+    done = preprocess(
+        degraded.scan, skull_strip="deepbet", mask=degraded.mask, shape=truth.image.shape
+    )
+    label_affine = degraded.moved @ truth.affine
+    i, j, k = truth.label.shape
+    trail = GeometryTrail(
+        (i, j, k),
+        label_affine,
+        done.trail.model_shape,
+        done.trail.model_affine,
+        (0.0, 0.0, 0.0),
+        (),
+    )
+    return {
+        model: dice(to_scan(class_scores(done.image, model), trail), truth.label)
+        for model in MODELS
+    }
+
+
+def losses(rows: Mapping[str, Mapping[str, Row]]) -> list[Loss]:
+    """Every condition and network against the same images as acquired."""
+    found = []
+    for condition in rows:
+        names = [name for name in rows[condition] if name in rows[ORIGINAL]]
+        if condition == ORIGINAL or not names:
+            continue
+        for model in MODELS:
+            before, after = (
+                image_mean(np.array([rows[kind][name][model] for name in names], np.float64))
+                for kind in (ORIGINAL, condition)
+            )
+            found.append(Loss(condition, model, float(after.mean()), compare(before, after)))
+    return found
+
+
+def table(found: Sequence[Loss], part: Part) -> Table:
+    """Dice lost by condition and network, with the interval of the loss."""
+    rows = tuple(
+        (
+            CONDITIONS[loss.condition][0],
+            PUBLISHED[loss.model].title,
+            str(loss.lost.n),
+            f"{loss.dice:.4f}",
+            f"{loss.lost.mean_difference:+.4f}".replace("-", "−"),
+            f"{loss.lost.low:+.4f} to {loss.lost.high:+.4f}".replace("-", "−"),
+        )
+        for loss in found
+    )
+    return Table(
+        "2",
+        f"Mean-117 Dice lost on {part} scans made worse",
+        ("Scans", "Network", "Images", "Dice", "Lost", "95 % interval"),
+        rows,
+        "Against opened labels, paired with the same scans as acquired; the interval is the bootstrap's.",
+        missing=MISSING,
+    )

@@ -1,0 +1,1 @@
+"""The service from Python: submit, wait, fetch."""

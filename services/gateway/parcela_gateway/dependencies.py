@@ -1,0 +1,68 @@
+"""What every route works with: the settings, the ledger, the store, the doorbell."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import anyio
+from fastapi import Depends, Request
+
+from parcela.jobs.doorbell import Doorbell
+from parcela.jobs.ledger import Ledger
+from parcela.jobs.records import Stage
+from parcela.settings import Settings
+from parcela.store.store import Store, open_store
+from parcela_gateway.keys import Keys
+
+UPLOADS = 32  # kept at a time; more wait for their turn
+
+log = logging.getLogger("parcela.gateway")
+
+
+@dataclass(frozen=True, eq=False)
+class Service:
+    """One installation, as the gateway sees it."""
+
+    settings: Settings
+    ledger: Ledger
+    store: Store
+    doorbell: Doorbell
+    keys: Keys
+    uploads: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(UPLOADS))
+    arriving: dict[str, anyio.Lock] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, settings: Settings) -> Service:
+        """What the settings name.
+
+        Raises:
+            Unavailable: the store cannot be opened, or keys are needed and there are none.
+        """
+        keys = Keys.of(settings)
+        ledger, bells = Ledger(settings.redis_url), Doorbell(settings.redis_url)
+        return cls(settings, ledger, open_store(settings), bells, keys)
+
+    def ring(self, stage: Stage) -> None:
+        """Say that a stage has work. A bell that cannot be rung is rung later by the reconciler."""
+        if not self.doorbell.ring(stage):
+            log.warning("no bell rung for %s: Redis does not answer", stage)
+
+
+def of_request(request: Request) -> Service:
+    found: Service = request.app.state.service
+    return found
+
+
+async def caller(request: Request) -> str:
+    """The owner that this request speaks for; raises NoKey (401)."""
+    return of_request(request).keys.owner(request.headers)
+
+
+async def _service(request: Request) -> Service:
+    return of_request(request)
+
+
+InService = Annotated[Service, Depends(_service)]
+Owner = Annotated[str, Depends(caller)]

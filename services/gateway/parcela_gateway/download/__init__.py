@@ -1,0 +1,1 @@
+"""Results on their way out: ranges, ETags, and the zip archive."""

@@ -1,0 +1,113 @@
+"""Where a job stands, for its owner alone: the ledger says, and where it knows nothing, the store."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from parcela.errors import ParcelaError
+from parcela.jobs.ledger import LedgerUnavailable
+from parcela.jobs.records import (
+    STAGES,
+    Job,
+    JobRequest,
+    Outcome,
+    is_id,
+    outcome_key,
+    request_key,
+    tombstone_key,
+)
+from parcela.store.store import NotStored, Store
+from parcela_gateway.dependencies import Service
+
+REMEMBERED_S = 24 * 3600  # a deleted job is said to have been there
+
+
+class NoSuchJob(ParcelaError):
+    """The caller has no such job; whether another has is not said."""
+
+    exit_code = 2
+    status = 404
+    slug = "no-such-job"
+
+
+class JobDeleted(ParcelaError):
+    """There was such a job, and it was erased."""
+
+    exit_code = 2
+    status = 410
+    slug = "job-deleted"
+
+
+def find_job(service: Service, job_id: str, owner: str) -> Job:
+    """The caller's job as it stands.
+
+    Raises:
+        NoSuchJob: the caller has none of this id. JobDeleted: in the last 24 hours it was erased.
+        Unavailable: neither ledger nor store can say.
+    """
+    if not is_id(job_id):
+        raise _unknown()
+    job = _in_ledger(service, job_id) or _in_store(service.store, job_id)
+    if job.owner != owner:
+        raise _unknown()
+    return job
+
+
+def _in_ledger(service: Service, job_id: str) -> Job | None:
+    try:
+        return service.ledger.get(job_id)
+    except LedgerUnavailable:
+        if service.store.stat(outcome_key(job_id)) is None:
+            raise
+        return None
+
+
+def _in_store(store: Store, job_id: str) -> Job:
+    """A job that the ledger has lost, or forgotten: how it ended, else that it will be done again."""
+    if was_deleted(store, job_id):
+        raise JobDeleted("this job was deleted, and every trace of its scan with it")
+    if (outcome := read(store, outcome_key(job_id))) is not None:
+        return Outcome.from_json(outcome).job(job_id)
+    if (request := read(store, request_key(job_id))) is not None:
+        return queued(JobRequest.from_json(request))
+    raise _unknown()
+
+
+def queued(request: JobRequest) -> Job:
+    """The job of a request that nobody has begun."""
+    return Job(
+        id=request.id,
+        kind=request.kind,
+        owner=request.owner,
+        status="queued",
+        stage=STAGES[request.kind][0],
+        waiting=True,
+        created=request.created,
+    )
+
+
+def was_deleted(store: Store, job_id: str) -> bool:
+    """Whether a job was erased in the last 24 hours."""
+    tombstone = read(store, tombstone_key(job_id))
+    return tombstone is not None and time.time() - _deleted_at(tombstone) < REMEMBERED_S
+
+
+def _deleted_at(tombstone: bytes) -> float:
+    try:
+        return float(json.loads(tombstone)["deleted"])
+    except (ValueError, KeyError, TypeError):
+        return time.time()  # damaged: deleted, at some time
+
+
+def read(store: Store, key: str) -> bytes | None:
+    """A small file of the store, or None."""
+    try:
+        with store.open(key) as file:
+            return file.read()
+    except NotStored:
+        return None
+
+
+def _unknown() -> NoSuchJob:
+    return NoSuchJob("you have no such job: it may be older than what is kept, or another caller's")

@@ -1,0 +1,103 @@
+"""`/jobs`: how they stand, as documents and as events; and an end to them."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from typing import Annotated
+
+import anyio
+from anyio import to_thread
+from fastapi import APIRouter, Query
+from sse_starlette import EventSourceResponse
+
+from parcela.errors import ParcelaError, Unavailable
+from parcela.jobs.records import is_ending, is_id, job_prefix, request_key, tombstone_key
+from parcela_gateway.api import answers, problems
+from parcela_gateway.dependencies import InService, Owner, Service
+from parcela_gateway.jobs import JobDeleted, find_job
+from parcela_gateway.problem import ProblemDocument
+from parcela_gateway.schemas import JobDocument, JobList, view
+
+LOOK_S = 0.5
+HEARTBEAT_S = 15
+
+EVENT = {
+    "type": "object",
+    "properties": {"event": {"enum": ["job", "problem"]}, "data": {"type": "string"}},
+}
+
+router = APIRouter(tags=["jobs"])
+FAULTS = (401, 404, 410, 500, 503)
+
+
+@router.get("/jobs", responses=problems(401, 422, 500, 503))
+def list_jobs(
+    service: InService, owner: Owner, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+) -> JobList:
+    """The caller's jobs, the newest first."""
+    return JobList(jobs=[view(job) for job in service.ledger.jobs(owner, limit)])
+
+
+@router.get("/jobs/{job_id}", responses=problems(*FAULTS))
+def get_job(service: InService, owner: Owner, job_id: str) -> JobDocument:
+    """How a job stands."""
+    return view(find_job(service, job_id, owner))
+
+
+@router.get(
+    "/jobs/{job_id}/events",
+    response_class=EventSourceResponse,
+    responses=answers(
+        {
+            200: {
+                "description": "server-sent events: `job` with the job's document whenever it changes, until it "
+                "has ended; `problem` with a problem document if it is deleted",
+                "content": {"text/event-stream": {"schema": EVENT}},
+            }
+        },
+        *FAULTS,
+    ),
+)
+async def follow_job(service: InService, owner: Owner, job_id: str) -> EventSourceResponse:
+    """A job's progress as it happens; a comment now and then keeps the connection alive."""
+    first = view(await to_thread.run_sync(find_job, service, job_id, owner))
+    return EventSourceResponse(_events(service, owner, first), ping=HEARTBEAT_S)
+
+
+async def _events(service: Service, owner: str, job: JobDocument) -> AsyncIterator[dict[str, str]]:
+    told: JobDocument | None = None
+    while True:
+        if job != told:
+            yield {"event": "job", "data": job.model_dump_json()}
+            told = job
+        if is_ending(job.status):
+            return
+        await anyio.sleep(LOOK_S)
+        try:
+            job = view(await to_thread.run_sync(find_job, service, job.id, owner))
+        except Unavailable:
+            continue  # the heart goes on beating; perhaps the ledger comes back
+        except ParcelaError as error:
+            yield {"event": "problem", "data": ProblemDocument.of_error(error).model_dump_json()}
+            return
+
+
+@router.delete("/jobs/{job_id}", status_code=204, responses=problems(401, 404, 500, 503))
+def delete_job(service: InService, owner: Owner, job_id: str) -> None:
+    """Cancel a job and erase every trace of its scan. Asking again changes nothing."""
+    with suppress(JobDeleted):  # an erasure that broke off half-way is carried through
+        find_job(service, job_id, owner)
+    erase(service, job_id)
+
+
+def erase(service: Service, job_id: str) -> None:
+    """Erase a job: the tombstone stands first, so that nobody takes what is left for a job again."""
+    assert is_id(job_id)
+    service.ledger.cancel(job_id)
+    service.store.put(tombstone_key(job_id), json.dumps({"deleted": time.time()}).encode())
+    service.store.delete(request_key(job_id))
+    service.store.delete(job_prefix(job_id))
+    service.ledger.forget(job_id)

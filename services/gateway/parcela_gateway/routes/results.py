@@ -1,0 +1,181 @@
+"""`/jobs/<id>/result`, `/files`, `/files/<name>` and `/bundle.zip`: what a finished job left."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel
+
+from parcela.bundle.write import FIXED_NAMES
+from parcela.errors import ParcelaError
+from parcela.jobs.records import STAGES, Job, stage_prefix
+from parcela.store.store import Store, Stored
+from parcela_gateway.api import BINARY, MAP, Responses, answers, problems
+from parcela_gateway.dependencies import InService, Owner, Service
+from parcela_gateway.download.archive import Member, archive, archive_etag, archive_size
+from parcela_gateway.download.ranges import CHUNK, Sendable, send
+from parcela_gateway.jobs import find_job
+from parcela_gateway.problem import Refused
+from parcela_gateway.schemas import job_path
+
+BUNDLE = "bundle.zip"
+TYPES = {
+    ".gz": "application/gzip",
+    ".html": "text/html; charset=utf-8",
+    ".json": "application/json",
+    ".mat": "application/octet-stream",
+    ".png": "image/png",
+    ".tsv": "text/tab-separated-values; charset=utf-8",
+    ".txt": "text/plain; charset=utf-8",
+    ".zip": "application/zip",
+}
+# A report opened in a browser is a page of this gateway's: it may run what it brought, and ask for nothing.
+SAFE = {
+    "X-Content-Type-Options": "nosniff",
+    "Content-Security-Policy": "sandbox allow-scripts; default-src 'unsafe-inline' data:",
+}
+
+router = APIRouter(tags=["results"])
+FAULTS = (401, 404, 409, 410, 500, 503)
+
+
+def _answers(content: dict[str, Any]) -> Responses:
+    good: Responses = {
+        200: {"description": "all of it", "content": content},
+        206: {"description": "the range asked for", "content": content},
+        304: {"description": "what the caller has is what there is"},
+    }
+    return answers(good, 416, *FAULTS)
+
+
+class NoResult(Refused):
+    """The job has no result: not yet, or never."""
+
+    status = 409
+    slug = "no-result"
+
+
+class NoSuchFile(ParcelaError):
+    """The bundle has no such file."""
+
+    exit_code = 2
+    status = 404
+    slug = "no-such-file"
+
+
+class FileEntry(BaseModel):
+    """One file of a bundle."""
+
+    name: str
+    size: int
+    etag: str
+    href: str
+
+
+class FileList(BaseModel):
+    """The files of a bundle."""
+
+    files: list[FileEntry]
+
+
+@router.get("/jobs/{job_id}/result", response_class=Response, responses=_answers(MAP))
+def get_result(request: Request, service: InService, owner: Owner, job_id: str) -> Response:
+    """The label map."""
+    return result_file(service, request, find_job(service, job_id, owner))
+
+
+@router.get("/jobs/{job_id}/files", responses=problems(*FAULTS))
+def list_files(service: InService, owner: Owner, job_id: str) -> FileList:
+    """The files of the bundle."""
+    found = _bundle(service.store, find_job(service, job_id, owner))
+    here = f"{job_path(job_id)}/files"
+    return FileList(
+        files=[
+            FileEntry(name=m.name, size=m.stored.size, etag=m.stored.etag, href=f"{here}/{m.name}")
+            for m in found
+        ]
+    )
+
+
+@router.get(
+    "/jobs/{job_id}/files/{name}",
+    response_class=Response,
+    responses=_answers({"*/*": {"schema": BINARY}}),
+)
+def get_file(
+    request: Request, service: InService, owner: Owner, job_id: str, name: str
+) -> Response:
+    """One file of the bundle, by its fixed name."""
+    return _file(service, request, find_job(service, job_id, owner), name)
+
+
+@router.get(
+    "/jobs/{job_id}/bundle.zip",
+    response_class=Response,
+    responses=_answers({"application/zip": {"schema": BINARY}}),
+)
+def get_bundle(request: Request, service: InService, owner: Owner, job_id: str) -> Response:
+    """All files, as one archive."""
+    job = find_job(service, job_id, owner)
+    members = _bundle(service.store, job)
+
+    def read(start: int, length: int) -> Iterator[bytes]:
+        return archive(members, service.store.open, start, length)
+
+    size, etag = archive_size(members), archive_etag(members)
+    return send(request, Sendable(BUNDLE, TYPES[".zip"], size, etag, read), SAFE)
+
+
+for path, answer in (
+    ("/jobs/{job_id}/result", get_result),
+    ("/jobs/{job_id}/files/{name}", get_file),
+    ("/jobs/{job_id}/bundle.zip", get_bundle),
+):
+    router.add_api_route(path, answer, methods=["HEAD"], include_in_schema=False)
+
+
+def result_file(service: Service, request: Request, job: Job) -> Response:
+    """The label map of a job that is done; raises NoResult."""
+    return _file(service, request, job, FIXED_NAMES["dseg"])
+
+
+def _file(service: Service, request: Request, job: Job, name: str) -> Response:
+    found = _one(service.store, job, name)
+
+    def read(start: int, length: int) -> Iterator[bytes]:
+        with service.store.open(found.key, start, length) as file:
+            while chunk := file.read(CHUNK):
+                yield chunk
+
+    kind = TYPES.get("." + name.rsplit(".", 1)[-1], "application/octet-stream")
+    return send(request, Sendable(name, kind, found.size, found.etag, read), SAFE)
+
+
+def _one(store: Store, job: Job, name: str) -> Stored:
+    # A name is compared, never made into a key: it may be anything.
+    for member in _bundle(store, job):
+        if member.name == name:
+            return member.stored
+    raise NoSuchFile(f"the bundle has no file of this name: see {job_path(job.id)}/files")
+
+
+def _bundle(store: Store, job: Job) -> list[Member]:
+    """The files that the winning attempt of the last stage left, by name."""
+    token = job.token
+    if token is None:
+        raise NoResult(_why_not(job), headers={} if job.ended else {"Retry-After": "2"})
+    prefix = stage_prefix(job.id, STAGES[job.kind][-1], token)
+    found = [Member(stored.key.removeprefix(prefix), stored) for stored in store.list(prefix)]
+    if not found:
+        raise NoResult("the files of this job are no longer in the store: submit the scan again")
+    return found
+
+
+def _why_not(job: Job) -> str:
+    if job.problem is not None:
+        return f"the job failed: {job.problem.detail}"
+    if job.ended:
+        return "the job was cancelled"
+    return f"the job is not done: it is {job.status}; ask again later, or follow {job_path(job.id)}/events"

@@ -1,0 +1,199 @@
+"""A scan comes in and becomes a job: the scan, `request.json` to commit it, the ledger's row, a bell, the answer."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import io
+import logging
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import anyio
+from anyio import to_thread
+from starlette.requests import Request
+
+from parcela.jobs.ledger import LedgerUnavailable
+from parcela.jobs.records import (
+    STAGES,
+    Job,
+    JobRequest,
+    Kind,
+    Options,
+    new_id,
+    request_key,
+    scan_key,
+)
+from parcela_gateway.dependencies import Service
+from parcela_gateway.jobs import JobDeleted, find_job, queued, read, was_deleted
+from parcela_gateway.problem import Refused
+from parcela_gateway.upload.form import file_pieces
+from parcela_gateway.upload.scrub import CHUNK, scrubbed, stream_of
+from parcela_gateway.upload.stream import Received, pour, too_large
+
+RETRY_S = 30  # when too many wait
+PATIENCE_S = 30  # for an upload under the same key
+FORM_BYTES = 256 * 1024  # that a form may add to its file
+
+log = logging.getLogger("parcela.gateway")
+
+
+class TooManyWaiting(Refused):
+    """The queue is full."""
+
+    status = 429
+    slug = "too-many-waiting"
+
+
+class KeyReused(Refused):
+    """An Idempotency-Key comes again with another scan or other options."""
+
+    status = 422
+    slug = "idempotency-key-reused"
+
+
+class StillArriving(Refused):
+    """An earlier request under this Idempotency-Key has not ended."""
+
+    status = 503
+    slug = "still-arriving"
+
+
+@dataclass(frozen=True)
+class Order:
+    """What a caller asks for: everything but the scan."""
+
+    owner: str
+    kind: Kind
+    options: Options
+    key: str | None = None
+
+    def choose_id(self) -> str:
+        """Random; with an Idempotency-Key, the same for the same caller and key, so that no table is needed."""
+        if self.key is None:
+            return new_id()
+        return hmac.new(self.owner.encode(), self.key.encode(), hashlib.sha256).hexdigest()[:32]
+
+
+async def submit(service: Service, request: Request, order: Order) -> Job:
+    """Take the scan in the request's body; the job that it became, or under a known key already is.
+
+    Raises:
+        BadScan, BadForm, TooLarge and their kin: nothing was kept. TooManyWaiting: come again later.
+        KeyReused: the key is another scan's. JobDeleted: the key's job was erased.
+    """
+    job_id = order.choose_id()
+    async with _alone(service, job_id):
+        known = await to_thread.run_sync(_known, service, job_id) if order.key else None
+        if known is None:
+            job = await _first(service, request, order, job_id)
+        else:
+            job = await _again(service, request, order, known)
+    return job
+
+
+async def _first(service: Service, request: Request, order: Order, job_id: str) -> Job:
+    await to_thread.run_sync(_check_room, service)
+    _check_length(service, request)
+    received = await _receive(service, request, job_id)
+    accepted = JobRequest(
+        id=job_id,
+        kind=order.kind,
+        owner=order.owner,
+        created=time.time(),
+        sha256=received.sha256,
+        size=received.size,
+        options=order.options,
+    )
+    # A thread is not cancelled: who goes away now does not leave a job half made.
+    return await to_thread.run_sync(_accept, service, accepted)
+
+
+def _known(service: Service, job_id: str) -> JobRequest | None:
+    if was_deleted(service.store, job_id):
+        raise JobDeleted("the job of this Idempotency-Key was deleted: submit under a new one")
+    text = read(service.store, request_key(job_id))
+    return None if text is None else JobRequest.from_json(text)
+
+
+async def _again(service: Service, request: Request, order: Order, known: JobRequest) -> Job:
+    """The job of a request that comes a second time. Its body is hashed, and not kept."""
+    received = await _pour(service, request, _read_over)
+    if (received.sha256, order.kind, order.options) != (known.sha256, known.kind, known.options):
+        raise KeyReused(
+            "this Idempotency-Key was used for another scan or other options: use a new one"
+        )
+    return await to_thread.run_sync(find_job, service, known.id, order.owner)
+
+
+def _check_room(service: Service) -> None:
+    if sum(service.ledger.waiting().values()) >= service.settings.max_waiting:
+        raise TooManyWaiting(
+            "too many jobs wait already: come again later", headers={"Retry-After": str(RETRY_S)}
+        )
+
+
+def _check_length(service: Service, request: Request) -> None:
+    """Refuse at once what says itself that it is too large."""
+    length = request.headers.get("content-length", "")
+    if length.isdecimal() and int(length) > service.settings.max_bytes + FORM_BYTES:
+        raise too_large(service.settings.max_bytes)
+
+
+async def _receive(service: Service, request: Request, job_id: str) -> Received:
+    limits = service.settings.max_voxels, service.settings.max_bytes
+
+    def keep(stream: io.BufferedReader) -> None:
+        service.store.put(scan_key(job_id), stream_of(scrubbed(stream, *limits)))
+
+    return await _pour(service, request, keep)
+
+
+async def _pour(
+    service: Service, request: Request, keep: Callable[[io.BufferedReader], None]
+) -> Received:
+    return await pour(
+        file_pieces(request),
+        keep,
+        max_bytes=service.settings.max_bytes,
+        threads=service.uploads,
+    )
+
+
+def _read_over(stream: io.BufferedReader) -> None:
+    while stream.read(CHUNK):
+        pass
+
+
+def _accept(service: Service, request: JobRequest) -> Job:
+    service.store.put(request_key(request.id), request.to_json().encode())
+    try:
+        job = service.ledger.add(request)
+        service.ring(STAGES[request.kind][0])
+    except LedgerUnavailable as error:
+        # It is committed: the reconciler will find it. Refusing now would have the scan sent, and done, twice.
+        log.warning("job %s waits in the store alone: %s", request.id, error)
+        return queued(request)
+    return job
+
+
+@asynccontextmanager
+async def _alone(service: Service, job_id: str) -> AsyncIterator[None]:
+    """One upload a job at a time: a second one under the same key finds out what became of the first."""
+    lock = service.arriving.setdefault(job_id, anyio.Lock())
+    try:
+        with anyio.fail_after(PATIENCE_S):
+            await lock.acquire()
+    except TimeoutError as error:
+        raise StillArriving(
+            "an earlier request under this Idempotency-Key is still sending its scan: try again",
+            headers={"Retry-After": "5"},
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+        if not lock.statistics().tasks_waiting:
+            service.arriving.pop(job_id, None)

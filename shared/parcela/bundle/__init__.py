@@ -1,0 +1,1 @@
+"""What a parcellated scan gives back: label map, tables, picture, report, manifest."""

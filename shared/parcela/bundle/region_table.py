@@ -1,0 +1,144 @@
+"""The regions of one label map in numbers, and the look-up tables that other programs read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parcela.atlas.aal import CLASS_COUNT, Region, regions
+from parcela.files import write_text
+from parcela.imaging.geometry import Geometry
+
+COLUMNS = (
+    "index",
+    "name",
+    "color",
+    "hemisphere",
+    "lobe",
+    "voxels",
+    "volume_mm3",
+    "asymmetry_index",
+)
+MISSING = "n/a"  # as BIDS writes it
+
+
+@dataclass(frozen=True, slots=True)
+class RegionRow:
+    """One region as found in one label map.
+
+    Attributes:
+        region: which.
+        voxels: how many voxels carry its id.
+        volume_mm3: those voxels' volume on the scan's own grid.
+        asymmetry_index: of the pair, the same on both sides; None on the midline and where both sides are absent.
+    """
+
+    region: Region
+    voxels: int
+    volume_mm3: float
+    asymmetry_index: float | None
+
+
+def region_table(labels: NDArray[Any], geometry: Geometry) -> tuple[RegionRow, ...]:
+    """All 116 regions in the order of their ids, those without a voxel too.
+
+    Args:
+        labels: (X, Y, Z) ids 0 to 116 of any integer type.
+        geometry: the grid the ids lie on.
+
+    Raises:
+        ValueError: an id over 116 or below 0.
+    """
+    if labels.max() >= CLASS_COUNT:
+        raise ValueError(f"id {labels.max()} in a label map of {CLASS_COUNT - 1} regions")
+    counts = np.zeros(CLASS_COUNT, np.intp)
+    for slab in labels:  # bincount makes 64-bit copies of what it counts
+        counts += np.bincount(slab.ravel(), minlength=CLASS_COUNT)
+    return tuple(_row(known, counts, geometry.voxel_volume_mm3) for known in regions())
+
+
+def _row(known: Region, counts: NDArray[np.intp], voxel_volume_mm3: float) -> RegionRow:
+    voxels = int(counts[known.index])
+    index = None
+    if known.partner is not None:
+        pair = sorted((known.index, known.partner))  # the left is the odd id, the lower
+        index = asymmetry_index(int(counts[pair[0]]), int(counts[pair[1]]))
+    return RegionRow(known, voxels, voxels * voxel_volume_mm3, index)
+
+
+def asymmetry_index(left: float, right: float) -> float | None:
+    """(L − R) / (0.5 (L + R)): positive when the left is larger, from −2 to 2; None when both are 0."""
+    return (left - right) / (0.5 * (left + right)) if left + right else None
+
+
+def write_region_table(
+    path: Path,
+    rows: Sequence[RegionRow],
+    extra: Mapping[str, Sequence[float | None]] | None = None,
+) -> None:
+    """Write the table as BIDS look-up (tab-separated, ``n/a`` for missing).
+
+    Args:
+        path: ``…_dseg.tsv``.
+        rows: from ``region_table``.
+        extra: further columns by name, a number or None for each row, such as the agreement of two networks.
+
+    Raises:
+        ValueError: an extra column has not one value for each row.
+        OSError: the file cannot be written.
+    """
+    extra = extra or {}
+    lines = ["\t".join((*COLUMNS, *extra))]
+    for row, *more in zip(rows, *extra.values(), strict=True):
+        lines.append("\t".join((*_cells(row), *map(_number, more))))
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def _cells(row: RegionRow) -> tuple[str, ...]:
+    known = row.region
+    return (
+        str(known.index),
+        known.name,
+        known.color,
+        known.hemisphere,
+        known.lobe,
+        str(row.voxels),
+        _number(row.volume_mm3),
+        _number(row.asymmetry_index),
+    )
+
+
+def _number(value: float | None) -> str:
+    return MISSING if value is None or not np.isfinite(value) else f"{value:.9g}"
+
+
+def write_freesurfer_lut(path: Path) -> None:
+    """Write names and colours as FreeSurfer reads them (``freeview -v map.nii.gz:colormap=lut:lut=…_lut.txt``)."""
+    lines = [
+        "# AAL, 116 regions: id, name, red, green, blue, 0",
+        _freesurfer(0, "Background", (0, 0, 0)),
+    ]
+    lines += [_freesurfer(known.index, known.name, known.rgb) for known in regions()]
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def _freesurfer(index: int, name: str, rgb: tuple[int, int, int]) -> str:
+    return f"{index:<4} {name:<24} {rgb[0]:>3} {rgb[1]:>3} {rgb[2]:>3} 0"
+
+
+def write_itksnap(path: Path) -> None:
+    """Write names and colours as ITK-SNAP reads them (Segmentation, Import Label Descriptions)."""
+    lines = ["# ITK-SNAP label description file", "# AAL: id R G B opacity visible mesh name"]
+    lines.append(_itksnap(0, "Clear Label", (0, 0, 0), shown=0))
+    lines += [_itksnap(known.index, known.name, known.rgb, shown=1) for known in regions()]
+    write_text(path, "\n".join(lines) + "\n")
+
+
+def _itksnap(index: int, name: str, rgb: tuple[int, int, int], shown: int) -> str:
+    red, green, blue = rgb
+    return f'{index:>5} {red:>5} {green:>4} {blue:>4} {shown:>8} {shown:>2} {shown:>2}    "{name}"'

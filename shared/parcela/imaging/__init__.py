@@ -1,0 +1,1 @@
+"""Scans and maps on a grid: reading, geometry, and the way from one grid to another."""

@@ -1,0 +1,102 @@
+"""Label maps and masks as NIfTI, lying exactly on the scan they were made from.
+
+The geometry fields of the scan's header are copied raw. nibabel's ``set_qform`` and ``set_sform`` are avoided on
+purpose: they recompute quaternion, offsets and pixdim, and the last bits differ. Everything else in the header is
+new, so that no text field or extension of the scan's, which may hold a name, survives.
+"""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nibabel.nifti1 import Nifti1Header
+from numpy.typing import NDArray
+
+from parcela.atlas.aal import REGION_COUNT
+from parcela.files import whole_file
+from parcela.imaging.geometry import Geometry
+
+GEOMETRY_FIELDS = (
+    "dim",
+    "pixdim",  # pixdim[0] is qfac, the handedness of the qform
+    "qform_code",
+    "sform_code",
+    "quatern_b",
+    "quatern_c",
+    "quatern_d",
+    "qoffset_x",
+    "qoffset_y",
+    "qoffset_z",
+    "srow_x",
+    "srow_y",
+    "srow_z",
+    "xyzt_units",
+)
+INTENT_NONE, INTENT_LABEL = 0, 1002  # NIFTI_INTENT_LABEL of nifti1.h
+
+
+def write_label_map(path: Path, labels: NDArray[Any], geometry: Geometry) -> None:
+    """Write a label map on the scan's own grid.
+
+    The file has the scan's NIfTI version, byte order, ``dim`` (a scan stored as X×Y×Z×1 keeps its fourth axis) and raw
+    geometry fields; voxels are uint8, the intent is 1002 (label). Equal input gives equal bytes. The file appears
+    whole or not at all; it is compressed when the name ends in ``.gz``.
+
+    Args:
+        path: ``….nii.gz`` or ``….nii``.
+        labels: (X, Y, Z) ids 0 to 116 of any integer type, in the array order of the scan.
+        geometry: the scan's.
+
+    Raises:
+        ValueError: the shape is not the scan's, or an id is not an integer from 0 to 116.
+        OSError: the file cannot be written.
+    """
+    _write(path, _as_uint8(labels, geometry, REGION_COUNT), geometry, INTENT_LABEL)
+
+
+def write_mask(path: Path, mask: NDArray[Any], geometry: Geometry) -> None:
+    """Write a mask, (X, Y, Z) of 0 and 1 or bool, as ``write_label_map`` does, with no intent.
+
+    Raises:
+        ValueError: the shape is not the scan's, or a value is neither 0 nor 1.
+        OSError: the file cannot be written.
+    """
+    _write(path, _as_uint8(mask, geometry, 1), geometry, INTENT_NONE)
+
+
+def _as_uint8(values: NDArray[Any], geometry: Geometry, highest: int) -> NDArray[np.uint8]:
+    if values.shape != geometry.shape:
+        raise ValueError(f"the map has shape {values.shape}, the scan {geometry.shape}")
+    if values.dtype.kind not in "bui":
+        raise ValueError(f"a map of integers is needed, not of {values.dtype}")
+    if values.min() < 0 or values.max() > highest:
+        raise ValueError(f"values {values.min()} to {values.max()} in a map of 0 to {highest}")
+    return values.astype(np.uint8)
+
+
+def _write(path: Path, voxels: NDArray[np.uint8], geometry: Geometry, intent: int) -> None:
+    header = _header(geometry.header, intent).binaryblock + bytes(4)  # four zeros: no extensions
+    stored = np.ascontiguousarray(voxels.T)  # (Z, Y, X): NIfTI's first axis runs fastest
+    with whole_file(path) as stream:
+        if path.suffix != ".gz":
+            stream.write(header)
+            stream.write(stored.data)
+            return
+        # No name and no time in the gzip header: two runs give the same bytes.
+        with gzip.GzipFile("", "wb", compresslevel=6, fileobj=stream, mtime=0) as packed:
+            packed.write(header)
+            packed.write(stored.data)
+
+
+def _header(scan: Nifti1Header, intent: int) -> Nifti1Header:
+    header = type(scan)(endianness=scan.endianness)
+    for field in GEOMETRY_FIELDS:
+        header[field] = scan[field]
+    header["datatype"], header["bitpix"] = 2, 8  # uint8
+    header["vox_offset"] = header.single_vox_offset
+    header["intent_code"] = intent
+    header["scl_slope"], header["scl_inter"] = 1, 0
+    return header

@@ -1,0 +1,235 @@
+"""A scan in memory, and the only way to read one: every check of a received file happens here.
+
+nibabel alone lets several broken files pass (a wrong gzip checksum, a NaN spacing, a header that claims terabytes), so
+header and bytes are read and checked first, in bounded memory, and nibabel is asked only what a valid header means.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import IO, cast
+
+import numpy as np
+from nibabel.nifti1 import Nifti1Header
+from numpy.typing import NDArray
+
+from parcela.errors import BadScan
+from parcela.imaging.geometry import Geometry
+from parcela.imaging.header import GIB, check_header, parse_header
+
+MAX_VOXELS = 512**3
+MAX_FILE_BYTES = 2 * GIB
+TRAILING_BYTES = 1024**2  # tolerated after the last voxel: some writers pad
+CHUNK = 1024**2  # bytes at a time; a multiple of every voxel size
+
+
+@dataclass(frozen=True, eq=False)
+class Volume:
+    """One three-dimensional image with its grid.
+
+    Attributes:
+        data: (X, Y, Z) float32, in the array order of the file.
+        geometry: the grid.
+        name: the file's name without ``.nii`` or ``.nii.gz``.
+        sha256: of the bytes received (compressed, if they were), or empty for an image made in memory.
+        warnings: what a user should know about this scan, one sentence each.
+    """
+
+    data: NDArray[np.float32]
+    geometry: Geometry
+    name: str = "volume"
+    sha256: str = ""
+    warnings: tuple[str, ...] = ()
+
+    def with_data(self, data: NDArray[np.float32]) -> Volume:
+        """The same grid and provenance with other intensities, (X, Y, Z) float32."""
+        return replace(self, data=data)
+
+
+def scan_name(path: Path) -> str:
+    """The file's name without ``.nii`` or ``.nii.gz``; ``scan`` when nothing is left."""
+    return path.name.removesuffix(".gz").removesuffix(".nii") or "scan"
+
+
+def read_volume(
+    path: str | Path, *, max_voxels: int = MAX_VOXELS, max_bytes: int = MAX_FILE_BYTES
+) -> Volume:
+    """Read and check one NIfTI file (``.nii`` or ``.nii.gz``, versions 1 and 2).
+
+    The file is read twice: once to its end in a few MB, whatever it claims, and only when all is well into memory.
+
+    Args:
+        path: the file.
+        max_voxels: the most voxels a header may claim.
+        max_bytes: the most bytes the file, and what it unpacks to, may hold.
+
+    Raises:
+        BadScan: the file is missing, damaged, not NIfTI, or not one three-dimensional image with usable geometry and
+            intensities. The message names the file, the fault and the remedy.
+    """
+    path = Path(path)
+    try:
+        _check_file(path, max_bytes)
+        with _opened(path) as stream:
+            header = parse_header(path, stream)
+            check_header(path, header, max_voxels, max_bytes)
+            bad = _check_voxels(path, stream, header)
+        with _opened(path) as stream:
+            parse_header(path, stream)
+            data = _load(path, stream, header)
+        digest = _sha256(path)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise BadScan(
+            f"{path}: the gzip stream is damaged ({error}): copy or export the file again"
+        ) from error
+    except OSError as error:
+        raise BadScan(
+            f"{path}: cannot be read ({error.strerror or error}): check its permissions and the disk"
+        ) from error
+    geometry = Geometry.from_header(header)
+    warnings = (*_geometry_warnings(geometry), *_voxel_warnings(bad))
+    return Volume(data, geometry, scan_name(path), digest, warnings)
+
+
+def _check_file(path: Path, max_bytes: int) -> None:
+    if not path.exists():
+        raise BadScan(f"{path}: no such file: check the path")
+    if not path.is_file():
+        raise BadScan(
+            f"{path}: not a file: give a NIfTI file (.nii or .nii.gz); a DICOM folder is converted by dcm2niix"
+        )
+    size = path.stat().st_size
+    if size == 0:
+        raise BadScan(f"{path}: the file is empty: copy or export it again")
+    if size > max_bytes:
+        raise BadScan(
+            f"{path}: {size / GIB:.1f} GiB is over the limit of {max_bytes / GIB:.1f} GiB: crop or resample it"
+        )
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """The file's bytes, unpacked if they are packed, whatever its name says."""
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+        if not packed:
+            yield file
+            return
+        with gzip.GzipFile(fileobj=file) as unpacked:
+            yield cast(IO[bytes], unpacked)
+
+
+def _check_voxels(path: Path, stream: IO[bytes], header: Nifti1Header) -> int:
+    """Read to the end, so that a gzip checksum is verified. Returns how many voxels are NaN or infinite."""
+    bad, low, high = 0, np.inf, -np.inf
+    for part in _voxels(path, stream, header):
+        finite = part[np.isfinite(part)]
+        bad += part.size - finite.size
+        low = min(low, finite.min(initial=np.inf))
+        high = max(high, finite.max(initial=-np.inf))
+    if _skip(stream, TRAILING_BYTES + 1) > TRAILING_BYTES:
+        raise BadScan(
+            f"{path}: holds far more data than its header says (a gzip bomb, or a wrong header): export it again"
+        )
+    if low > high:
+        raise BadScan(
+            f"{path}: every voxel is NaN or infinite: there is no image in it; export it again"
+        )
+    if low == high:
+        raise BadScan(
+            f"{path}: every voxel has the same value ({low:g}): there is no image in it; export it again"
+        )
+    return bad
+
+
+def _load(path: Path, stream: IO[bytes], header: Nifti1Header) -> NDArray[np.float32]:
+    """The intensities, (X, Y, Z), with 0 for what is NaN or infinite."""
+    x, y, z = (int(n) for n in header["dim"][1:4])
+    data = np.empty(x * y * z, np.float32)
+    start = 0
+    for part in _voxels(path, stream, header):
+        data[start : start + part.size] = np.where(np.isfinite(part), part, 0)
+        start += part.size
+    return np.ascontiguousarray(data.reshape((x, y, z), order="F"))
+
+
+def _voxels(path: Path, stream: IO[bytes], header: Nifti1Header) -> Iterator[NDArray[np.float32]]:
+    """The intensities in file order, scaled, a chunk at a time. ``stream`` stands behind the header."""
+    gap = (int(header["vox_offset"]) or header.single_vox_offset) - stream.tell()
+    if _skip(stream, gap) < gap:
+        raise BadScan(
+            f"{path}: the file ends before its voxels begin: it is truncated; copy or export it again"
+        )
+    dtype = header.get_data_dtype()
+    slope, inter = header.get_slope_inter()
+    wanted = int(np.prod(header["dim"][1:4], dtype=np.int64)) * dtype.itemsize
+    for start in range(0, wanted, CHUNK):
+        chunk = stream.read(min(CHUNK, wanted - start))
+        if len(chunk) < min(CHUNK, wanted - start):
+            share = (start + len(chunk)) / wanted
+            raise BadScan(
+                f"{path}: truncated: holds {share:.0%} of the voxels its header promises; copy it again"
+            )
+        yield _scaled(np.frombuffer(chunk, dtype), slope, inter)
+
+
+def _scaled(
+    stored: NDArray[np.generic], slope: float | None, inter: float | None
+) -> NDArray[np.float32]:
+    with np.errstate(over="ignore", invalid="ignore"):
+        if slope is None:
+            return stored.astype(np.float32)
+        return (stored.astype(np.float64) * slope + (inter or 0)).astype(np.float32)
+
+
+def _skip(stream: IO[bytes], count: int) -> int:
+    """Read over ``count`` bytes without holding them; returns how many there were."""
+    left = count
+    while left > 0 and (chunk := stream.read(min(CHUNK, left))):
+        left -= len(chunk)
+    return count - left
+
+
+def _voxel_warnings(bad: int) -> tuple[str, ...]:
+    return (f"{bad} voxels are NaN or infinite and were read as 0",) if bad else ()
+
+
+def _geometry_warnings(geometry: Geometry) -> tuple[str, ...]:
+    found = []
+    if not geometry.orientation_known:
+        found.append(
+            "LEFT AND RIGHT ARE UNKNOWN: the header has neither sform nor qform (codes 0). The map lies on the scan's "
+            "grid, but its side names hold only if the first axis runs from right to left (nibabel's reading of such "
+            "a header)"
+        )
+    if geometry.sheared:
+        found.append(
+            "the affine is sheared; it is honoured, but most software reads such headers differently"
+        )
+    if max(geometry.spacing_mm) > 4:
+        found.append(
+            f"voxels of up to {max(geometry.spacing_mm):.1f} mm: too coarse for small regions to be trusted"
+        )
+    extent = [n * s for n, s in zip(geometry.shape, geometry.spacing_mm, strict=True)]
+    if min(extent) < 80 or max(extent) > 600:
+        found.append(
+            f"the field of view is {'×'.join(f'{e:.0f}' for e in extent)} mm, unusual for a whole head"
+        )
+    pixdim = np.asarray(geometry.header["pixdim"][1:4], np.float64)
+    if not np.allclose(pixdim, geometry.spacing_mm, rtol=0.01):
+        found.append(
+            "the header's pixdim and its affine disagree on the voxel size; the affine is used"
+        )
+    return tuple(found)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

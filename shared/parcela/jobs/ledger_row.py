@@ -1,0 +1,71 @@
+"""How the ledger writes a job down: the fields of its hash, the entries of its log."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from parcela.jobs.records import Job, Problem
+
+State = Literal["absent", "waiting", "running", "done", "failed", "cancelled", "unknown"]
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One line of the log. ``at`` is Unix seconds; ``why`` says what happened."""
+
+    at: float
+    id: str
+    was: State
+    became: State
+    stage: str
+    token: str
+    attempt: int
+    worker: str
+    why: str
+
+
+def flat(fields: Mapping[str, Any]) -> list[object]:
+    return [part for pair in fields.items() for part in pair]
+
+
+def pairs(flat: list[str]) -> dict[str, str]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def row_of(job: Job) -> dict[str, object]:
+    """A job as the fields of its hash. What is None has no field; an empty stage is none."""
+    row = job.model_dump(exclude={"id", "waiting", "stage", "tokens", "seconds", "problem"})
+    row |= {"waiting": int(job.waiting), "stage": job.stage or ""}
+    row |= {f"token:{stage}": token for stage, token in job.tokens.items()}
+    row |= {f"seconds:{name}": value for name, value in job.seconds.items()}
+    row["problem"] = None if job.problem is None else job.problem.to_json()
+    return {name: value for name, value in row.items() if value is not None}
+
+
+def job_of(job_id: str, row: Mapping[str, str]) -> Job:
+    """The job that a hash describes."""
+    plain = {name: value for name, value in row.items() if name in Job.model_fields}
+    return Job.model_validate(
+        plain
+        | {
+            "id": job_id,
+            "stage": row["stage"] or None,
+            "tokens": _prefixed(row, "token:"),
+            "seconds": _prefixed(row, "seconds:"),
+            "problem": Problem.from_json(row["problem"]) if "problem" in row else None,
+        }
+    )
+
+
+def _prefixed(row: Mapping[str, str], prefix: str) -> dict[str, str]:
+    return {
+        name.removeprefix(prefix): value for name, value in row.items() if name.startswith(prefix)
+    }
+
+
+def transition_of(moment: str, fields: Mapping[str, str]) -> Transition:
+    """One entry of the stream; its id begins with Unix milliseconds."""
+    words = dict(fields) | {"attempt": int(fields["attempt"] or 0)}
+    return Transition(at=int(moment.split("-")[0]) / 1000, **cast("dict[str, Any]", words))

@@ -1,0 +1,108 @@
+"""One attempt of one stage, as the stage sees it: what was asked, the files of the stages before, where its own go."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from parcela.imaging.volume import Volume, read_volume
+from parcela.jobs.records import (
+    JobRequest,
+    Stage,
+    request_key,
+    scan_key,
+    stage_key,
+    stage_prefix,
+)
+from parcela.settings import settings
+from parcela.store.store import Store
+
+SCAN = "scan.nii.gz"
+
+
+@dataclass
+class StageTask:
+    """What a stage is given.
+
+    Attributes:
+        request: what was asked.
+        stage, token: whose files these are.
+        tokens: the winning tokens of the stages before.
+        store: where all files lie.
+        folder: a private folder, erased afterwards.
+    """
+
+    request: JobRequest
+    stage: Stage
+    token: str
+    tokens: Mapping[Stage, str]
+    store: Store
+    folder: Path
+    begun: Callable[[str, float], None]
+    _plan: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls,
+        job_id: str,
+        stage: Stage,
+        token: str,
+        tokens: Mapping[Stage, str],
+        store: Store,
+        folder: Path,
+        begun: Callable[[str, float], None],
+    ) -> StageTask:
+        """With the request read from the store.
+
+        Raises:
+            NotStored: the job was deleted. StoreUnavailable. BadRecord.
+        """
+        with store.open(request_key(job_id)) as file:
+            request = JobRequest.from_json(file.read())
+        return cls(request, stage, token, tokens, store, folder, begun)
+
+    def plan(self, typical_s: Mapping[str, float]) -> None:
+        """The steps to come, in order, each with the seconds it typically takes: what progress is measured by."""
+        self._plan = dict(typical_s)
+
+    def on_step(self, name: str) -> None:
+        """A step begins."""
+        steps = list(self._plan)
+        before = steps[: steps.index(name)] if name in steps else []
+        total = sum(self._plan.values())
+        self.begun(name, sum(self._plan[step] for step in before) / total if total else 0.0)
+
+    def scan(self) -> Volume:
+        """The uploaded scan; its hash is that of the bytes received, before they were scrubbed.
+
+        Raises:
+            BadScan: it cannot be used; the message says why.
+        """
+        path = self._fetch(scan_key(self.request.id), self.folder / SCAN)
+        limits = settings()
+        volume = read_volume(path, max_voxels=limits.max_voxels, max_bytes=limits.max_bytes)
+        path.unlink()
+        return replace(volume, sha256=self.request.sha256)
+
+    def found(self, stage: Stage) -> Path:
+        """A folder with the files that an earlier stage left."""
+        folder = self.folder / stage
+        folder.mkdir()
+        prefix = stage_prefix(self.request.id, stage, self.tokens[stage])
+        for stored in self.store.list(prefix):
+            self._fetch(stored.key, folder / stored.key.removeprefix(prefix))
+        return folder
+
+    def leave(self, folder: Path, last: str) -> None:
+        """Store all files of a folder as this attempt's; ``last`` says that the others are there."""
+        names = sorted(path.name for path in folder.iterdir())
+        for name in sorted(names, key=lambda name: name == last):
+            with (folder / name).open("rb") as file:
+                self.store.put(stage_key(self.request.id, self.stage, self.token, name), file)
+
+    def _fetch(self, key: str, path: Path) -> Path:
+        with self.store.open(key) as stored, path.open("wb") as file:
+            shutil.copyfileobj(stored, file, 1024**2)
+        return path

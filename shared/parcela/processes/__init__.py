@@ -1,0 +1,1 @@
+"""Child processes: one task in isolation, and nothing that outlives its starter."""

@@ -1,0 +1,186 @@
+"""Run a native program's task in a child process, with a limit of time and of memory.
+
+ROBEX, ANTs and deepbet may crash, hang or eat the machine on an unlucky scan; then that scan fails, with a reason, and
+nothing else does. Arrays go over as ``.npy`` files in a private folder that is erased afterwards. A child never
+outlives its starter, however that one ends (`parcela.processes.lifeline`).
+
+A module of tasks holds functions from arrays to arrays and ends with ``if __name__ == "__main__": answer(TASKS)``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+from numpy.typing import NDArray
+
+from parcela.errors import LimitExceeded, StepFailed, Unavailable
+from parcela.processes.lifeline import Lifeline, kill_group
+from parcela.settings import settings
+
+Arrays = dict[str, NDArray[Any]]
+
+POLL_S = 0.1
+
+
+def run_isolated(
+    task: str,
+    arrays: Mapping[str, NDArray[Any]],
+    options: Mapping[str, object] | None = None,
+    *,
+    module: str,
+) -> Arrays:
+    """Call a task in a child process of its own session.
+
+    Args:
+        task: the name of the task, a key of the module's ``TASKS``.
+        arrays: its arrays, by parameter name.
+        options: its other parameters (JSON values).
+        module: the module of tasks, which the child runs, such as ``parcela_preprocess.native_tasks``.
+
+    Returns:
+        The arrays it returned, by name.
+
+    Raises:
+        StepFailed: it crashed, refused the scan, or found no room to work in; the message says how.
+        LimitExceeded: it was stopped at the limit of time or memory (settings).
+    """
+    with private_folder() as folder:
+        _write_order(folder, task, arrays, options or {})
+        with (folder / "log").open("wb") as log:
+            child = subprocess.Popen(
+                [sys.executable, "-m", module, str(folder)],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=_environment(folder),
+                start_new_session=True,
+            )
+            lifeline = Lifeline(child.pid, folder)
+            try:
+                _wait(child, task)
+            finally:
+                kill_group(child)  # ROBEX runs under a shell under the child
+                lifeline.close()
+        if child.returncode != 0:
+            raise StepFailed(f"{task} {_reason(child.returncode, folder)}")
+        return {
+            path.stem.removeprefix("out-"): np.load(path)
+            for path in sorted(folder.glob("out-*.npy"))
+        }
+
+
+def answer(tasks: Mapping[str, Callable[..., Arrays]]) -> None:
+    """The child's side: do the task described in the folder that the command line names.
+
+    Leaves ``out-*.npy`` there, or ``problem.txt`` and a non-zero exit code.
+    """
+    folder = Path(sys.argv[1])
+    order = json.loads((folder / "task.json").read_text())
+    parent = os.getppid()
+    if order.get("starter", parent) != parent:  # it died before it could tie us to itself
+        sys.exit("nobody waits for this any more")
+    arrays = {path.stem.removeprefix("in-"): np.load(path) for path in folder.glob("in-*.npy")}
+    try:
+        found = tasks[order["task"]](**arrays, **order["options"])
+    except Exception as error:
+        (folder / "problem.txt").write_text(f"{type(error).__name__}: {error}")
+        raise
+    for name, array in found.items():
+        np.save(folder / f"out-{name}.npy", array)
+
+
+@contextmanager
+def private_folder() -> Iterator[Path]:
+    """`make_private_folder` for a block, erased at its end."""
+    folder = make_private_folder()
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def make_private_folder() -> Path:
+    """A temporary folder only we can read, whose path has no space (``runROBEX.sh`` does not quote paths).
+
+    Raises:
+        Unavailable: there is no place for one.
+    """
+    for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
+        if not any(c.isspace() for c in parent) and os.access(parent, os.W_OK):
+            return Path(tempfile.mkdtemp(prefix="parcela-", dir=parent))
+    raise Unavailable("no writable temporary folder without a space in its path: set TMPDIR to one")
+
+
+def _write_order(
+    folder: Path, task: str, arrays: Mapping[str, NDArray[Any]], options: Mapping[str, object]
+) -> None:
+    try:
+        for name, array in arrays.items():
+            np.save(folder / f"in-{name}.npy", array)
+        order = {"task": task, "options": dict(options), "starter": os.getpid()}
+        (folder / "task.json").write_text(json.dumps(order))
+    except OSError as error:
+        raise StepFailed(
+            f"{task} could not begin: {folder.parent} takes no temporary files ({error.strerror or error}): "
+            "free some space there, or set TMPDIR to another folder"
+        ) from error
+
+
+def _environment(folder: Path) -> dict[str, str]:
+    threads = settings()
+    return os.environ | {
+        "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": str(threads.itk_threads),
+        "OMP_NUM_THREADS": str(threads.torch_threads),
+        "ANTS_RANDOM_SEED": "1",
+        "TMPDIR": str(folder),
+    }
+
+
+def _wait(child: subprocess.Popen[bytes], task: str) -> None:
+    limits = settings()
+    deadline = time.monotonic() + limits.step_timeout_s
+    while child.poll() is None:
+        if time.monotonic() > deadline:
+            raise LimitExceeded(
+                f"{task} did not finish in {limits.step_timeout_s:g} s (PARCELA_STEP_TIMEOUT_S)"
+            )
+        if resident_mb(child.pid) > limits.step_memory_mb:
+            raise LimitExceeded(
+                f"{task} took more than {limits.step_memory_mb} MB (PARCELA_STEP_MEMORY_MB)"
+            )
+        time.sleep(POLL_S)
+
+
+def resident_mb(pid: int) -> float:
+    """Resident memory of a process and its descendants, in MB; 0 once it is gone."""
+    total = 0
+    try:
+        parent = psutil.Process(pid)
+        for process in (parent, *parent.children(recursive=True)):
+            total += process.memory_info().rss
+    except psutil.NoSuchProcess:
+        pass
+    return total / 1e6
+
+
+def _reason(code: int, folder: Path) -> str:
+    problem = folder / "problem.txt"
+    if problem.exists():
+        return f"failed: {problem.read_text().strip()}"
+    if code < 0:
+        return f"crashed ({signal.Signals(-code).name})"
+    lines = (folder / "log").read_text(errors="replace").strip().splitlines()
+    return f"failed: {lines[-1] if lines else f'exit code {code}'}"

@@ -1,0 +1,146 @@
+"""The store: the files of all jobs, by key. A local folder and any S3 server answer to one interface.
+
+A key is a relative path of plain names (``jobs/0f…/request.json``). A file is seen whole or not at all, so that a
+reader needs no lock and a crash leaves nothing half there. One contract test runs on both back ends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Protocol
+from urllib.parse import urlsplit
+
+from parcela.errors import BadRequest, ParcelaError, Unavailable
+from parcela.settings import Settings, secret
+from parcela.settings import settings as current_settings
+
+KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
+LONGEST_KEY = 512
+CHUNK = 1024**2  # bytes at a time
+
+
+class NotStored(ParcelaError, KeyError):
+    """There is no file under this key."""
+
+    status = 404
+    slug = "not-stored"
+
+    def __str__(self) -> str:
+        return ParcelaError.__str__(self)  # KeyError would put quotes around it
+
+
+class BadKey(BadRequest):
+    """Something that cannot be a key: an absolute path, one that leaves the store, an odd character."""
+
+    slug = "bad-key"
+
+
+class StoreUnavailable(Unavailable):
+    """The store cannot be reached, or refuses: a server that is down, a full disk, a wrong secret."""
+
+    slug = "store-unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """One file of the store.
+
+    Attributes:
+        key: its name.
+        size: bytes.
+        etag: changes whenever the bytes do (a strong validator, without quotes).
+        modified: Unix seconds.
+    """
+
+    key: str
+    size: int
+    etag: str
+    modified: float
+
+
+class Store(Protocol):
+    """Files by key. Every method may raise StoreUnavailable (503), and BadKey for what is no key."""
+
+    def put(self, key: str, source: BinaryIO | bytes) -> Stored:
+        """Store all of ``source``, of any length, in bounded memory; what was there is replaced in one step.
+
+        An error of the source's own ``read`` passes through, and nothing is stored.
+        """
+        ...
+
+    def open(
+        self, key: str, start: int = 0, length: int | None = None
+    ) -> AbstractContextManager[BinaryIO]:
+        """The bytes from ``start`` on, ``length`` of them at most, as a stream for a ``with`` block (not seekable).
+
+        Raises:
+            NotStored: nothing lies there.
+        """
+        ...
+
+    def stat(self, key: str) -> Stored | None:
+        """What lies under a key, or None."""
+        ...
+
+    def list(self, prefix: str = "") -> Iterator[Stored]:
+        """All files below a prefix of whole names, in the order of their keys; the empty prefix means all."""
+        ...
+
+    def delete(self, key: str) -> int:
+        """Erase the file of this key and all files below it; returns how many there were (0 is no error)."""
+        ...
+
+
+def checked(key: str) -> str:
+    """The key itself.
+
+    Raises:
+        BadKey: it is none.
+    """
+    if len(key) > LONGEST_KEY or not KEY.fullmatch(key):
+        raise BadKey(
+            f"{key[:80]!r} is not a key of the store: give plain names with slashes between"
+        )
+    return key
+
+
+def checked_prefix(prefix: str) -> str:
+    """A prefix of whole names without the slash at its end; raises BadKey."""
+    return checked(prefix.rstrip("/")) if prefix else prefix
+
+
+def open_store(settings: Settings | None = None) -> Store:
+    """The store that the settings name (``PARCELA_STORE``): a folder, or ``http(s)://host:port/bucket``.
+
+    Raises:
+        Unavailable: none is named, or its secret cannot be read. StoreUnavailable: the folder cannot be made.
+    """
+    chosen = settings or current_settings()
+    if not chosen.store:
+        raise Unavailable(
+            "no store: set PARCELA_STORE to a folder, or to http://host:port/bucket of an S3 server"
+        )
+    if chosen.store.startswith(("http://", "https://")):
+        return _open_s3(chosen)
+    from parcela.store.folder import FolderStore
+
+    return FolderStore(Path(chosen.store))
+
+
+def _open_s3(chosen: Settings) -> Store:
+    from parcela.store.s3 import S3Store
+
+    url = urlsplit(chosen.store or "")
+    bucket = url.path.strip("/")
+    if not bucket or "/" in bucket:
+        raise Unavailable(f"PARCELA_STORE={chosen.store}: give http://host:port/bucket")
+    access_key = secret(chosen.store_access_key, chosen.store_access_key_file)
+    secret_key = secret(chosen.store_secret_key, chosen.store_secret_key_file)
+    if not (access_key and secret_key):
+        raise Unavailable("set PARCELA_STORE_ACCESS_KEY and PARCELA_STORE_SECRET_KEY (or …_FILE)")
+    secure = url.scheme == "https"
+    return S3Store(url.netloc, bucket, access_key=access_key, secret_key=secret_key, secure=secure)

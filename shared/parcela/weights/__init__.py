@@ -1,0 +1,1 @@
+"""The networks that ship: which there are, and what their cards say."""

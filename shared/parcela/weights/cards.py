@@ -1,0 +1,60 @@
+"""The networks that ship, and their cards: read without loading a library, so that asking is quick.
+
+A folder per network: ``model.safetensors``, ``card.json`` (what they are, with their SHA-256) and ``README.md`` (the
+model card for people).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from parcela.errors import BadRequest, Unavailable
+from parcela.settings import settings
+
+Model = Literal["unet", "highresnet"]
+MODELS: tuple[Model, ...] = get_args(Model)
+PACKAGED = Path(__file__).parents[2] / "parcela_inference" / "weights"  # where the wheel puts them
+CHECKOUT = Path(__file__).parents[3] / "weights"
+
+
+@dataclass(frozen=True)
+class Card:
+    """A network's card and where its weights lie."""
+
+    model: Model
+    variant: str
+    sha256: str
+    path: Path
+    record: dict[str, Any]
+
+
+def weights_folder() -> Path:
+    """Where the weights are: the setting, else inside the installed package, else the checkout's ``weights/``."""
+    return settings().weights or (PACKAGED if PACKAGED.is_dir() else CHECKOUT)
+
+
+def read_card(model: Model) -> Card:
+    """The card of one network.
+
+    Raises:
+        BadRequest: no such network. Unavailable: its weights are not installed, or the card is damaged.
+    """
+    if model not in MODELS:
+        raise BadRequest(f"there is no network called {model!r}: choose from {', '.join(MODELS)}")
+    folder = weights_folder() / model
+    try:
+        record = json.loads((folder / "card.json").read_text())
+        return Card(
+            model, record["variant"], record["sha256"], folder / "model.safetensors", record
+        )
+    except FileNotFoundError as error:
+        raise Unavailable(
+            f"no weights for {model} in {folder}: reinstall Parcela, or set PARCELA_WEIGHTS"
+        ) from error
+    except (KeyError, json.JSONDecodeError) as error:
+        raise Unavailable(
+            f"{folder}/card.json is damaged ({error!r}): reinstall Parcela"
+        ) from error

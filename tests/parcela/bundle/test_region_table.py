@@ -1,0 +1,96 @@
+"""The table of regions: every region, its volume on the scan's own grid, its asymmetry."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from parcela.atlas.aal import REGION_COUNT, regions
+from parcela.bundle.region_table import (
+    asymmetry_index,
+    region_table,
+    write_freesurfer_lut,
+    write_itksnap,
+    write_region_table,
+)
+from parcela.imaging.geometry import Geometry
+
+SHAPE = (7, 5, 6)
+OBLIQUE = np.array([[0.88, -0.2, 0.9], [0.25, 0.93, -0.3], [-0.17, 0.2, 2.8]])
+GEOMETRY = Geometry.of_grid(SHAPE, np.block([[OBLIQUE, np.ones((3, 1))], [np.eye(4)[3:]]]))
+
+
+def some_labels() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 117, SHAPE).astype(np.uint8)
+
+
+def test_given_a_label_map_when_counted_then_volume_is_voxels_times_the_voxels_volume(
+    tmp_path: Path,
+) -> None:
+    geometry = GEOMETRY
+    labels = np.zeros(SHAPE, np.uint8)
+    labels[0, 0, :3], labels[1, 0, :1], labels[2, 0, :4] = 1, 2, 109
+    write_region_table(tmp_path / "dseg.tsv", region_table(labels, geometry))
+
+    rows = read_table(tmp_path / "dseg.tsv")
+    assert [int(row["index"]) for row in rows] == list(range(1, REGION_COUNT + 1))
+    assert [row["name"] for row in rows] == [region.name for region in regions()]
+    voxel_volume_mm3 = abs(np.linalg.det(OBLIQUE))
+    for row in rows:
+        assert int(row["voxels"]) == np.count_nonzero(labels == int(row["index"]))
+        assert float(row["volume_mm3"]) == pytest.approx(
+            int(row["voxels"]) * voxel_volume_mm3, rel=1e-6
+        )
+    assert [rows[i]["asymmetry_index"] for i in (0, 1, 2, 108)] == ["1", "1", "n/a", "n/a"]
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "expected"),
+    [(3, 1, 1.0), (1, 3, -1.0), (5, 5, 0.0), (4, 0, 2.0), (0, 4, -2.0), (0, 0, None)],
+)
+def test_given_two_volumes_then_the_index_is_positive_where_the_left_is_larger(
+    left: float, right: float, expected: float | None
+) -> None:
+    assert asymmetry_index(left, right) == expected
+
+
+def test_given_an_extra_column_when_written_then_missing_values_are_n_a(tmp_path: Path) -> None:
+    rows = region_table(some_labels(), GEOMETRY)
+    dice: list[float | None] = [0.5, None, float("nan")] + [1.0] * 113
+    write_region_table(tmp_path / "dseg.tsv", rows, {"dice": dice})
+
+    assert [row["dice"] for row in read_table(tmp_path / "dseg.tsv")[:4]] == [
+        "0.5",
+        "n/a",
+        "n/a",
+        "1",
+    ]
+    with pytest.raises(ValueError, match="shorter"):
+        write_region_table(tmp_path / "dseg.tsv", rows, {"dice": dice[:5]})
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t"))
+
+
+def test_given_the_lookup_tables_then_each_holds_116_regions_and_the_background(
+    tmp_path: Path,
+) -> None:
+    write_freesurfer_lut(tmp_path / "lut.txt")
+    write_itksnap(tmp_path / "itksnap.txt")
+
+    freesurfer = [line.split() for line in content_lines(tmp_path / "lut.txt")]
+    itksnap = [line.split(maxsplit=7) for line in content_lines(tmp_path / "itksnap.txt")]
+    assert [int(fields[0]) for fields in freesurfer] == list(range(117))
+    assert [int(fields[0]) for fields in itksnap] == list(range(117))
+    for known, lut, snap in zip(regions(), freesurfer[1:], itksnap[1:], strict=True):
+        assert lut[1:] == [known.name, *map(str, known.rgb), "0"]
+        assert snap[1:] == [*map(str, known.rgb), "1", "1", "1", f'"{known.name}"']
+
+
+def content_lines(path: Path) -> list[str]:
+    return [line for line in path.read_text().splitlines() if not line.startswith("#")]

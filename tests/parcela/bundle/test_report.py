@@ -1,0 +1,109 @@
+"""The report of one scan: complete in itself, true to the table, and harmless whatever it is told."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64decode
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from parcela.bundle.manifest import InputRecord, Manifest
+from parcela.bundle.region_table import region_table
+from parcela.bundle.report import write_report
+from parcela.imaging.geometry import Geometry
+
+PNG = b"\x89PNG\r\n\x1a\n picture"
+
+
+def a_report(folder: Path, labels: np.ndarray | None = None, title: str = "sub-01") -> str:
+    if labels is None:
+        labels = np.zeros((4, 4, 4), np.uint8)
+        labels[0], labels[1, :2], labels[2, 0, 0] = 1, 2, 109  # Precentral_L and _R, Vermis_1_2
+    geometry = Geometry.of_grid(labels.shape, np.diag([5.0, 10.0, 10.0, 1.0]))
+    manifest = Manifest(
+        task="predict",
+        software={"parcela": "0.1.0"},
+        parameters={"model": "unet", "n4": {"shrink": 2}},
+        weights={"unet": "cd" * 32},
+        seconds={"skull-strip": 67.54},
+        warnings=("voxels < 3 mm & coarse",),
+        input=InputRecord.of("ab" * 32, geometry),
+    )
+    picture = folder / "qc.png"
+    picture.write_bytes(PNG)
+    rows = region_table(labels, geometry)
+    write_report(folder / "report.html", title=title, picture=picture, rows=rows, manifest=manifest)
+    return (folder / "report.html").read_text(encoding="utf-8")
+
+
+class Cells(HTMLParser):
+    """The text of each row of each table."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, _attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+
+    def handle_data(self, data: str) -> None:
+        if self.rows and self.rows[-1]:
+            self.rows[-1][-1] += data.strip()
+
+
+def test_given_a_pair_when_reported_then_volumes_are_in_ml_with_the_asymmetry(
+    tmp_path: Path,
+) -> None:
+    rows = {row[0]: row[1:] for row in Cells(a_report(tmp_path)).rows}
+
+    assert rows["Precentral"] == ["8.00", "4.00", "+0.667"]  # 16 and 8 voxels of 0.5 ml
+    assert rows["Vermis_1_2"] == ["0.50", ""]
+    assert rows["Postcentral"] == ["0.00", "0.00", "n/a"]
+
+
+def test_given_all_regions_when_reported_then_each_has_its_line(tmp_path: Path) -> None:
+    cells = Cells(a_report(tmp_path)).rows
+    pairs = [row for row in cells if len(row) == 4 and row[0] != "Region"]
+    midline = [row for row in cells if len(row) == 3]
+
+    assert 2 * len(pairs) + len(midline) == 116
+
+
+def test_given_a_report_then_it_needs_nothing_else_and_runs_nothing(tmp_path: Path) -> None:
+    page = a_report(tmp_path)
+    (source,) = re.findall(r'src="([^"]*)"', page)
+
+    assert b64decode(source.removeprefix("data:image/png;base64,")) == PNG
+    assert "<script" not in page
+    assert "http" not in page
+    assert "not a medical device" in page
+
+
+def test_given_a_report_then_it_says_how_it_was_made(tmp_path: Path) -> None:
+    page = a_report(tmp_path)
+    rows = {row[0]: row[1] for row in Cells(page).rows if len(row) == 2}
+
+    assert rows["SHA-256 of the scan"] == "ab" * 32
+    assert rows["Weights, unet"] == "cd" * 32
+    assert rows["Settings"] == "model unet; n4.shrink 2"
+    assert rows["Software"] == "parcela 0.1.0"
+    assert "67.5" not in page  # equal input, equal bytes: time is the manifest's
+
+
+@pytest.mark.parametrize("title", ["<b>x</b>", 'a"b&c'])
+def test_given_awkward_text_when_reported_then_it_is_text(tmp_path: Path, title: str) -> None:
+    page = a_report(tmp_path, title=title)
+
+    assert title not in page
+    assert "voxels &lt; 3 mm &amp; coarse" in page
+
+
+def test_given_no_name_when_reported_then_the_page_still_has_a_title(tmp_path: Path) -> None:
+    assert "<title>Parcellation</title>" in a_report(tmp_path, title="")

@@ -1,0 +1,338 @@
+"""Reading a scan: what is right comes out as nibabel reads it, what is wrong is refused with a reason."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+from pathlib import Path
+from typing import Any, Literal
+
+import nibabel as nib
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from nifti_files import image, nifti, write
+from parcela.atlas.aal import COLIN27_HEAD
+from parcela.errors import BadScan
+from parcela.imaging.volume import TRAILING_BYTES, read_volume, scan_name
+
+KINDS = (
+    "uint8",
+    "int8",
+    "int16",
+    "uint16",
+    "int32",
+    "uint32",
+    "int64",
+    "uint64",
+    "float32",
+    "float64",
+)
+one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+
+# ---------------------------------------------------------------------------------------------------- what is right
+
+
+@one_folder
+@given(
+    dtype=st.sampled_from(KINDS),
+    shape=st.tuples(*[st.integers(2, 9)] * 3),
+    order=st.sampled_from("<>"),
+    version=st.sampled_from([1, 2]),
+    slope=st.sampled_from([1.0, 0.0, 0.5, -3.0, 1e-4, np.nan, np.inf]),
+    inter=st.sampled_from([0.0, -1024.0, 7.25]),
+    suffix=st.sampled_from([".nii", ".nii.gz"]),
+    extra_axes=st.integers(0, 2),
+    seed=st.integers(0, 2**32 - 1),
+)
+def test_given_a_valid_file_of_any_kind_when_read_then_its_intensities_and_grid_are_nibabels(
+    tmp_path: Path,
+    dtype: str,
+    shape: tuple[int, int, int],
+    order: Literal["<", ">"],
+    version: int,
+    slope: float,
+    inter: float,
+    suffix: str,
+    extra_axes: int,
+    seed: int,
+) -> None:
+    data = np.random.default_rng(seed).integers(0, 100, shape).astype(dtype)
+    data.flat[:2] = 0, 100
+    content = nifti(
+        data.reshape(shape + (1,) * extra_axes),
+        version=version,
+        order=order,
+        scl_slope=slope,
+        scl_inter=inter,
+    )
+    path = write(tmp_path / f"scan{suffix}", content)
+
+    volume = read_volume(path)
+
+    theirs: Any = nib.load(path)
+    assert volume.data.dtype == np.float32
+    np.testing.assert_allclose(volume.data, theirs.get_fdata().reshape(shape), rtol=1e-6)
+    np.testing.assert_array_equal(volume.geometry.affine, theirs.affine)
+    assert volume.geometry.shape == shape
+
+
+def test_given_a_real_head_when_read_then_every_voxel_is_nibabels() -> None:
+    volume = read_volume(COLIN27_HEAD)
+    theirs: Any = nib.load(COLIN27_HEAD)
+    np.testing.assert_array_equal(volume.data, np.asarray(theirs.dataobj))
+    np.testing.assert_array_equal(volume.geometry.affine, theirs.affine)
+    assert volume.sha256 == hashlib.sha256(COLIN27_HEAD.read_bytes()).hexdigest()
+    assert volume.name == "ch2"
+    assert volume.warnings == ()
+
+
+def test_given_large_integers_with_an_offset_when_read_then_no_digit_is_lost_on_the_way(
+    tmp_path: Path,
+) -> None:
+    data = 2**30 + image(dtype="int32")  # float32 alone would keep only every 64th value
+    path = write(tmp_path / "scan.nii", nifti(data, scl_slope=1.0, scl_inter=-(2.0**30)))
+    np.testing.assert_array_equal(read_volume(path).data, image().astype(np.float32))
+
+
+def test_given_voxels_behind_a_header_extension_when_read_then_they_are_found(
+    tmp_path: Path,
+) -> None:
+    picture = nib.Nifti1Image(image(), np.diag([2.0, 2.0, 2.0, 1.0]))
+    picture.header.extensions.append(nib.nifti1.Nifti1Extension("comment", b"x" * 3_000_000))
+    nib.save(picture, tmp_path / "scan.nii.gz")
+    np.testing.assert_array_equal(read_volume(tmp_path / "scan.nii.gz").data, image())
+
+
+def test_given_an_offset_of_zero_when_read_then_voxels_follow_the_header(tmp_path: Path) -> None:
+    path = write(tmp_path / "scan.nii", nifti(image(), vox_offset=0))
+    np.testing.assert_array_equal(read_volume(path).data, image())
+
+
+def test_given_a_packed_file_without_gz_in_its_name_when_read_then_it_is_unpacked(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "scan.nii"
+    path.write_bytes(gzip.compress(nifti(image())))
+    np.testing.assert_array_equal(read_volume(path).data, image())
+
+
+def test_given_a_file_of_two_gzip_members_when_read_then_both_are(tmp_path: Path) -> None:
+    content = nifti(image())
+    path = tmp_path / "scan.nii.gz"
+    path.write_bytes(gzip.compress(content[:1000]) + gzip.compress(content[1000:]))
+    np.testing.assert_array_equal(read_volume(path).data, image())
+
+
+def test_given_some_padding_at_the_end_when_read_then_it_is_tolerated(tmp_path: Path) -> None:
+    path = write(tmp_path / "scan.nii", nifti(image()) + bytes(TRAILING_BYTES))
+    np.testing.assert_array_equal(read_volume(path).data, image())
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_given_a_few_bad_voxels_when_read_then_they_are_0_and_counted(
+    tmp_path: Path, bad: float
+) -> None:
+    data = image(dtype="float32") + 1
+    data[3, 4, 5:8] = bad
+    volume = read_volume(write(tmp_path / "scan.nii", nifti(data)))
+    assert (volume.data[3, 4, 5:8] == 0).all()
+    assert np.count_nonzero(volume.data == 0) == 3
+    assert any(warning.startswith("3 voxels are NaN or infinite") for warning in volume.warnings)
+
+
+# ---------------------------------------------------------------------------------------------------- what is warned of
+
+
+def warnings_of(path: Path) -> str:
+    return "\n".join(read_volume(path).warnings)
+
+
+def test_given_no_codes_when_read_then_it_is_said_loudly_that_sides_are_unknown(
+    tmp_path: Path,
+) -> None:
+    path = write(tmp_path / "scan.nii", nifti(image(), sform_code=0))
+    volume = read_volume(path)
+    assert "LEFT AND RIGHT ARE UNKNOWN" in "\n".join(volume.warnings)
+    assert volume.geometry.axcodes == "LAS"  # what the warning says of the first axis
+    assert "first axis runs from right to left" in "\n".join(volume.warnings)
+
+
+def test_given_a_shear_when_read_then_it_is_warned_of(tmp_path: Path) -> None:
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    affine[0, 1] = 0.2
+    assert "sheared" in warnings_of(write(tmp_path / "scan.nii", nifti(image(), affine=affine)))
+
+
+def test_given_thick_slices_when_read_then_they_are_warned_of(tmp_path: Path) -> None:
+    affine = np.diag([1.0, 1.0, 5.0, 1.0])
+    path = write(tmp_path / "scan.nii", nifti(image(), affine=affine, pixdim=(3, 5.0)))
+    assert "voxels of up to 5.0 mm" in warnings_of(path)
+
+
+def test_given_a_tiny_field_of_view_when_read_then_it_is_warned_of(tmp_path: Path) -> None:
+    assert "24×28×32 mm, unusual" in warnings_of(write(tmp_path / "scan.nii", nifti(image())))
+
+
+def test_given_pixdim_and_affine_apart_when_read_then_the_affine_counts_and_it_is_said(
+    tmp_path: Path,
+) -> None:
+    volume = read_volume(write(tmp_path / "scan.nii", nifti(image(), pixdim=(2, 3.0))))
+    assert volume.geometry.spacing_mm == (2.0, 2.0, 2.0)
+    assert any("disagree on the voxel size" in warning for warning in volume.warnings)
+
+
+# ---------------------------------------------------------------------------------------------------- what is wrong
+
+
+@pytest.mark.parametrize("suffix", [".nii", ".nii.gz"])
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+def test_given_a_cut_file_when_read_then_it_is_refused(
+    tmp_path: Path, suffix: str, share: float
+) -> None:
+    path = write(tmp_path / f"scan{suffix}", nifti(image((20, 20, 20))))
+    content = path.read_bytes()
+    path.write_bytes(content[: int(len(content) * share)])
+    with pytest.raises(BadScan, match=r"truncated|damaged"):
+        read_volume(path)
+
+
+def test_given_one_byte_too_few_when_read_then_it_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "scan.nii", nifti(image())[:-1])
+    with pytest.raises(BadScan, match="truncated"):
+        read_volume(path)
+
+
+def test_given_nan_around_a_constant_when_read_then_there_is_no_image_in_it(tmp_path: Path) -> None:
+    data = np.full((12, 14, 16), np.nan, np.float32)
+    data[2:9, 2:9, 2:9] = 5
+    with pytest.raises(BadScan, match=r"same value \(5\)"):
+        read_volume(write(tmp_path / "scan.nii", nifti(data)))
+
+
+def test_given_values_beyond_float32_when_read_then_they_are_counted_as_infinite(
+    tmp_path: Path,
+) -> None:
+    data = image(dtype="float64")
+    data[0, 0, 0] = 1e300
+    assert "1 voxels are NaN or infinite" in warnings_of(write(tmp_path / "scan.nii", nifti(data)))
+
+
+def test_given_a_limit_of_voxels_when_a_scan_has_more_then_it_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "scan.nii", nifti(image((10, 10, 10))))
+    with pytest.raises(BadScan, match="1000 voxels, over the limit of 999"):
+        read_volume(path, max_voxels=999)
+    assert read_volume(path, max_voxels=1000).data.size == 1000
+
+
+def test_given_a_limit_of_bytes_when_the_file_is_larger_then_it_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path / "scan.nii", nifti(image((10, 10, 10))))
+    size = path.stat().st_size
+    with pytest.raises(BadScan, match="over the limit"):
+        read_volume(path, max_bytes=size - 1)
+    assert read_volume(path, max_bytes=size).data.size == 1000
+
+
+def test_given_a_limit_of_bytes_when_a_small_file_unpacks_to_more_then_it_is_refused(
+    tmp_path: Path,
+) -> None:
+    data = np.zeros((50, 50, 50))
+    data[25, 25, 25] = 1
+    path = write(tmp_path / "scan.nii.gz", nifti(data))
+    assert path.stat().st_size < 100_000
+    with pytest.raises(BadScan, match="over the limit"):
+        read_volume(path, max_bytes=100_000)
+
+
+def assert_sound_or_refused(path: Path) -> None:
+    """Either a usable volume comes out, or one line that begins with the file's name; nothing else is raised."""
+    try:
+        volume = read_volume(path)
+    except BadScan as error:
+        reason = str(error)
+    else:
+        assert volume.data.shape == volume.geometry.shape
+        assert np.isfinite(volume.data).all()
+        assert np.isfinite(volume.geometry.affine).all()
+        assert volume.geometry.voxel_volume_mm3 > 0
+        return
+    assert reason.startswith(f"{path}: ")
+    assert "\n" not in reason
+
+
+@one_folder
+@given(
+    version=st.sampled_from([1, 2]),
+    order=st.sampled_from("<>"),
+    changes=st.lists(st.tuples(st.integers(0, 539), st.integers(0, 255)), min_size=1, max_size=8),
+)
+def test_given_any_damage_to_a_header_when_read_then_it_is_a_scan_or_one_line_of_reason(
+    tmp_path: Path, version: int, order: Literal["<", ">"], changes: list[tuple[int, int]]
+) -> None:
+    content = bytearray(nifti(image((8, 9, 10), "float32"), version=version, order=order))
+    for place, value in changes:
+        content[place] = value
+    path = write(tmp_path / "scan.nii", bytes(content))
+    assert_sound_or_refused(path)
+
+
+FIELDS = ("dim", "pixdim", "srow_x", "srow_y", "srow_z", "quatern_b", "quatern_c", "quatern_d")
+SCALARS = (
+    "qoffset_x",
+    "scl_slope",
+    "scl_inter",
+    "vox_offset",
+    "datatype",
+    "sform_code",
+    "qform_code",
+)
+
+
+@one_folder
+@given(
+    version=st.sampled_from([1, 2]),
+    field=st.sampled_from(FIELDS + SCALARS),
+    element=st.integers(0, 7),
+    value=st.one_of(
+        st.sampled_from([np.nan, np.inf, -np.inf, 0.0, -1.0, 1e-30, 1e30, 3e38, 32767.0]),
+        st.integers(-(2**15), 2**15 - 1).map(float),
+    ),
+    codes=st.tuples(st.integers(0, 2), st.integers(0, 2)),
+)
+def test_given_an_absurd_value_in_a_header_field_when_read_then_it_is_a_scan_or_one_line_of_reason(
+    tmp_path: Path, version: int, field: str, element: int, value: float, codes: tuple[int, int]
+) -> None:
+    changes: dict[str, Any] = {"sform_code": codes[0], "qform_code": codes[1]}
+    kind = nib.Nifti1Header.template_dtype if version == 1 else nib.Nifti2Header.template_dtype
+    base = kind[field].base
+    if base.kind == "i" and not (np.isfinite(value) and abs(value) < 2 ** (8 * base.itemsize - 1)):
+        value = -1.0
+    if base.kind == "f" and base.itemsize == 4 and np.isfinite(value):
+        value = float(np.float32(value))
+    size = kind[field].shape
+    changes[field] = (element % size[0], value) if size else value
+    path = write(tmp_path / "scan.nii", nifti(image((8, 9, 10)), version=version, **changes))
+    assert_sound_or_refused(path)
+
+
+# ---------------------------------------------------------------------------------------------------- names
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("a.nii.gz", "a"),
+        ("a.nii", "a"),
+        ("sub-01_T1w.nii.gz", "sub-01_T1w"),
+        ("a.b.nii.gz", "a.b"),
+        ("a.nii.nii.gz", "a.nii"),
+        (".nii.gz", "scan"),
+    ],
+)
+def test_given_a_file_name_then_the_scans_name_is_what_precedes_the_suffix(
+    file: str, name: str
+) -> None:
+    assert scan_name(Path("folder") / file) == name

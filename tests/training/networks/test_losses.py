@@ -1,0 +1,29 @@
+from __future__ import annotations
+
+import pytest
+import torch
+
+from parcela_training.networks.losses import segmentation_loss, soft_dice_loss
+
+
+def test_given_certain_scores_when_right_then_the_loss_is_nearly_zero() -> None:
+    labels = torch.randint(5, (200,), generator=torch.Generator().manual_seed(0))
+    scores = torch.nn.functional.one_hot(labels, 5).float() * 40
+    assert float(segmentation_loss(scores, labels)) == pytest.approx(0.0, abs=1e-4)
+
+
+def test_given_classes_that_do_not_occur_when_averaged_then_they_do_not_count() -> None:
+    labels = torch.tensor([0, 0, 1, 1])
+    scores = torch.nn.functional.one_hot(labels, 117).float() * 40
+    truth = torch.bincount(labels, minlength=117).float()
+    dice_loss = soft_dice_loss(scores.softmax(dim=1), labels, truth)
+    assert float(dice_loss) == pytest.approx(0.0, abs=1e-4)
+
+
+def test_given_a_rare_class_when_balanced_then_missing_it_costs_more() -> None:
+    labels = torch.zeros(1000, dtype=torch.long)
+    labels[:2] = 3
+    scores = torch.zeros(1000, 5)
+    scores[:, 0] = 8.0
+    plain = float(segmentation_loss(scores, labels))
+    assert float(segmentation_loss(scores, labels, balanced_weight=0.25)) > plain + 0.9

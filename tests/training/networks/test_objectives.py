@@ -1,0 +1,108 @@
+"""One step's loss: as MONAI has it on whole volumes, and what a CPU cannot do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from monai.losses import DiceLoss
+
+from parcela.errors import Unavailable
+from parcela_inference.card import MODELS, Model
+from parcela_training.augmentation.rng import Draws
+from parcela_training.networks.losses import segmentation_loss
+from parcela_training.networks.objectives import check_memory, draw_patches, trainee
+from parcela_training.training.presets import modern, thesis
+from parcela_training.training.samples import OUTSIDE, Sample, Samples, pad
+from training.prepared_images import made_up_cohort
+
+
+@pytest.fixture
+def sample(tmp_path: Path) -> Sample:
+    cohort = made_up_cohort(tmp_path / "p", (30, 31, 32), parts={"train": 1})
+    return Samples(cohort.files("train")).get(0)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_given_the_thesis_s_step_then_its_loss_is_monai_s_on_the_volume_without_padding(
+    model: Model, sample: Sample
+) -> None:
+    torch.manual_seed(0)
+    step = trainee(thesis(model))
+    with torch.no_grad():
+        scores = step.network(sample.image)[..., :30, :31, :32]
+        label = sample.label[None, None, :30, :31, :32]
+        expected = DiceLoss(softmax=True, to_onehot_y=True)(scores, label)
+        torch.testing.assert_close(step([sample], 0), expected)
+    assert OUTSIDE not in label.unique()
+
+
+def test_given_whole_volumes_then_the_modern_loss_pools_the_batch(sample: Sample) -> None:
+    torch.manual_seed(0)
+    settings = replace(modern("unet", "cuda"), precision="float32")
+    step = trainee(settings)
+    with torch.no_grad():
+        scores = step.network(sample.image)[..., :30, :31, :32]
+        flat, labels = scores[0].flatten(1).T, sample.label[:30, :31, :32].flatten().long()
+        twice = segmentation_loss(
+            torch.cat([flat, flat]), torch.cat([labels, labels]), settings.balanced_weight
+        )
+        torch.testing.assert_close(step([sample, sample], 0), twice, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_given_dice_alone_then_parts_of_volumes_have_a_smaller_loss_too(
+    model: Model, sample: Sample
+) -> None:
+    torch.manual_seed(0)
+    both = trainee(replace(modern(model), precision="float32", trunk_steps=0))
+    alone = trainee(replace(both.settings, loss="dice"))
+    alone.load_state_dict(both.state_dict())
+    with torch.no_grad():
+        losses = [float(step([replace(sample, draws=Draws(0))], 1)) for step in (alone, both)]
+    assert 0 < losses[0] < 1.5  # Dice, and half as much at half resolution
+    assert losses[1] > losses[0] + 1  # cross-entropy over 117 classes begins at ln 117
+
+
+def test_given_a_pool_then_half_the_voxels_with_the_other_half_s_sums_have_the_whole_loss() -> None:
+    generator = torch.Generator().manual_seed(0)
+    scores = torch.randn(40, 5, generator=generator)
+    labels = torch.randint(5, (40,), generator=generator)
+    whole = segmentation_loss(scores, labels, 0.25)
+    sums: list[torch.Tensor] = []
+
+    def note(own: torch.Tensor) -> torch.Tensor:
+        sums.append(own)
+        return own
+
+    segmentation_loss(scores[20:], labels[20:], 0.25, note)
+    others = iter(sums)
+    half = segmentation_loss(scores[:20], labels[:20], 0.25, lambda own: own + next(others))
+    torch.testing.assert_close(half, whole)
+
+
+def test_given_a_judged_volume_then_its_label_map_has_its_shape(sample: Sample) -> None:
+    for settings in (thesis("unet"), replace(modern("unet"), precision="float32")):
+        step = trainee(settings).eval()
+        loss, labels = step.judge(sample, 0)
+        assert loss > 0
+        assert labels.shape == (30, 31, 32)
+
+
+def test_given_a_volume_too_large_for_a_cpu_then_it_is_refused_and_says_what_to_do() -> None:
+    check_memory(torch.empty(1, 1, 96, 128, 128, device="meta").to(torch.float32))
+    large = torch.empty(1).expand(1, 1, 192, 256, 256)
+    with pytest.raises(Unavailable, match=r"192×256×256 need scores of 5\.9 GB.*use a GPU"):
+        check_memory(large)
+
+
+def test_given_patches_when_drawn_then_they_are_even_and_reach_no_farther_than_the_volume() -> None:
+    label = torch.zeros(46, 61, 62, dtype=torch.uint8)
+    label[40:, 50:, 50:] = 7
+    volume = pad(torch.zeros(46, 61, 62), label, Draws(0))
+    starts = draw_patches(volume, 12, (8, 8, 8), Draws(0).generator)
+    assert all(start % 2 == 0 for corner in starts for start in corner)
+    assert max(corner[0] for corner in starts) + 8 <= 48
+    assert max(corner[1] for corner in starts) + 8 <= 64

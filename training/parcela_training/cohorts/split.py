@@ -1,0 +1,164 @@
+"""Which images train, which validate and which test.
+
+By subject unless told otherwise: images of one person in two parts let a network be tested on brains it was trained
+on. The thesis splits by image; that is an option here, and its leak is counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from parcela.errors import BadRequest
+from parcela_training.cohorts.cohort import PARTS, Cohort, Image, Part, listed
+from parcela_training.cohorts.split_sizes import Sizes, preset_sizes
+from parcela_training.cohorts.split_subjects import divide, draw, interleaved
+from parcela_training.cohorts.table import write_table
+
+By = Literal["subject", "image", "column"]
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """Subjects with images in more than one part.
+
+    Attributes:
+        subjects: their names.
+        images: how many images of theirs are used.
+        tested_on: how many images outside train show a subject that is in train.
+    """
+
+    subjects: tuple[str, ...]
+    images: int
+    tested_on: int
+
+
+@dataclass(frozen=True)
+class Split:
+    """A cohort in three parts.
+
+    Attributes:
+        cohort: the whole of it.
+        parts: image id to part; images in no part are left out.
+        by: how it came about; ``column`` is the cohort's own.
+        asked: the sizes asked for; None for the cohort's own split.
+        seed: of the random order; None for the cohort's own split.
+    """
+
+    cohort: Cohort
+    parts: Mapping[str, Part]
+    by: By
+    asked: Sizes | None = None
+    seed: int | None = None
+
+    def images(self, part: Part) -> tuple[Image, ...]:
+        """The images of one part, in the order of their ids, each saying so in its ``split``."""
+        found = (image for image in self.cohort.images if self.parts.get(image.id) == part)
+        return tuple(replace(image, split=part) for image in found)
+
+    def counts(self) -> dict[Part, int]:
+        """Images in each part."""
+        return {part: len(self.images(part)) for part in PARTS}
+
+    def leak(self) -> Leak:
+        """Who is in more than one part; empty for a split by subject."""
+        where: dict[str, list[Part]] = {}
+        for image in self.cohort.images:
+            if image.id in self.parts:
+                where.setdefault(image.subject, []).append(self.parts[image.id])
+        leaking = {name: parts for name, parts in where.items() if len(set(parts)) > 1}
+        trained = [parts for parts in leaking.values() if "train" in parts]
+        seen = sum(part != "train" for parts in trained for part in parts)
+        return Leak(tuple(sorted(leaking)), sum(map(len, leaking.values())), seen)
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What a user should know about this split, one sentence each."""
+        return (*_size_warnings(self), *_leak_warnings(self))
+
+
+def split_cohort(
+    cohort: Cohort,
+    *,
+    preset: str = "modern",
+    asked: Sizes | None = None,
+    by: Literal["subject", "image"] = "subject",
+    seed: int = 0,
+) -> Split:
+    """Split a cohort: as ``asked``, else as its own split column says, else as the preset does.
+
+    Equal cohort and seed give the same split on every machine, wherever the files lie. By subject, the parts have as
+    near as possible the images asked for, data sets are spread over them evenly, and nobody is in two. By image, all
+    images are shuffled, as the thesis does it.
+
+    Raises:
+        BadRequest: too few images or subjects, no such preset, or a split column that is incomplete.
+    """
+    if asked is None and any(image.split for image in cohort.images):
+        return _own_split(cohort)
+    subjects = cohort.subjects()
+    sizes = asked or preset_sizes(preset, len(cohort.images), len(subjects))
+    counts = sizes.counts(len(cohort.images))
+    if by == "image":
+        ids = sorted((image.id for image in cohort.images), key=lambda name: draw(seed, name))
+        order = [part for part, n in zip(PARTS, counts, strict=True) for _ in range(n)]
+        return Split(cohort, dict(zip(ids, order, strict=False)), "image", sizes, seed)
+    if len(subjects) < len(PARTS):
+        raise BadRequest(
+            f"found {len(cohort.images)} images of {len(subjects)} subjects: a split by subject needs three "
+            "at least; add subjects, or split by image"
+        )
+    parts = divide(interleaved(subjects, seed), counts)
+    return Split(cohort, parts, "subject", sizes, seed)
+
+
+def write_split(path: Path, split: Split) -> None:
+    """The images of the three parts as a TSV file, itself a cohort with a split column (``read_table``).
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    write_table(path, [image for part in PARTS for image in split.images(part)])
+
+
+def _own_split(cohort: Cohort) -> Split:
+    without = [image.id for image in cohort.images if not image.split]
+    if without:
+        raise BadRequest(
+            f"{len(without)} of {len(cohort.images)} images have no split in the cohort's table ({listed(without)}): "
+            "give every image one, or empty the column, or give --split"
+        )
+    parts = {image.id: image.split for image in cohort.images if image.split}
+    if absent := [part for part in PARTS if part not in parts.values()]:
+        raise BadRequest(
+            f"the cohort's split column has no image in {listed(absent)}: fill it, or give --split"
+        )
+    return Split(cohort, parts, "column")
+
+
+def _size_warnings(split: Split) -> list[str]:
+    found = []
+    got = "/".join(str(n) for n in split.counts().values())
+    asked = split.asked
+    if asked and asked.unit == "images" and got != str(asked):
+        found.append(
+            f"asked for {asked} images, got {got}: subjects with several images are not divided"
+        )
+    if left := len(split.cohort.images) - len(split.parts):
+        found.append(f"{left} of {len(split.cohort.images)} images are in no part and not used")
+    return found
+
+
+def _leak_warnings(split: Split) -> list[str]:
+    leak = split.leak()
+    if not leak.subjects:
+        return []
+    counts = split.counts()
+    text = (
+        f"the split leaks: {len(leak.subjects)} of {len(split.cohort.subjects())} subjects are in more than one part "
+        f"({leak.images} images); {leak.tested_on} of the {counts['val'] + counts['test']} validation and test images "
+        "show someone who was trained on, so that the measured Dice is too high; splitting by subject avoids it"
+    )
+    return [text]

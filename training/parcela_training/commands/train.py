@@ -1,0 +1,215 @@
+"""``parcela train``: the networks, from prepared images, resumable at any point."""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from parcela.errors import BadRequest
+from parcela_cli.choices import DeviceChoice, ModelChoice, TrainingPresetChoice
+from parcela_cli.destination import check_folder
+from parcela_cli.progress import stderr
+
+if TYPE_CHECKING:
+    from parcela_training.preparation.prepared import PreparedSet
+    from parcela_training.preparation.settings import PresetName
+    from parcela_training.training.recipe import Settings
+    from parcela_training.training.train import Moment
+    from parcela_training.training.trained import TrainedRun
+
+EVERY_S = 20.0  # from one line to the next, where stderr is no terminal
+
+
+def train(
+    prepared: Annotated[
+        Path, typer.Argument(metavar="PREPARED", help="A folder that parcela prepare has finished.")
+    ] = Path("runs/prepared"),
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "-o",
+            "--out",
+            metavar="RUN",
+            help="A folder, which gets unet/ and highresnet/; runs/PRESET unless set.",
+        ),
+    ] = None,
+    model: Annotated[ModelChoice, typer.Option(help="Which network.")] = ModelChoice.both,
+    preset: Annotated[
+        TrainingPresetChoice | None,
+        typer.Option(
+            help="The recipe. thesis: exact. modern: Parcela's own. demo: modern, for half the grid. Unless set, the "
+            "one that the images were prepared for."
+        ),
+    ] = None,
+    budget: Annotated[
+        str | None,
+        typer.Option(
+            metavar="10m|500steps|3epochs", help="Of each network; the recipe's own unless set."
+        ),
+    ] = None,
+    from_weights: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Begin with published weights, such as weights/; the first row of the curve is theirs.",
+        ),
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Begin anew, whatever lies in RUN; else go on from it.")
+    ] = False,
+    batch: Annotated[
+        int | None, typer.Option(min=1, help="Images per update, over all processes.")
+    ] = None,
+    learning_rate: Annotated[
+        float | None, typer.Option(min=0, help="The recipe's own unless set.")
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, help="Of the first weights, the order, the augmentation.")
+    ] = 0,
+    device: Annotated[
+        DeviceChoice, typer.Option(help="auto: CUDA where there is one.")
+    ] = DeviceChoice.auto,
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="Threads of PyTorch on a CPU.")
+    ] = None,
+) -> None:
+    """Train the networks on prepared images; curves, checkpoints and the networks land in RUN.
+
+    Kill it when you like: the same command goes on from the last checkpoint. Several processes or GPUs:
+    torchrun --nproc-per-node 2 -m parcela_cli.app train …
+    """
+    check_folder(out or Path("runs"))
+    if threads is not None:
+        _set_threads(threads)
+    from parcela_inference.card import MODELS
+    from parcela_inference.scores import choose_device
+    from parcela_training.preparation.prepared import PreparedSet
+    from parcela_training.training.budget import parse_budget
+    from parcela_training.training.presets import RECIPES
+    from parcela_training.training.train import train as train_network
+
+    images = PreparedSet.read(prepared)
+    name: PresetName = preset.value if preset else TrainingPresetChoice(images.preset).value
+    folder = out or Path("runs") / name
+    where = choose_device(device.value)
+    ending = parse_budget(budget) if budget else None
+    _claim(folder, prepared, name, budget, seed)
+    for network in MODELS:
+        if model not in (ModelChoice.both, network):
+            continue
+        settings = _changed(RECIPES[name](network, where), batch, learning_rate, seed)
+        done = train_network(
+            settings,
+            images,
+            folder / network,
+            budget=ending,
+            resume=not fresh,
+            from_weights=from_weights,
+            device=where,
+            on_progress=_Lines(network, settings, images).show,
+        )
+        if _first():
+            print(_summary(network, folder, done), flush=True)
+
+
+def _set_threads(threads: int) -> None:
+    from parcela.settings import settings
+
+    os.environ["PARCELA_TORCH_THREADS"] = str(threads)
+    settings.cache_clear()
+
+
+def _changed(
+    settings: Settings, batch: int | None, learning_rate: float | None, seed: int
+) -> Settings:
+    return replace(
+        settings,
+        batch=settings.batch if batch is None else batch,
+        learning_rate=settings.learning_rate if learning_rate is None else learning_rate,
+        seed=seed,
+    )
+
+
+def _claim(folder: Path, prepared: Path, preset: PresetName, budget: str | None, seed: int) -> None:
+    """Make the folder an experiment's, so that ``parcela evaluate`` and ``parcela report`` take it."""
+    from parcela_training.experiment_folder import Plan, RunFolder
+
+    run = RunFolder(folder)
+    try:
+        there = run.plan()
+    except BadRequest:
+        run.claim(Plan(preset, prepared=str(prepared.absolute()), budget=budget, seed=seed))
+        return
+    if there.preset != preset:
+        raise BadRequest(
+            f"{folder}: holds an experiment with the preset {there.preset}, not {preset}: choose another folder with -o"
+        )
+
+
+def _first() -> bool:
+    """Whether this process speaks, among those that ``torchrun`` started."""
+    return os.environ.get("RANK", "0") == "0"
+
+
+class _Lines:
+    """One line on stderr for each validation and every so often between; on a terminal a live one below."""
+
+    def __init__(self, model: str, settings: Settings, images: PreparedSet) -> None:
+        self.model, self.said = model, 0.0
+        self.live = stderr.status("…") if stderr.is_terminal else None
+        if _first():
+            train, val = len(images.files("train")), len(images.files("val"))
+            stderr.print(
+                f"[bold]{model}[/] {settings.preset}: {train} images, {val} for validation"
+            )
+
+    def show(self, moment: Moment) -> None:
+        """After a step or a validation."""
+        if found := moment.validation:
+            missing = f", {found.regions_missing} regions missing" if found.regions_missing else ""
+            stderr.print(
+                f"{_place(self.model, moment)}  validation loss {found.validation_loss:.4f}, "
+                f"Dice {found.validation_dice:.4f}{missing}{_left(moment)}"
+            )
+        elif self.live is not None:
+            self.live.update(_line(self.model, moment))
+            self.live.start()
+        elif time.monotonic() - self.said >= EVERY_S:
+            stderr.print(_line(self.model, moment))
+        else:
+            return
+        if self.live is not None and moment.fraction >= 1:
+            self.live.stop()
+        self.said = time.monotonic()
+
+
+def _line(model: str, moment: Moment) -> str:
+    loss = "" if moment.loss is None else f"  loss {moment.loss:.4f}"
+    return f"{_place(model, moment)}{loss}{_left(moment)}"
+
+
+def _place(model: str, moment: Moment) -> str:
+    return f"{model} {moment.fraction:4.0%}  step {moment.step}, epoch {moment.epochs:.1f}"
+
+
+def _left(moment: Moment) -> str:
+    from parcela_training.progress import minutes
+
+    return f"  {minutes(moment.seconds_left)} left" if moment.seconds_left else ""
+
+
+def _summary(model: str, folder: Path, done: TrainedRun) -> str:
+    """Tab-separated: the folder, steps, epochs, hours, the last validation, and the one before any step."""
+    cells = [str(folder / model), f"{done.steps} steps", f"{done.epochs:.2f} epochs"]
+    cells.append(f"{done.hours:.3f} h" + (", stopped early" if done.stopped_early else ""))
+    if done.curve:
+        last = done.curve[-1]
+        cells += [f"loss {last.validation_loss:.4f}", f"Dice {last.validation_dice:.4f}"]
+    if done.from_weights and done.curve:
+        cells.append(f"Dice before {done.curve[0].validation_dice:.4f}")
+    return "\t".join(cells)

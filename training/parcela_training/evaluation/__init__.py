@@ -1,0 +1,1 @@
+"""Networks and registrations measured over a prepared cohort."""

@@ -1,0 +1,83 @@
+"""Atlas registration beside the networks: how long it takes, and how far it agrees with itself."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parcela.imaging.trail import GeometryTrail
+from parcela.settings import settings
+from parcela_labelling.register import Method, register
+from parcela_training.cohorts.cohort import Part
+from parcela_training.hardware import hardware
+from parcela_training.journal import Journal, Row
+from parcela_training.metrics.measures import dice, image_mean
+from parcela_training.preparation.prepared import Prepared, PreparedSet
+from parcela_training.progress import Tell
+from parcela_training.report.record import Registration
+
+SEEDS = (1, 2)  # 1 is the one that every label is made with
+
+
+def measure_registrations(
+    prepared: PreparedSet,
+    part: Part,
+    journal: Path,
+    *,
+    timed: int,
+    repeated: int,
+    tell: Tell | None = None,
+) -> Registration | None:
+    """Register the atlas to the first images of a part, some of them twice with different seeds.
+
+    Args:
+        prepared: the images.
+        part: ``test``, ``val`` or ``train``.
+        journal: the file of JSON lines that keeps what is found.
+        timed: how many images are registered at least once.
+        repeated: how many are registered twice.
+        tell: called after each image.
+
+    Returns:
+        Seconds, and the mean Dice between the two runs' labels before any opening; None where nothing was asked for.
+
+    Raises:
+        StepFailed: ANTs could not register an image.
+    """
+    names = prepared.ids(part)[: max(timed, repeated)]
+    files = prepared.files(part)[: len(names)]
+    found = Journal(journal, {"part": part, "method": "SyN", "itk_threads": settings().itk_threads})
+    for place, (name, file) in enumerate(zip(names, files, strict=True)):
+        twice = place < repeated
+        row = found.rows.get(name)
+        if row is None or (twice and row["repeat_dice"] is None):
+            found.add(name, _row(Prepared.load(file), twice))
+        if tell:
+            tell(place + 1, len(names), f"{name} registered in {found.rows[name]['seconds'][0]} s")
+    rows = [found.rows[name] for name in names]
+    seconds = tuple(value for row in rows for value in row["seconds"])
+    repeats = tuple(row["repeat_dice"] for row in rows if row["repeat_dice"] is not None)
+    return Registration(seconds, hardware("cpu"), repeats) if rows else None
+
+
+def _row(subject: Prepared, twice: bool) -> Row:
+    maps, seconds = [], []
+    for seed in SEEDS[: 1 + twice]:
+        begun = time.perf_counter()
+        maps.append(registered(subject, seed=seed))
+        seconds.append(round(time.perf_counter() - begun, 2))
+    repeat = float(image_mean(dice(*maps))) if twice else None
+    return {"seconds": seconds, "repeat_dice": repeat}
+
+
+def registered(
+    subject: Prepared, *, method: Method = "SyN", seed: int = SEEDS[0]
+) -> NDArray[np.uint8]:
+    """AAL registered to a prepared image, (I, J, K), before any opening. Raises StepFailed."""
+    i, j, k = subject.image.shape
+    affine = np.asarray(subject.affine, np.float64)
+    trail = GeometryTrail((i, j, k), affine, (i, j, k), affine, (0.0, 0.0, 0.0), ())
+    return register(subject.image.astype(np.float32), trail, method=method, seed=seed).labels

@@ -1,0 +1,231 @@
+"""What is trained: each network with the loss of one step, on whole volumes or on parts of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import cast
+
+import numpy as np
+import torch
+from monai.losses import DiceLoss
+from monai.networks.nets import HighResNet, UNet
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from parcela.errors import Unavailable
+from parcela_inference.networks import CLASSES, build
+from parcela_training.networks.highresnet_step import OFFSETS, Offset, SubLattice, forward_on
+from parcela_training.networks.losses import Pool, alone, segmentation_loss, voxels
+from parcela_training.networks.predict import predict
+from parcela_training.networks.unet_step import statistics, top_block, trunk
+from parcela_training.training.distributed import pooled
+from parcela_training.training.recipe import Settings
+from parcela_training.training.samples import OUTSIDE, Sample
+
+Labels = NDArray[np.uint8]
+LARGEST_CPU_TENSOR = (
+    2**31
+)  # bytes; beyond it PyTorch's conv3d on a CPU ends in a segmentation fault
+
+
+class Trainee(nn.Module):
+    """A network with what trains it. Called, it gives the loss of one step on some volumes."""
+
+    def __init__(self, network: nn.Module, settings: Settings) -> None:
+        super().__init__()
+        self.network = network
+        self.settings = settings
+
+    def forward(self, samples: Sequence[Sample], step: int) -> Tensor:
+        """The mean loss over the volumes, each for itself."""
+        return torch.stack([self.loss(sample, step) for sample in samples]).mean()
+
+    def loss(self, sample: Sample, step: int) -> Tensor:
+        """The loss on one volume; what is random about it comes from the sample."""
+        raise NotImplementedError
+
+    def segmentation_loss(self, scores: Tensor, labels: Tensor, pool: Pool = alone) -> Tensor:
+        """The settings' loss on scores (V, 117) and class ids (V,)."""
+        return segmentation_loss(
+            scores,
+            labels,
+            self.settings.balanced_weight,
+            pool,
+            cross_entropy=self.settings.loss == "dice+cross-entropy",
+        )
+
+    @torch.no_grad()
+    def judge(self, sample: Sample, step: int) -> tuple[float, Labels]:
+        """The loss on one volume in evaluation mode, and the label map (I, J, K)."""
+        mixed = torch.is_autocast_enabled(sample.image.device.type)
+        labels = predict(self.network, sample.image, sample.shape, mixed)
+        return float(self.loss(sample, step)), labels
+
+
+class WholeTrainee(Trainee):
+    """Whole volumes through the network as MONAI has it."""
+
+    def __init__(self, network: nn.Module, settings: Settings) -> None:
+        super().__init__(network, settings)
+        self.dice = DiceLoss(softmax=True, to_onehot_y=True)
+
+    def forward(self, samples: Sequence[Sample], step: int) -> Tensor:  # noqa: ARG002
+        """The loss on a batch of volumes, together."""
+        labels = torch.stack([sample.label for sample in samples])
+        return self._loss(self._scores(samples), labels, samples[0])
+
+    def loss(self, sample: Sample, step: int) -> Tensor:
+        """The loss on one volume."""
+        return self.forward([sample], step)
+
+    @torch.no_grad()
+    def judge(self, sample: Sample, step: int) -> tuple[float, Labels]:  # noqa: ARG002
+        """The loss on one volume in evaluation mode, and the label map (I, J, K)."""
+        scores = self._scores([sample])
+        i, j, k = sample.shape
+        labels = scores[0].argmax(0)[:i, :j, :k].to(torch.uint8).cpu().numpy()
+        return float(self._loss(scores, sample.label[None], sample)), labels
+
+    def _scores(self, samples: Sequence[Sample]) -> Tensor:
+        images = torch.cat([sample.image for sample in samples])
+        check_memory(images)
+        if self.settings.preset != "thesis":
+            images = images.contiguous(memory_format=torch.channels_last_3d)
+        scores: Tensor = self.network(images)
+        return scores
+
+    def _loss(self, scores: Tensor, labels: Tensor, sample: Sample) -> Tensor:
+        """On (B, 117, I', J', K') and (B, I', J', K'); the padding does not count."""
+        i, j, k = sample.shape
+        scores, labels = scores[..., :i, :j, :k], labels[..., :i, :j, :k].long()
+        if self.settings.loss == "dice":
+            loss: Tensor = self.dice(scores, labels[:, None])
+            return loss
+        flat = scores.movedim(1, -1).reshape(-1, CLASSES)
+        return self.segmentation_loss(flat, labels.reshape(-1), pooled if self.training else alone)
+
+
+def check_memory(images: Tensor) -> None:
+    """Refuse what PyTorch cannot do on a CPU: the scores of one volume beyond 2 GB.
+
+    Raises:
+        Unavailable: the volume is too large.
+    """
+    largest = CLASSES * images[0].numel() * images.element_size()
+    if images.device.type == "cpu" and largest > LARGEST_CPU_TENSOR:
+        i, j, k = images.shape[-3:]
+        raise Unavailable(
+            f"whole volumes of {i}×{j}×{k} need scores of {largest / 1e9:.1f} GB, which PyTorch cannot "
+            "convolve on a CPU: use a GPU, or the preset modern, which takes parts"
+        )
+
+
+class UNetTrainee(Trainee):
+    """The U-Net: its trunk on whole volumes, its top block on random patches."""
+
+    def __init__(self, network: nn.Module, settings: Settings) -> None:
+        super().__init__(network, settings)
+        # For training only: reads the eight voxels under each half-resolution feature.
+        self.head = nn.Linear(32, len(OFFSETS) * CLASSES)
+
+    @property
+    def unet(self) -> UNet:
+        """The network."""
+        return cast(UNet, self.network)
+
+    def loss(self, sample: Sample, step: int) -> Tensor:
+        """Half resolution on the whole volume, and full resolution on patches after that."""
+        features = trunk(self.unet, sample.image)
+        if step < self.settings.trunk_steps and self.training:
+            return self._half_resolution_loss(features, sample, every=1)
+        full = self._full_resolution_loss(features, sample)
+        if not (self.training and self.settings.auxiliary_weight):
+            return full
+        return full + self.settings.auxiliary_weight * self._half_resolution_loss(
+            features, sample, every=2
+        )
+
+    def _full_resolution_loss(self, features: Tensor, sample: Sample) -> Tensor:
+        size, generator = self.settings.patch_size, sample.draws.generator
+        starts = draw_patches(sample, self.settings.patches, size, generator)
+        moments = statistics(self.unet, features, draw_offset(generator))
+        scores = top_block(self.unet, features, moments, starts, size)
+        labels = torch.stack([_patch(sample.label, start, size) for start in starts]).long()
+        chosen = voxels(scores, labels, labels != OUTSIDE)
+        return self.segmentation_loss(*chosen)
+
+    def _half_resolution_loss(self, features: Tensor, sample: Sample, every: int) -> Tensor:
+        """One of the eight voxels under each feature, at every so manieth feature per axis."""
+        parity, (i, j, k) = _draw_parity(sample.draws.generator)
+        labels = sample.label[i::2, j::2, k::2][::every, ::every, ::every].long()
+        inside = labels != OUTSIDE
+        taken = slice(parity * CLASSES, (parity + 1) * CLASSES)
+        chosen = features[0, :, ::every, ::every, ::every].movedim(0, -1)[inside]
+        scores = nn.functional.linear(chosen, self.head.weight[taken], self.head.bias[taken])
+        return self.segmentation_loss(scores, labels[inside])
+
+
+def _draw_parity(generator: torch.Generator) -> tuple[int, Offset]:
+    parity = int(torch.randint(8, (1,), generator=generator))
+    return parity, OFFSETS[parity]
+
+
+def draw_offset(generator: torch.Generator) -> Offset:
+    """One of the eight offsets of a stride-2 sub-lattice."""
+    return _draw_parity(generator)[1]
+
+
+def draw_patches(
+    sample: Sample, count: int, size: tuple[int, int, int], generator: torch.Generator
+) -> list[tuple[int, int, int]]:
+    """Even starts of patches kept within the volume.
+
+    Half are centred on random labelled voxels, half on a random voxel of a random region.
+    """
+    labelled = ((sample.label > 0) & (sample.label != OUTSIDE)).nonzero()
+    anywhere = torch.randint(len(labelled), (count - count // 2,), generator=generator)
+    ids = sample.label[tuple(labelled.T)]
+    present = ids.unique()
+    regions = present[torch.randint(len(present), (count // 2,), generator=generator)]
+    balanced = [_any_of((ids == region).nonzero()[:, 0], generator) for region in regions]
+    centres = labelled[torch.cat([anywhere, *balanced])]
+    starts = []
+    for centre in centres.tolist():
+        corner = [
+            min(max(middle - extent // 2, 0), whole - extent + whole % 2) // 2 * 2
+            for middle, extent, whole in zip(centre, size, sample.shape, strict=True)
+        ]
+        starts.append((corner[0], corner[1], corner[2]))
+    return starts
+
+
+def _any_of(choices: Tensor, generator: torch.Generator) -> Tensor:
+    return choices[torch.randint(len(choices), (1,), generator=generator)]
+
+
+def _patch(volume: Tensor, start: tuple[int, int, int], size: tuple[int, int, int]) -> Tensor:
+    (i, j, k), (di, dj, dk) = start, size
+    return volume[i : i + di, j : j + dj, k : k + dk]
+
+
+class HighResNetTrainee(Trainee):
+    """HighResNet: exact scores on a random sub-lattice of the whole volume."""
+
+    def loss(self, sample: Sample, step: int) -> Tensor:
+        """Every so many steps the gradient reaches the full-resolution layers too."""
+        lattice = SubLattice.draw(self.settings.parts, sample.draws.generator)
+        deep = step % self.settings.deep_every == 0
+        scores = forward_on(cast(HighResNet, self.network), sample.image, lattice, deep)
+        labels = lattice.take(sample.label[None, None].float())[:, 0].long()
+        chosen = voxels(scores, labels, labels != OUTSIDE)
+        return self.segmentation_loss(*chosen)
+
+
+def trainee(settings: Settings) -> Trainee:
+    """An untrained network with its step, on the CPU."""
+    network = build(settings.model, settings.variant)
+    if settings.step == "whole":
+        return WholeTrainee(network, settings)
+    if settings.model == "unet":
+        return UNetTrainee(network, settings)
+    return HighResNetTrainee(network, settings)

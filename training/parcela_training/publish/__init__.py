@@ -1,0 +1,1 @@
+"""A trained network becomes weights that ship, with their card."""

@@ -1,0 +1,266 @@
+"""Publish a network: 16-bit safetensors with their hash, what they are worth, and the card that says so.
+
+What is evaluated is what is written: the 16-bit weights, read back.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from monai.networks.nets import HighResNet
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from parcela.errors import BadRequest
+from parcela.files import write_text
+from parcela.settings import settings
+from parcela_inference.card import Model
+from parcela_inference.networks import MODEL_SHAPE, PADDED_SHAPE, build
+from parcela_training.cohorts.cohort import Part
+from parcela_training.evaluation.images import Way, evaluate
+from parcela_training.evaluation.networks import prepared_hash, weights_hash
+from parcela_training.evaluation.registrations import measure_registrations
+from parcela_training.experiment_folder import RunFolder
+from parcela_training.hardware import hardware
+from parcela_training.networks.batch_norm import reestimate
+from parcela_training.networks.predict import predictor
+from parcela_training.preparation.prepared import PreparedSet
+from parcela_training.progress import Say, counting
+from parcela_training.publish.card_record import evaluation_record
+from parcela_training.publish.model_card import VARIANTS, log_line, model_card
+from parcela_training.training import checkpoint
+from parcela_training.training.recipe import Settings, plain, read_settings
+from parcela_training.training.samples import Samples
+from parcela_training.training.trained import RECORD, load_network
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """What to publish, and how it is measured.
+
+    Attributes:
+        run: the folder of an experiment, or of one network's training.
+        model: which network.
+        weights: the folder that gets ``<model>/`` and a line in ``LOG.md``.
+        prepared: what ``prepare`` left; None: the experiment's own.
+        test: measure on the test images too, once nothing is left to choose.
+        noise: validation images that are registered twice, for the labels' own noise.
+    """
+
+    run: Path
+    model: Model
+    weights: Path
+    prepared: Path | None = None
+    test: bool = False
+    noise: int = 2
+
+    @property
+    def training(self) -> Path:
+        """Where the network's training left its files."""
+        own = RunFolder(self.run).network(self.model)
+        return own if own.is_dir() else self.run
+
+
+def publish(wanted: Publication, say: Say) -> dict[str, Any]:
+    """Write ``weights/<model>/`` (weights, ``card.json``, ``README.md``) and the log's line; returns the card.
+
+    Raises:
+        BadRequest: there is no such network in the run, or its images lie on another grid than prediction's.
+    """
+    torch.set_num_threads(settings().torch_threads)
+    prepared = _prepared(wanted)
+    trained = _trained(wanted)
+    folder = wanted.weights / wanted.model
+    earlier = _earlier(folder, trained.from_weights)
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / "model.safetensors.part"
+    _write(_network(wanted, trained, prepared).state_dict(), part)
+    parts: tuple[Part, ...] = ("val", "test") if wanted.test else ("val",)
+    measured = {kind: _measure(wanted, trained, part, prepared, kind, say) for kind in parts}
+    card = _card(trained, earlier, prepared, part, measured, _noise(wanted, prepared, say))
+    part.replace(folder / "model.safetensors")
+    write_text(folder / "card.json", json.dumps(card, indent=2, ensure_ascii=False) + "\n")
+    write_text(folder / "README.md", model_card(card))
+    with (wanted.weights / "LOG.md").open("a", encoding="utf-8") as log:
+        log.write(log_line(card))
+    return card
+
+
+@dataclass(frozen=True, slots=True)
+class _Trained:
+    """How far the training has come, finished or not."""
+
+    settings: Settings
+    steps: int
+    hours: float
+    from_weights: str | None
+    curve: list[dict[str, Any]]
+
+
+def _trained(wanted: Publication) -> _Trained:
+    file = wanted.training / checkpoint.FILE
+    if not file.exists():
+        raise BadRequest(
+            f"{wanted.run}: no {wanted.model} in it: run parcela train -o {wanted.run} first"
+        )
+    state = checkpoint.load(file)
+    try:
+        settings = read_settings(state["settings"])
+    except ValueError as error:
+        raise BadRequest(
+            f"{file} has other settings than today's: train it a little more first"
+        ) from error
+    if settings.model != wanted.model:
+        raise BadRequest(f"{wanted.run} holds {settings.model}, not {wanted.model}")
+    progress = state["progress"]
+    return _Trained(
+        settings,
+        progress["step"],
+        progress["seconds"] / 3600,
+        progress["from_weights"],
+        progress["curve"],
+    )
+
+
+def _earlier(folder: Path, sha256: str | None) -> dict[str, Any] | None:
+    """The training of the published weights that this one began with, if they are those that it replaces."""
+    if sha256 is None:
+        return None
+    file = folder / "card.json"
+    card = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    known = card["training"] if card.get("sha256") == sha256 else {"steps": 0, "hours": 0.0}
+    return {
+        "sha256": sha256,
+        "steps": known["steps"],
+        "hours": known["hours"],
+        "curve": known.get("curve", []),
+    }
+
+
+def _curve(trained: _Trained, earlier: dict[str, Any] | None) -> list[list[float]]:
+    """Steps and validation Dice of this run and of those before it; a validation before any step is another's last."""
+    begun, rows = (earlier["steps"], earlier["curve"]) if earlier else (0, [])
+    return [
+        *rows,
+        *(
+            [begun + row["step"], round(row["validation_dice"], 4)]
+            for row in trained.curve
+            if row["step"]
+        ),
+    ]
+
+
+def _network(wanted: Publication, trained: _Trained, prepared: PreparedSet) -> nn.Module:
+    """Of an unfinished run the average, with the batch-norm statistics that belong to it."""
+    network = load_network(wanted.training)
+    settings = trained.settings
+    unfinished = not (wanted.training / RECORD).exists()
+    if (
+        unfinished
+        and isinstance(network, HighResNet)
+        and settings.ema_decay
+        and settings.norm_images
+    ):
+        train = Samples(prepared.files("train"), torch.device("cpu"))
+        reestimate(network, train, min(settings.norm_images, len(train)))
+    return network
+
+
+def _prepared(wanted: Publication) -> PreparedSet:
+    folder = RunFolder(wanted.run)
+    prepared = PreparedSet.read(wanted.prepared or folder.prepared_of(folder.plan()))
+    if prepared.shape != MODEL_SHAPE:
+        raise BadRequest(
+            f"{prepared.folder}: images of {prepared.shape}; prediction takes {MODEL_SHAPE}: train on that grid"
+        )
+    return prepared
+
+
+def _write(state: dict[str, torch.Tensor], path: Path) -> None:
+    half = {name: v.half() if v.is_floating_point() else v for name, v in state.items()}
+    save_file({name: value.contiguous() for name, value in half.items()}, path)
+    path.chmod(0o644)
+
+
+def _measure(
+    wanted: Publication,
+    trained: _Trained,
+    file: Path,
+    prepared: PreparedSet,
+    part: Part,
+    say: Say,
+) -> dict[str, Any]:
+    network = build(wanted.model, trained.settings.variant)
+    network.load_state_dict({name: v.float() for name, v in load_file(file).items()})
+    made_from = {"weights": weights_hash(network), "prepared": prepared_hash(prepared, part)}
+    way = Way(wanted.model, predictor(network), made_from=made_from)
+    journal = wanted.training / f"published-{part}.jsonl"
+    found = evaluate(way, prepared, part, journal, tell=counting(say, f"measure on {part}"))
+    return evaluation_record(*found)
+
+
+def _noise(wanted: Publication, prepared: PreparedSet, say: Say) -> dict[str, float | int] | None:
+    found = measure_registrations(
+        prepared,
+        "val",
+        wanted.training / "registrations-val.jsonl",
+        timed=0,
+        repeated=wanted.noise,
+        tell=counting(say, "register twice"),
+    )
+    if found is None:
+        return None
+    mean = sum(found.repeat_dice) / len(found.repeat_dice)
+    return {"mean_dice": round(mean, 4), "images": len(found.repeat_dice)}
+
+
+def _card(
+    trained: _Trained,
+    earlier: dict[str, Any] | None,
+    prepared: PreparedSet,
+    file: Path,
+    measured: dict[Part, dict[str, Any]],
+    noise: dict[str, float | int] | None,
+) -> dict[str, Any]:
+    rows = prepared.of("train")
+    steps = trained.steps + (earlier["steps"] if earlier else 0)
+    hours = trained.hours + (earlier["hours"] if earlier else 0.0)
+    return {
+        "model": trained.settings.model,
+        "variant": VARIANTS[trained.settings.model, trained.settings.variant],
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "published": time.strftime("%Y-%m-%d %H:%M", time.gmtime()) + " UTC",
+        "classes": 117,
+        "grid": list(MODEL_SHAPE),
+        "padded_grid": list(PADDED_SHAPE),
+        "padding": "zeros at each axis's end",
+        "dtype": "float16",
+        "input": f"T1-weighted brain after Parcela's {prepared.record['chain']} preprocessing, in [0, 1], RAS+",
+        "training": {
+            "data": dict(sorted(Counter(row["dataset"] for row in rows).items())),
+            "labels": f"bronze: AAL registered with SyN, opened as the {prepared.record['opening']} preset does",
+            "images": len(rows),
+            "subjects": len({row["subject"] for row in rows}),
+            "steps": steps,
+            "epochs": round(steps * trained.settings.batch / len(rows), 2),
+            "hours": round(hours, 2),
+            "curve": _curve(trained, earlier),
+            **(
+                {"began_with": {key: earlier[key] for key in ("sha256", "steps", "hours")}}
+                if earlier
+                else {}
+            ),
+            "hardware": hardware(),
+            "settings": plain(trained.settings),
+        },
+        "label_noise": noise,
+        "validation": measured["val"],
+        **({"test": measured["test"]} if "test" in measured else {}),
+    }

@@ -1,0 +1,1 @@
+"""Training: recipe, samples, steps, checkpoints, resumable at any point."""

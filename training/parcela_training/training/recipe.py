@@ -1,0 +1,155 @@
+"""How a network is trained, complete and frozen: a run's record needs nothing else but the images."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal
+
+from pydantic import TypeAdapter
+
+from parcela_inference.card import Model
+from parcela_inference.networks import Variant
+from parcela_training.training.budget import Budget
+
+Scalar = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """What may happen to an image before a step, and how much; a chance of 0 leaves it out.
+
+    Attributes:
+        gamma: the exponent lies between exp(−gamma) and exp(gamma).
+        bias: SD of a smooth field's logarithm, at most.
+        noise: SD, at most, of an image in [0, 1].
+        resolution_chance, resolution_mm: averaged along a random axis to voxels of this size, and
+            interpolated back.
+        edge_chance, edge_voxels: the brain mask's edge moves in and out by smooth blobs, so far.
+        affine_chance, rotation_degrees, scale, shift: about every axis; ``scale`` is a logarithm,
+            ``shift`` a fraction of half the volume.
+        elastic_chance, elastic_voxels: a smooth warp with this SD, at most, on the networks' grid.
+        flip_chance: left and right swapped, and the labels with them. 0 unless asked for: AAL
+            itself is lopsided. Over 24 prepared subjects the regions' volumes differ between the
+            sides by 15 % on average and in 17 of the 54 pairs always the same way, so that a
+            flipped brain with swapped labels teaches borders that the atlas does not have.
+    """
+
+    gamma: float = 0.4
+    bias: float = 0.2
+    noise: float = 0.05
+    resolution_chance: float = 0.25
+    resolution_mm: tuple[float, float] = (2.0, 3.0)
+    edge_chance: float = 0.4
+    edge_voxels: int = 3
+    affine_chance: float = 0.3
+    rotation_degrees: float = 10.0
+    scale: float = 0.1
+    shift: float = 0.05
+    elastic_chance: float = 0.2
+    elastic_voxels: float = 2.0
+    flip_chance: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything that decides how a network is trained.
+
+    Attributes:
+        preset: whose recipe this is.
+        variant: of the architecture; ``modern`` leaves HighResNet's last ReLU out.
+        step: ``whole``: whole volumes through the network as MONAI has it. ``parts``: whole volumes
+            through its cheap layers and random parts through the dear ones, for a CPU.
+        loss: ``dice``: over softmax; of whole volumes MONAI's DiceLoss, per image.
+            ``dice+cross-entropy``: pooled over the batch.
+        budget: when it ends.
+        batch: images per update, over all processes.
+        learning_rate, schedule, warm_up_steps: linear to the rate, then constant or a cosine to 0.
+        clip_norm: of the gradient; None: never clipped.
+        ema_decay: of the averaged weights, which are the result; None: the result is the weights
+            with the best validation loss.
+        precision: ``float16`` comes with gradient scaling and is float32 on a CPU.
+        augmentation: None: the images as prepared.
+        patience: the run stops when more validations than this in a row were no better; None: never.
+        validate_every: so many epochs; the last step is always followed by one.
+        validation_images: so many, evenly spaced in the split; None: all.
+        norm_images: the batch-norm statistics of averaged weights are re-estimated on so many.
+        seed: of the initial weights, the order of the images, the augmentation and the parts.
+        balanced_weight: of the cross-entropy averaged by class, beside the plain one and Dice.
+        trunk_steps, auxiliary_weight, patches, patch_size: the U-Net's ``parts``: so many first
+            steps train all but the top block, at half resolution; its loss keeps this weight; the
+            top block sees so many patches of this (even) size in voxels.
+        parts, deep_every: HighResNet's ``parts``: stride-4 sub-lattices per step, of the eight in
+            one stride-2 sub-lattice; every so many steps the gradient also reaches the
+            full-resolution layers.
+    """
+
+    preset: Literal["thesis", "modern", "demo"]
+    model: Model
+    variant: Variant
+    step: Literal["whole", "parts"]
+    loss: Literal["dice", "dice+cross-entropy"]
+    budget: Budget
+    batch: int
+    optimiser: Literal["adam", "adamw"]
+    learning_rate: float
+    weight_decay: float
+    schedule: Literal["constant", "cosine"]
+    warm_up_steps: int
+    clip_norm: float | None
+    ema_decay: float | None
+    precision: Literal["float32", "bfloat16", "float16"]
+    augmentation: Augmentation | None
+    patience: int | None
+    validate_every: float
+    validation_images: int | None
+    norm_images: int
+    seed: int = 0
+    balanced_weight: float = 0.25
+    trunk_steps: int = 0
+    auxiliary_weight: float = 0.5
+    patches: int = 24
+    patch_size: tuple[int, int, int] = (12, 16, 16)
+    parts: int = 2
+    deep_every: int = 4
+
+
+SETTINGS = TypeAdapter(Settings)
+
+
+def without_first_steps(settings: Settings) -> Settings:
+    """The same for trained weights: what brings random ones on their way would spoil them.
+
+    The first steps at half resolution move the trunk away from the top block that it was trained
+    with, and their loss reads the features through a layer that is not published with them.
+    """
+    return replace(settings, trunk_steps=0, auxiliary_weight=0.0)
+
+
+def plain(settings: Settings) -> dict[str, Any]:
+    """The settings as plain JSON values; ``read_settings`` gives them back."""
+    values: dict[str, Any] = SETTINGS.dump_python(settings, mode="json")
+    return values
+
+
+def read_settings(values: Mapping[str, Any]) -> Settings:
+    """What ``plain`` wrote. Raises ValueError where it is something else."""
+    return SETTINGS.validate_python(dict(values))
+
+
+def scalars(settings: Settings) -> dict[str, Scalar]:
+    """The settings by name for a table: one text or number each, those without a value left out."""
+    found: dict[str, Scalar] = {}
+    for field in fields(settings):
+        value = getattr(settings, field.name)
+        if isinstance(value, Augmentation):
+            found |= {f"augmentation {name}": _scalar(own) for name, own in asdict(value).items()}
+        elif value is not None:
+            found[field.name] = _scalar(value)
+    return found
+
+
+def _scalar(value: object) -> Scalar:
+    if isinstance(value, tuple):
+        return " × ".join(f"{each:g}" for each in value)
+    return value if isinstance(value, str | int | float) else str(value)
