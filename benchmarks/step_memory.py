@@ -25,9 +25,11 @@ from monai.losses import DiceLoss
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.distributed._tools.mem_tracker import MemTracker
 
+from parcela.atlas.aal import CLASS_COUNT
 from parcela.imaging.geometry import Shape
-from parcela_inference.card import MODELS, Model
-from parcela_inference.networks import CLASSES, MODEL_SHAPE, build
+from parcela.imaging.preprocessed import MODEL_SHAPE
+from parcela.weights.cards import MODELS, Model
+from parcela_inference.networks import build
 from parcela_training.preparation.settings import HALF_SHAPE, LARGE_SHAPE
 from parcela_training.training.presets import LEARNING_RATE
 from parcela_training.training.samples import MULTIPLE
@@ -122,7 +124,7 @@ def main() -> None:
             row["measured_on_cpu_gb"] = round(measured_gb(row["model"], HALF_SHAPE), 2)  # type: ignore[arg-type]
         print("\t".join(str(value) for value in row.values()), flush=True)
     record = {
-        "what": f"one update of the thesis's step, batch 1, {CLASSES} classes, DiceLoss, Adam",
+        "what": f"one update of the thesis's step, batch 1, {CLASS_COUNT} classes, DiceLoss, Adam",
         "how": "an estimate: torch.distributed._tools.mem_tracker on fake tensors; no GPU was used",
         "not_counted": "cuDNN's workspaces, the allocator's gaps, CUDA itself",
         "torch": torch.__version__,

@@ -27,9 +27,11 @@ import numpy as np
 import torch
 from monai.losses import DiceLoss
 
+from parcela.atlas.aal import CLASS_COUNT
 from parcela.imaging.geometry import Shape
-from parcela_inference.card import MODELS, Model
-from parcela_inference.networks import CLASSES, MODEL_SHAPE, build
+from parcela.imaging.preprocessed import MODEL_SHAPE
+from parcela.weights.cards import MODELS, Model
+from parcela_inference.networks import build
 from parcela_training.hardware import hardware
 from parcela_training.networks.predict import monai_predictor, padded, predictor
 from parcela_training.preparation.prepared import Prepared
@@ -160,7 +162,7 @@ def main() -> None:
         "hardware": hardware(device.type),
         "torch": torch.__version__,
         "grid": list(shape),
-        "classes": CLASSES,
+        "classes": CLASS_COUNT,
         "mean_of": arguments.steps,
         "clock": "wall" if device.type == "cuda" else "processor seconds of all threads",
         "threads": arguments.threads if device.type == "cpu" else None,

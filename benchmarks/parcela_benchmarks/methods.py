@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 
 from parcela.settings import settings
+from parcela.weights.cards import MODELS, read_card
 from parcela_benchmarks.volumes import region_mm3
-from parcela_inference.card import MODELS, read_card
 from parcela_inference.scores import class_scores
 from parcela_labelling.opening import open_labels
 from parcela_labelling.register import Method

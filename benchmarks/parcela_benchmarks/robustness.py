@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 
 from parcela.imaging.trail import GeometryTrail
 from parcela.imaging.volume import read_volume
+from parcela.weights.cards import MODELS, Model, read_card
 from parcela_benchmarks.degrade import CONDITIONS, Degraded
 from parcela_benchmarks.methods import plain
-from parcela_inference.card import MODELS, Model, read_card
 from parcela_inference.scores import class_scores
 from parcela_inference.to_scan import to_scan
 from parcela_preprocess.preprocess import preprocess

@@ -17,8 +17,8 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from parcela.weights.cards import MODELS, Model, read_card
 from parcela_benchmarks.methods import plain
-from parcela_inference.card import MODELS, Model, read_card
 from parcela_inference.scores import class_scores
 from parcela_training.augmentation.space import opposite
 from parcela_training.evaluation.images import Way, evaluate

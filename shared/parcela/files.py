@@ -1,7 +1,8 @@
-"""A file that appears whole or not at all."""
+"""Files: one that appears whole or not at all, and the SHA-256 of one."""
 
 from __future__ import annotations
 
+import hashlib
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import IO
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[IO[bytes]]:
+def atomic_file(path: Path) -> Iterator[IO[bytes]]:
     """A stream to write ``path`` through: the file takes its name only when the block ends without an error.
 
     Until then the bytes lie in the same folder under a temporary name, which an error removes; an existing file
@@ -29,7 +30,17 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
         raise
 
 
+def sha256_of(path: Path) -> str:
+    """The SHA-256 of a file's bytes, in hexadecimal, read in bounded memory.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
 def write_text(path: Path, text: str) -> None:
     """``text`` as UTF-8, lines ended by a bare newline on every platform, whole or not at all."""
-    with whole_file(path) as stream:
+    with atomic_file(path) as stream:
         stream.write(text.encode("utf-8"))

@@ -11,10 +11,10 @@ import pytest
 from parcela.atlas.aal import CLASS_COUNT
 from parcela.imaging.geometry import Geometry
 from parcela.imaging.volume import Volume
+from parcela.weights.cards import MODELS
 from parcela_benchmarks import accuracy, robustness, volumes
 from parcela_benchmarks.degrade import CONDITIONS, Degraded
 from parcela_benchmarks.methods import Family, plain
-from parcela_inference.card import MODELS
 from parcela_training.journal import Row
 from parcela_training.preparation.prepared import Prepared
 from training.prepared_images import made_up_cohort

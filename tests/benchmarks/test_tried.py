@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from parcela.weights.cards import Model
 from parcela_benchmarks import tried
 from parcela_benchmarks.half_grid import halve, halved
-from parcela_inference.card import Model
 from parcela_training.preparation.prepared import Prepared
 from training.prepared_images import made_up_cohort
 

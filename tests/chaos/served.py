@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import random
 import socket
@@ -28,6 +27,7 @@ from redis import Redis
 from chaos.faults import ALL_GONE_WITHIN_S, computes, gone
 from chaos.served_server import CUT
 from parcela.atlas.aal import COLIN27_BRAIN
+from parcela.files import sha256_of
 from parcela.jobs.ledger_row import transition_of
 from parcela_cli.client.client import Client
 from parcela_cli.client.remote_job import RemoteJob
@@ -165,7 +165,7 @@ def _result(client: Client, job: RemoteJob, folder: Path) -> str:
     path = client.download(
         client.wait(job, timeout_s=ALL_DONE_WITHIN_S), folder / f"{job.id}.nii.gz"
     )
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return sha256_of(path)
 
 
 def _disturb(

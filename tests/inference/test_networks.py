@@ -5,9 +5,9 @@ from typing import cast
 import pytest
 import torch
 
-from parcela_inference.card import Model
+from parcela.imaging.preprocessed import MODEL_SHAPE
+from parcela.weights.cards import Model
 from parcela_inference.networks import (
-    MODEL_SHAPE,
     PADDED_SHAPE,
     build,
     build_highresnet,

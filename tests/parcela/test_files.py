@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from parcela.files import whole_file, write_text
+from parcela.files import atomic_file, write_text
 
 
 def test_given_text_when_written_then_the_old_file_is_replaced_and_permissions_follow_the_umask(
@@ -29,7 +29,7 @@ def test_given_an_error_while_writing_then_the_old_file_stays_and_no_part_is_lef
     path.write_text("old")
 
     def fail_halfway() -> None:
-        with whole_file(path) as stream:
+        with atomic_file(path) as stream:
             stream.write(b"half")
             raise RuntimeError
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from parcela.errors import BadRequest
-from parcela_inference.card import MODELS, Model
+from parcela.weights.cards import MODELS, Model
 from parcela_inference.scores import choose_device
 from parcela_training.cohorts.split import Split, write_split
 from parcela_training.evaluation.networks import Depth, evaluate_run

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Literal
 
 from parcela.errors import BadRequest
-from parcela.files import whole_file, write_text
-from parcela_inference.card import MODELS, Model
+from parcela.files import atomic_file, write_text
+from parcela.weights.cards import MODELS, Model
 from parcela_training.cohorts.cohort import Part
 from parcela_training.preparation.settings import PresetName
 from parcela_training.training.checkpoint import FILE as CHECKPOINT
@@ -84,7 +84,7 @@ class RunFolder:
         """Keep pictures by their figure's number."""
         self.figures.mkdir(parents=True, exist_ok=True)
         for number, png in drawn.items():
-            with whole_file(self.figure(number)) as stream:
+            with atomic_file(self.figure(number)) as stream:
                 stream.write(png)
 
     def network(self, model: Model) -> Path:

@@ -24,7 +24,7 @@ import httpx
 
 from parcela.bundle.write import FIXED_NAMES
 from parcela.errors import BadRequest, BadScan, LimitExceeded, StepFailed
-from parcela.files import whole_file
+from parcela.files import atomic_file
 from parcela_cli.client.received_bundle import unpack
 from parcela_cli.client.remote_job import RemoteJob, RemoteModel, list_of, read_job, refusal
 from parcela_cli.client.retry import Patience
@@ -230,7 +230,7 @@ class Client:
         target.parent.mkdir(parents=True, exist_ok=True)
 
         def save(response: httpx.Response) -> Path:
-            with whole_file(target) as stream:
+            with atomic_file(target) as stream:
                 head = _pour(response, stream)
                 if file.endswith(".gz") and head != GZIP_MAGIC:
                     raise StepFailed(f"{response.request.url} is not a gzip file: nothing was kept")

@@ -12,7 +12,7 @@ from typing import IO
 from parcela.bundle.manifest import Manifest
 from parcela.bundle.write import FIXED_NAMES, prefixed
 from parcela.errors import StepFailed
-from parcela.files import whole_file
+from parcela.files import atomic_file
 
 MANIFEST = FIXED_NAMES["manifest"]
 CHUNK = 1024**2
@@ -51,7 +51,7 @@ def _write(archive: zipfile.ZipFile, folder: Path, name: str | None) -> dict[str
     paths = {fixed: folder / prefixed(fixed, name) for fixed in members}
     paths[MANIFEST].unlink(missing_ok=True)
     for fixed in sorted(members, key=lambda fixed: fixed == MANIFEST):
-        with archive.open(members[fixed]) as source, whole_file(paths[fixed]) as target:
+        with archive.open(members[fixed]) as source, atomic_file(paths[fixed]) as target:
             _copy(source, target, fixed, manifest.files.get(fixed))
     return paths
 

@@ -58,7 +58,7 @@ def _accelerator() -> Iterator[Finding]:
 
 
 def _weights() -> Iterator[Finding]:
-    from parcela_inference.card import MODELS, read_card
+    from parcela.weights.cards import MODELS, read_card
     from parcela_inference.weights import load_weights
 
     for name in MODELS:

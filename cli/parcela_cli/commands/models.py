@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from parcela_inference.card import MODELS, Model, read_card
+from parcela.weights.cards import MODELS, Model, read_card
 
 
 def list_models() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, cast
 
 import nibabel as nib
 
-from parcela.files import whole_file, write_text
+from parcela.files import atomic_file, write_text
 from parcela.imaging.label_map import write_mask
 from parcela.imaging.volume import read_volume
 from parcela.settings import settings
@@ -58,7 +58,7 @@ def _write_image(path: Path, done: Preprocessed) -> None:
     image = nib.Nifti1Image(done.image, done.trail.model_affine)
     image.header.set_xyzt_units("mm")
     with (
-        whole_file(path) as stream,
+        atomic_file(path) as stream,
         gzip.GzipFile("", "wb", compresslevel=6, fileobj=stream, mtime=0) as packed,
     ):
         packed.write(image.to_bytes())

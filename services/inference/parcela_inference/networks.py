@@ -13,12 +13,12 @@ import torch
 from monai.networks.nets import HighResNet, UNet
 from torch.nn import functional
 
-from parcela_inference.card import Model
+from parcela.atlas.aal import CLASS_COUNT
+from parcela.imaging.preprocessed import MODEL_SHAPE
+from parcela.weights.cards import Model
 
 Variant = Literal["thesis", "modern"]
 
-CLASSES = 117
-MODEL_SHAPE = (91, 122, 123)
 PADDED_SHAPE = (96, 128, 128)
 
 
@@ -39,7 +39,7 @@ def build_unet() -> UNet:
     return UNet(
         spatial_dims=3,
         in_channels=1,
-        out_channels=CLASSES,
+        out_channels=CLASS_COUNT,
         channels=(16, 32, 64, 128, 256),
         strides=(2, 2, 2, 2),
         num_res_units=2,
@@ -52,7 +52,7 @@ def build_highresnet(variant: Variant = "modern") -> HighResNet:
     MONAI's ends in convolution, batch norm, ReLU: negative scores get no gradient and ties go to
     class 0. ``modern`` leaves that last ReLU out; the parameters and their names are the same.
     """
-    network = HighResNet(spatial_dims=3, in_channels=1, out_channels=CLASSES)
+    network = HighResNet(spatial_dims=3, in_channels=1, out_channels=CLASS_COUNT)
     if variant == "modern":
         network.blocks[-1].adn.A = torch.nn.Identity()  # type: ignore[union-attr]
     elif variant != "thesis":

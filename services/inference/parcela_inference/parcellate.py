@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from parcela.imaging.trail import GeometryTrail
 from parcela.stopwatch import OnStep, Stopwatch
-from parcela_inference.card import MODELS, Model
+from parcela.weights.cards import MODELS, Model
 from parcela_inference.scores import class_scores
 from parcela_inference.to_scan import to_scan
 

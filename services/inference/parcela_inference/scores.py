@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from parcela.errors import BadRequest, LimitExceeded
 from parcela.settings import settings
-from parcela_inference.card import Model
+from parcela.weights.cards import Model
 from parcela_inference.networks import crop_from_network, pad_to_network
 from parcela_inference.weights import network
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from functools import cache
 
 import torch
@@ -10,7 +9,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from parcela.errors import Unavailable
-from parcela_inference.card import Card, Model, read_card
+from parcela.files import sha256_of
+from parcela.weights.cards import Card, Model, read_card
 from parcela_inference.networks import Variant, build
 
 
@@ -21,10 +21,10 @@ def load_weights(card: Card) -> dict[str, torch.Tensor]:
         Unavailable: missing, damaged, or another file than the card speaks of.
     """
     try:
-        found = hashlib.sha256(card.path.read_bytes()).hexdigest()
-        if found != card.sha256:
+        sha256 = sha256_of(card.path)
+        if sha256 != card.sha256:
             raise Unavailable(
-                f"{card.path} is not the file its card speaks of (SHA-256 {found[:12]}…): reinstall Parcela"
+                f"{card.path} is not the file its card speaks of (SHA-256 {sha256[:12]}…): reinstall Parcela"
             )
         return {name: tensor.float() for name, tensor in load_file(card.path).items()}
     except (OSError, SafetensorError) as error:

@@ -20,6 +20,7 @@ from monai.transforms import (
 )
 
 from parcela.imaging.geometry import Shape
+from parcela.imaging.preprocessed import MODEL_SHAPE
 from parcela_preprocess.transforms import (
     GivenMaskd,
     N4BiasCorrectionWithANTsd,
@@ -34,7 +35,6 @@ SkullStrip = Literal["robex", "deepbet", "given"]
 Step = tuple[str, Transform]
 
 IMAGE = "image"
-MODEL_SHAPE: Shape = (91, 122, 123)
 STRIPPERS = {"robex": SkullStripWithROBEXd, "deepbet": SkullStripWithDeepbetd, "given": GivenMaskd}
 
 

@@ -13,13 +13,12 @@ from numpy.typing import NDArray
 
 from parcela.errors import BadScan, ParcelaError, StepFailed
 from parcela.imaging.geometry import Affine, Shape
-from parcela.imaging.preprocessed import Preprocessed
+from parcela.imaging.preprocessed import MODEL_SHAPE, Preprocessed
 from parcela.imaging.trail import GeometryTrail
 from parcela.imaging.volume import Volume
 from parcela.stopwatch import OnStep, Stopwatch
 from parcela_preprocess.chain import (
     IMAGE,
-    MODEL_SHAPE,
     Preset,
     SkullStrip,
     Step,

@@ -7,7 +7,6 @@ doi:10.1097/00004728-199803000-00032. Origin, licence and hashes of the files: `
 from __future__ import annotations
 
 import csv
-import hashlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parcela.errors import BadRequest, Unavailable
+from parcela.files import sha256_of
 
 REGION_COUNT = 116
 CLASS_COUNT = 117  # the regions and the background, 0
@@ -138,7 +138,7 @@ def intact(path: Path) -> Path:
         raise Unavailable(
             f"{path}: this file of the atlas, or its list of hashes, is missing: {remedy}"
         )
-    if hashlib.sha256(path.read_bytes()).hexdigest() != _published_hashes().get(path.name):
+    if sha256_of(path) != _published_hashes().get(path.name):
         raise Unavailable(f"{path}: this file of the atlas is damaged (SHA-256 differs): {remedy}")
     return path
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parcela.atlas.aal import CLASS_COUNT, REGION_COUNT, region
-from parcela.files import whole_file
+from parcela.files import atomic_file
 from parcela.imaging.slices import paint, sample_linear, sample_nearest
 
 Pixels = NDArray[np.uint8]  # (height, width, 3), top row first
@@ -111,7 +111,7 @@ def write_mosaic(
     texts.append(_Text(MARGIN, HEADING / 2, heading, size=13, weight="bold"))
     facts = [*_facts(scene, affine, sides_known), DISCLAIMER]
     footer, words = _footer(facts, notes, len(canvas))
-    with whole_file(path) as stream:
+    with atomic_file(path) as stream:
         stream.write(_png(np.concatenate([canvas, footer]), [*texts, *words]))
 
 

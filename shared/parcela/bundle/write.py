@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +18,7 @@ from parcela.bundle.region_table import (
     write_region_table,
 )
 from parcela.bundle.report import write_report
-from parcela.files import whole_file, write_text
+from parcela.files import atomic_file, sha256_of, write_text
 from parcela.imaging.label_map import write_label_map, write_mask
 from parcela.imaging.volume import Volume
 
@@ -122,7 +121,9 @@ def write_bundle(
     write_report(
         paths["report"], title=shown or "", picture=paths["qc"], rows=rows, manifest=complete
     )
-    hashes = {path.name.removeprefix(prefixed("", shown)): _sha256(path) for path in paths.values()}
+    hashes = {
+        path.name.removeprefix(prefixed("", shown)): sha256_of(path) for path in paths.values()
+    }
     write_text(record, manifest.completed(scan, hashes).to_json())
     return {**paths, "manifest": record}
 
@@ -166,11 +167,6 @@ def _write_attachments(
 ) -> dict[str, Path]:
     paths = {fixed: folder / prefixed(fixed, shown) for fixed in attachments}
     for fixed, path in paths.items():
-        with whole_file(path) as stream:
+        with atomic_file(path) as stream:
             stream.write(attachments[fixed])
     return paths
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -16,7 +16,7 @@ from nibabel.nifti1 import Nifti1Header
 from numpy.typing import NDArray
 
 from parcela.atlas.aal import REGION_COUNT
-from parcela.files import whole_file
+from parcela.files import atomic_file
 from parcela.imaging.geometry import Geometry
 
 GEOMETRY_FIELDS = (
@@ -80,7 +80,7 @@ def _as_uint8(values: NDArray[Any], geometry: Geometry, highest: int) -> NDArray
 def _write(path: Path, voxels: NDArray[np.uint8], geometry: Geometry, intent: int) -> None:
     header = _header(geometry.header, intent).binaryblock + bytes(4)  # four zeros: no extensions
     stored = np.ascontiguousarray(voxels.T)  # (Z, Y, X): NIfTI's first axis runs fastest
-    with whole_file(path) as stream:
+    with atomic_file(path) as stream:
         if path.suffix != ".gz":
             stream.write(header)
             stream.write(stored.data)

@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parcela.files import write_text
+from parcela.imaging.geometry import Shape
 from parcela.imaging.trail import GeometryTrail
 
+MODEL_SHAPE: Shape = (91, 122, 123)  # voxels of the grid that the networks see
 IMAGE, MASK, TRAIL, RECORD = "image.npy", "brain_mask.npy", "trail.json", "preprocessed.json"
 
 
@@ -22,7 +24,7 @@ class Preprocessed:
     """A scan on the grid that the networks see.
 
     Attributes:
-        image: (91, 122, 123) float32 in [0, 1], RAS+.
+        image: ``MODEL_SHAPE``, float32 in [0, 1], RAS+.
         brain_mask: (X, Y, Z) uint8 on the scan's own grid.
         trail: how to get back.
         seconds: per step, in order.

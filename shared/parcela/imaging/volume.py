@@ -7,7 +7,6 @@ header and bytes are read and checked first, in bounded memory, and nibabel is a
 from __future__ import annotations
 
 import gzip
-import hashlib
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,6 +19,7 @@ from nibabel.nifti1 import Nifti1Header
 from numpy.typing import NDArray
 
 from parcela.errors import BadScan
+from parcela.files import sha256_of
 from parcela.imaging.geometry import Geometry
 from parcela.imaging.header import GIB, check_header, parse_header
 
@@ -83,7 +83,7 @@ def read_volume(
         with _opened(path) as stream:
             parse_header(path, stream)
             data = _load(path, stream, header)
-        digest = _sha256(path)
+        digest = sha256_of(path)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise BadScan(
             f"{path}: the gzip stream is damaged ({error}): copy or export the file again"
@@ -228,8 +228,3 @@ def _geometry_warnings(geometry: Geometry) -> tuple[str, ...]:
             "the header's pixdim and its affine disagree on the voxel size; the affine is used"
         )
     return tuple(found)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

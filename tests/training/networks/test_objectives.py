@@ -10,7 +10,7 @@ import torch
 from monai.losses import DiceLoss
 
 from parcela.errors import Unavailable
-from parcela_inference.card import MODELS, Model
+from parcela.weights.cards import MODELS, Model
 from parcela_training.augmentation.rng import Draws
 from parcela_training.networks.losses import segmentation_loss
 from parcela_training.networks.objectives import check_memory, draw_patches, trainee

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from parcela.imaging.geometry import Shape
-from parcela_inference.card import MODELS, Model
-from parcela_inference.networks import MODEL_SHAPE, PADDED_SHAPE, build
+from parcela.imaging.preprocessed import MODEL_SHAPE
+from parcela.weights.cards import MODELS, Model
+from parcela_inference.networks import PADDED_SHAPE, build
 from parcela_training.networks.highresnet_step import OFFSETS, SubLattice
 from parcela_training.networks.predict import monai_predictor, padded, predictor
 

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from parcela.errors import BadRequest
+from parcela.imaging.preprocessed import MODEL_SHAPE
 from parcela.settings import settings
-from parcela_inference.card import read_card
-from parcela_inference.networks import MODEL_SHAPE
+from parcela.weights.cards import read_card
 from parcela_inference.weights import load_weights
 from parcela_training.publish.publish import Publication, publish
 from parcela_training.training.budget import Budget

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from parcela.errors import BadRequest
-from parcela_inference.card import MODELS, Model
-from parcela_inference.networks import MODEL_SHAPE
+from parcela.imaging.preprocessed import MODEL_SHAPE
+from parcela.weights.cards import MODELS, Model
 from parcela_training.training.presets import RECIPES, demo, experiment, modern, thesis
 from parcela_training.training.recipe import plain, read_settings, scalars
 from parcela_training.training.trainer import autocast_type, learning_rate

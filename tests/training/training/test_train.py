@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 
 from parcela.errors import BadRequest
 from parcela.settings import settings as installation
-from parcela_inference.card import Model
+from parcela.weights.cards import Model
 from parcela_inference.networks import build_unet
 from parcela_training.preparation.prepared import PreparedSet
 from parcela_training.training.budget import Budget

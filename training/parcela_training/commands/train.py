@@ -86,7 +86,7 @@ def train(
     check_folder(out or Path("runs"))
     if threads is not None:
         _set_threads(threads)
-    from parcela_inference.card import MODELS
+    from parcela.weights.cards import MODELS
     from parcela_inference.scores import choose_device
     from parcela_training.preparation.prepared import PreparedSet
     from parcela_training.training.budget import parse_budget

@@ -14,9 +14,9 @@ from torch import nn
 
 from parcela.errors import BadRequest
 from parcela.files import write_text
+from parcela.imaging.preprocessed import MODEL_SHAPE
 from parcela.settings import settings
-from parcela_inference.card import MODELS, Model
-from parcela_inference.networks import MODEL_SHAPE
+from parcela.weights.cards import MODELS, Model
 from parcela_inference.scores import choose_device
 from parcela_inference.weights import network as shipped_network
 from parcela_training.cohorts.cohort import Part

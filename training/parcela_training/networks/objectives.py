@@ -12,8 +12,9 @@ from monai.networks.nets import HighResNet, UNet
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from parcela.atlas.aal import CLASS_COUNT
 from parcela.errors import Unavailable
-from parcela_inference.networks import CLASSES, build
+from parcela_inference.networks import build
 from parcela_training.networks.highresnet_step import OFFSETS, Offset, SubLattice, forward_on
 from parcela_training.networks.losses import Pool, alone, segmentation_loss, voxels
 from parcela_training.networks.predict import predict
@@ -101,7 +102,7 @@ class WholeTrainee(Trainee):
         if self.settings.loss == "dice":
             loss: Tensor = self.dice(scores, labels[:, None])
             return loss
-        flat = scores.movedim(1, -1).reshape(-1, CLASSES)
+        flat = scores.movedim(1, -1).reshape(-1, CLASS_COUNT)
         return self.segmentation_loss(flat, labels.reshape(-1), pooled if self.training else alone)
 
 
@@ -111,7 +112,7 @@ def check_memory(images: Tensor) -> None:
     Raises:
         Unavailable: the volume is too large.
     """
-    largest = CLASSES * images[0].numel() * images.element_size()
+    largest = CLASS_COUNT * images[0].numel() * images.element_size()
     if images.device.type == "cpu" and largest > LARGEST_CPU_TENSOR:
         i, j, k = images.shape[-3:]
         raise Unavailable(
@@ -126,7 +127,7 @@ class UNetTrainee(Trainee):
     def __init__(self, network: nn.Module, settings: Settings) -> None:
         super().__init__(network, settings)
         # For training only: reads the eight voxels under each half-resolution feature.
-        self.head = nn.Linear(32, len(OFFSETS) * CLASSES)
+        self.head = nn.Linear(32, len(OFFSETS) * CLASS_COUNT)
 
     @property
     def unet(self) -> UNet:
@@ -159,7 +160,7 @@ class UNetTrainee(Trainee):
         parity, (i, j, k) = _draw_parity(sample.draws.generator)
         labels = sample.label[i::2, j::2, k::2][::every, ::every, ::every].long()
         inside = labels != OUTSIDE
-        taken = slice(parity * CLASSES, (parity + 1) * CLASSES)
+        taken = slice(parity * CLASS_COUNT, (parity + 1) * CLASS_COUNT)
         chosen = features[0, :, ::every, ::every, ::every].movedim(0, -1)[inside]
         scores = nn.functional.linear(chosen, self.head.weight[taken], self.head.bias[taken])
         return self.segmentation_loss(scores, labels[inside])

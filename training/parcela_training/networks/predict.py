@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from parcela.imaging.geometry import Shape
-from parcela_inference.networks import MODEL_SHAPE
+from parcela.imaging.preprocessed import MODEL_SHAPE
 from parcela_training.networks.highresnet_step import OFFSETS, SubLattice, deepen, shallow
 from parcela_training.networks.unet_step import statistics, top_block, trunk
 

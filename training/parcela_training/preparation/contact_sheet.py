@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
 
-from parcela.files import whole_file
+from parcela.files import atomic_file
 from parcela.imaging.slices import paint, sample_linear, sample_nearest
 from parcela_training.preparation.prepared import Prepared
 
@@ -38,7 +38,7 @@ def write_tile(path: Path, prepared: Prepared) -> None:
     slices = [_slice(image, prepared.label, axis, spacing, window) for axis in range(3)]
     height = max(picture.shape[0] for picture in slices)
     row = [np.pad(p, ((height - p.shape[0], 0), (0, GAP), (0, 0))) for p in slices]
-    with whole_file(path) as stream:
+    with atomic_file(path) as stream:
         Picture.fromarray(np.concatenate(row, axis=1)).save(stream, "PNG")
 
 
@@ -83,7 +83,7 @@ def write_contact_sheets(
     pages = [order[start : start + most] for start in range(0, len(order), most)]
     paths = [folder / PAGE.format(number) for number in range(1, len(pages) + 1)]
     for number, (path, page) in enumerate(zip(paths, pages, strict=True), start=1):
-        with whole_file(path) as stream:
+        with atomic_file(path) as stream:
             _page(page, f"{title} · page {number} of {len(pages)}").save(stream, "PNG")
     for stale in set(folder.glob(PAGE.replace("{:02d}", "*"))) - set(paths):
         stale.unlink()

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parcela.errors import BadScan
-from parcela.files import whole_file
+from parcela.files import atomic_file
 from parcela.imaging.trail import GeometryTrail
 from parcela.imaging.volume import read_volume
 from parcela.settings import settings
@@ -45,7 +45,7 @@ class Ready:
         """Write one file, complete or not at all."""
         path.parent.mkdir(parents=True, exist_ok=True)
         trail, record = np.array(self.trail.to_json()), np.array(json.dumps(self.record))
-        with whole_file(path) as stream:
+        with atomic_file(path) as stream:
             np.savez_compressed(stream, image=self.image, trail=trail, record=record)
 
     @staticmethod

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parcela.errors import BadRequest
-from parcela.files import whole_file, write_text
+from parcela.files import atomic_file, write_text
 from parcela.imaging.geometry import Shape
 from parcela_training.cohorts.cohort import Part
 
@@ -55,7 +55,7 @@ class Prepared:
 
     def save(self, path: Path) -> None:
         """Write one compressed file, complete or not at all."""
-        with whole_file(path) as stream:
+        with atomic_file(path) as stream:
             np.savez_compressed(
                 stream,
                 image=self.image,

@@ -7,15 +7,16 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 from parcela.bundle.manifest import software_versions
 from parcela.errors import BadRequest
+from parcela.files import sha256_of
 from parcela.imaging.geometry import Shape
+from parcela.imaging.preprocessed import MODEL_SHAPE
 from parcela.settings import settings
 from parcela_labelling.opening import Opening
-from parcela_preprocess.chain import MODEL_SHAPE, Preset
+from parcela_preprocess.chain import Preset
 from parcela_training.cohorts.cohort import Image
 
 PresetName = Literal["demo", "thesis", "modern"]
@@ -65,9 +66,9 @@ class Preparation:
         """
         mask, label = (image.mask, image.label) if self.imports else (None, None)
         return Sources(
-            _sha256(image.path),
-            _sha256(mask) if mask else None,
-            _sha256(label) if label else None,
+            sha256_of(image.path),
+            sha256_of(mask) if mask else None,
+            sha256_of(label) if label else None,
         )
 
     def preprocessing_key(self, sources: Sources) -> str:
@@ -147,8 +148,3 @@ def _versions(*libraries: str) -> dict[str, str]:
 
 def _key(*parts: object) -> str:
     return hashlib.sha256(json.dumps([RECIPE, *parts], sort_keys=True).encode()).hexdigest()[:16]
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()

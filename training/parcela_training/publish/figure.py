@@ -14,9 +14,9 @@ import numpy as np
 import torch
 
 from parcela.errors import BadRequest
-from parcela.files import whole_file
+from parcela.files import atomic_file
 from parcela.settings import settings
-from parcela_inference.card import MODELS
+from parcela.weights.cards import MODELS
 from parcela_inference.weights import network
 from parcela_training.cohorts.cohort import listed
 from parcela_training.metrics.measures import dice, image_mean
@@ -46,7 +46,7 @@ def draw(prepared: PreparedSet, name: str | None, out: Path) -> None:
     scan = Scan(image, np.asarray(subject.affine, np.float64))
     png = draw_side_by_side("Bronze label and the networks' own", scan, subject.label, maps)
     out.parent.mkdir(parents=True, exist_ok=True)
-    with whole_file(out) as stream:
+    with atomic_file(out) as stream:
         stream.write(png)
 
 

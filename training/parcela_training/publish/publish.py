@@ -5,7 +5,6 @@ What is evaluated is what is written: the 16-bit weights, read back.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import time
 from collections import Counter
@@ -19,10 +18,11 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from parcela.errors import BadRequest
-from parcela.files import write_text
+from parcela.files import sha256_of, write_text
+from parcela.imaging.preprocessed import MODEL_SHAPE
 from parcela.settings import settings
-from parcela_inference.card import Model
-from parcela_inference.networks import MODEL_SHAPE, PADDED_SHAPE, build
+from parcela.weights.cards import Model
+from parcela_inference.networks import PADDED_SHAPE, build
 from parcela_training.cohorts.cohort import Part
 from parcela_training.evaluation.images import Way, evaluate
 from parcela_training.evaluation.networks import prepared_hash, weights_hash
@@ -235,7 +235,7 @@ def _card(
     return {
         "model": trained.settings.model,
         "variant": VARIANTS[trained.settings.model, trained.settings.variant],
-        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "sha256": sha256_of(file),
         "published": time.strftime("%Y-%m-%d %H:%M", time.gmtime()) + " UTC",
         "classes": 117,
         "grid": list(MODEL_SHAPE),

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import get_args
 
-from parcela_inference.card import MODELS, Model, read_card
+from parcela.weights.cards import MODELS, Model, read_card
 from parcela_inference.scores import choose_device
 from parcela_training.cohorts.cohort import PARTS, listed
 from parcela_training.cohorts.split import By

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from parcela.files import whole_file, write_text
+from parcela.files import atomic_file, write_text
 from parcela_training.report.document import (
     Block,
     Bullets,
@@ -50,7 +50,7 @@ def write_report(record: RunRecord, folder: Path) -> dict[str, Path]:
     document = to_document(record, folder)
     for block in document:
         if isinstance(block, Picture) and block.png:
-            with whole_file(folder / PICTURES / block.file) as stream:
+            with atomic_file(folder / PICTURES / block.file) as stream:
                 stream.write(block.png)
     texts = {
         "markdown": ("report.md", to_markdown(document, PICTURES)),

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from parcela.errors import BadRequest
-from parcela.files import whole_file
+from parcela.files import atomic_file
 from parcela_training.training.recipe import Settings, plain
 
 FILE = "checkpoint.pt"
@@ -71,7 +71,7 @@ def save(path: Path, state: dict[str, Any], progress: Progress, settings: Settin
 
     It holds no random numbers: those are a function of the seed and the step.
     """
-    with whole_file(path) as stream:
+    with atomic_file(path) as stream:
         torch.save(
             state | {"progress": asdict(progress), "settings": plain(settings)},
             stream,

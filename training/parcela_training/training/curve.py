@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
-from parcela.files import whole_file, write_text
+from parcela.files import atomic_file, write_text
 
 TABLE, PICTURE = "curve.tsv", "curve.png"
 
@@ -44,7 +44,7 @@ def write_curve(folder: Path, points: Sequence[CurvePoint], title: str) -> None:
         values = asdict(point)
         lines.append("\t".join("" if values[n] is None else repr(values[n]) for n in names))
     write_text(folder / TABLE, "\n".join(lines) + "\n")
-    with whole_file(folder / PICTURE) as stream:
+    with atomic_file(folder / PICTURE) as stream:
         stream.write(draw_curve(points, title))
 
 

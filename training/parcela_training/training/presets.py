@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from parcela_inference.card import MODELS, Model
+from parcela.weights.cards import MODELS, Model
 from parcela_training.cohorts.split_sizes import SPLIT_PRESETS, SplitPreset
 from parcela_training.preparation.settings import Preparation, preparation
 from parcela_training.training.budget import Budget

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from parcela_inference.card import Model
+from parcela.weights.cards import Model
 from parcela_inference.networks import Variant
 from parcela_training.training.budget import Budget
 

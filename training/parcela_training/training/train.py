@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 
 import torch
 
+from parcela.files import sha256_of
 from parcela.settings import settings as installation
 from parcela_training.preparation.prepared import PreparedSet
 from parcela_training.training import checkpoint
@@ -142,7 +142,7 @@ def _start_from(run: Run, folder: Path) -> None:
     weights, file = read_weights(folder, run.settings.model)
     load_weights(run.trainee.network, weights, file)
     run.start_from(weights)
-    run.progress.from_weights = sha256(file.read_bytes()).hexdigest()
+    run.progress.from_weights = sha256_of(file)
 
 
 def _go_on(

@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from parcela.errors import BadRequest
-from parcela.files import whole_file, write_text
+from parcela.files import atomic_file, write_text
 from parcela_inference.networks import build
 from parcela_training.training import checkpoint
 from parcela_training.training.curve import CurvePoint
@@ -73,7 +73,7 @@ _ADAPTER = TypeAdapter(TrainedRun)
 def save_network(folder: Path, network: nn.Module) -> None:
     """Write the result's weights as they are, in 32 bits."""
     weights = {name: value.contiguous() for name, value in network.state_dict().items()}
-    with whole_file(folder / NETWORK) as stream:
+    with atomic_file(folder / NETWORK) as stream:
         stream.write(save(weights))
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import nibabel as nib
 
 from parcela.errors import BadRequest
-from parcela.files import whole_file, write_text
+from parcela.files import atomic_file, write_text
 from parcela.imaging.geometry import Geometry
 from parcela.imaging.label_map import write_label_map, write_mask
 from parcela_training.cohorts.bids import read_bids
@@ -161,7 +161,7 @@ def _write_subject(files: _Files, subject: VirtualSubject) -> None:
     image = nib.Nifti1Image(subject.scan, subject.affine)
     image.header.set_xyzt_units("mm")
     packed = gzip.compress(image.to_bytes(), 6, mtime=0)
-    with whole_file(files.scan) as stream:
+    with atomic_file(files.scan) as stream:
         stream.write(packed)
     write_label_map(files.labels, subject.labels, geometry)
     write_mask(files.mask, subject.mask, geometry)
