@@ -10,6 +10,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from patience import patient
+
 PARCELA = (sys.executable, "-m", "parcela_cli.app")
 
 # A small process between, because Linux counts the memory of the one that forks (pytest, with PyTorch in it) into the
@@ -41,9 +43,9 @@ class Finished:
 
 
 def parcela(
-    *arguments: str | Path, timeout_s: float = 300, env: dict[str, str] | None = None
+    *arguments: str | Path, timeout_s: float = 60, env: dict[str, str] | None = None
 ) -> Finished:
-    """Run the command to its end; at ``timeout_s`` it is killed, with what it started, and the test fails."""
+    """Run the command to its end; past its time it is killed, with what it started, and the test fails."""
     with tempfile.TemporaryDirectory() as folder:
         peak = Path(folder) / "peak"
         watched = [sys.executable, "-S", "-I", "-c", WATCH, str(peak), *PARCELA]
@@ -57,7 +59,7 @@ def parcela(
             start_new_session=True,
         )
         try:
-            out, err = process.communicate(timeout=timeout_s)
+            out, err = process.communicate(timeout=patient(timeout_s))
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from patience import QUICK_TEST_S, SLOW_TEST_S, patient
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 
 pytest_plugins = ["redis_server"]
@@ -24,6 +26,14 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 settings.register_profile("parcela", deadline=None)
 settings.register_profile("ci", settings.get_profile("parcela"), derandomize=True)
 settings.load_profile("ci" if os.environ.get("CI") else "parcela")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give each test its time; one that the command line names holds for all."""
+    if config.getoption("timeout") is None:
+        for item in items:
+            slow = item.get_closest_marker("slow") is not None
+            item.add_marker(pytest.mark.timeout(patient(SLOW_TEST_S if slow else QUICK_TEST_S)))
 
 
 @pytest.fixture(scope="session")

@@ -26,6 +26,8 @@ from parcela.settings import Settings
 from parcela.store.store import Store
 from parcela_gateway.app import create_app
 from parcela_gateway.dependencies import Service
+from patience import patient
+from processes import wait_until
 
 SCAN = gzip.compress(nifti(image()), 1, mtime=0)
 MAP = gzip.compress(b"label map " * 1000, 1, mtime=0)
@@ -43,7 +45,7 @@ class Gateway:
     def __init__(self, url: str, service: Service) -> None:
         self.url = url
         self.service = service
-        self.http = httpx.Client(base_url=url, timeout=30)
+        self.http = httpx.Client(base_url=url, timeout=patient(30))
 
     @property
     def store(self) -> Store:
@@ -105,7 +107,7 @@ def working(gateway: Gateway, stages: int) -> Iterator[None]:
     """A worker beside the test, which ends after so many stages."""
 
     def work() -> None:
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + patient(20)
         left = stages
         while left and time.monotonic() < deadline:
             left -= work_once(gateway.ledger, gateway.store) is not None
@@ -151,13 +153,14 @@ class GatewayProcess:
 
     def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
         self.pid, self.log = process.pid, log
-        deadline = time.monotonic() + 60
-        while not (found := re.search(r"running on (http://[\d.:]+)", log.read_text())):
-            assert process.poll() is None, log.read_text()
-            assert time.monotonic() < deadline, "the gateway did not start"
-            time.sleep(0.05)
-        self.url = found.group(1)
-        self.http = httpx.Client(base_url=self.url, timeout=300)
+        wait_until(lambda: process.poll() is not None or self._said_url())
+        assert process.poll() is None, log.read_text()
+        self.url = self._said_url()
+        self.http = httpx.Client(base_url=self.url, timeout=patient(30))
+
+    def _said_url(self) -> str:
+        said = re.search(r"running on (http://[\d.:]+)", self.log.read_text())
+        return said.group(1) if said else ""
 
 
 @contextmanager
@@ -178,4 +181,4 @@ def gateway_process(redis_url: str, store: Path, **environment: str) -> Iterator
             yield running
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(patient(10))

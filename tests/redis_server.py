@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,8 +20,9 @@ from redis.exceptions import RedisError
 
 from parcela.errors import Unavailable
 from parcela_cli.serve.redis import find_program
+from patience import patient
+from processes import wait_until
 
-STARTS_WITHIN_S = 20
 SETTINGS = [
     *("--port", "0", "--loglevel", "warning", "--save", ""),
     *("--appendonly", "yes", "--appendfsync", "everysec", "--maxmemory-policy", "noeviction"),
@@ -50,16 +50,13 @@ class RedisServer:
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
-        deadline = time.monotonic() + STARTS_WITHIN_S
-        while not self._answers():
-            assert time.monotonic() < deadline, f"{self.program} did not start"
-            time.sleep(0.02)
+        wait_until(self._answers)
 
     def stop(self, with_signal: signal.Signals = signal.SIGTERM) -> None:
         """End it, by default politely: it writes down all it holds first."""
         if self._process is not None:
             self._process.send_signal(with_signal)
-            self._process.wait(STARTS_WITHIN_S)
+            self._process.wait(patient(10))
             self._process = None
 
     def restart(self, with_signal: signal.Signals = signal.SIGKILL) -> None:

@@ -18,6 +18,8 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
+from patience import patient
+
 PYPROJECT = Path(__file__).parents[1] / "pyproject.toml"
 FOLDERS = ("shared/*", "services/*/*", "training/*", "cli/*")
 VAGUE_NAMES = {"common", "helper", "helpers", "misc", "util", "utils"}
@@ -284,7 +286,7 @@ def loaded_after(code: str) -> set[str]:
         [sys.executable, "-c", f"import atexit\natexit.register(lambda: exec({report!r}))\n{code}"],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patient(30),
         check=True,
     )
     return set(done.stderr.split())

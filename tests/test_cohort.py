@@ -20,7 +20,7 @@ from parcela.atlas.aal import regions
 from parcela.imaging.label_map import GEOMETRY_FIELDS
 
 PER_DATASET = 6
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(3600)]
+pytestmark = pytest.mark.slow
 
 
 def chosen_scans() -> list[Path]:

@@ -12,7 +12,6 @@ from parcela.atlas.aal import COLIN27_HEAD
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("skull_strip", ["robex", "deepbet"])
 def test_given_one_scan_when_parcellated_twice_then_the_label_maps_are_the_same_bytes(
     skull_strip: str, tmp_path: Path

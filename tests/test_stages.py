@@ -47,6 +47,7 @@ from parcela_labelling import stage as labelling
 from parcela_labelling.register import Registration, register
 from parcela_preprocess import stage as preprocessing
 from parcela_preprocess.preprocess import preprocess
+from patience import patient
 from phantoms import Phantom, sample, write
 from processes import wait_until
 
@@ -205,7 +206,6 @@ def test_given_a_scan_that_cannot_be_used_then_the_stage_says_so_and_leaves_noth
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_given_real_workers_then_a_jobs_label_map_is_the_commands_to_the_byte(
     scan: Path, tmp_path: Path, redis_url: str
 ) -> None:
@@ -222,12 +222,12 @@ def test_given_real_workers_then_a_jobs_label_map_is_the_commands_to_the_byte(
     try:
         ledger.add(job.request)
         doorbell.ring("preprocess")
-        wait_until(lambda: known(ledger, job.request.id).ended, 500)
+        wait_until(lambda: known(ledger, job.request.id).ended, 120)
     finally:
         for worker in workers:
             worker.terminate()
         for worker in workers:
-            worker.wait(20)
+            worker.wait(patient(10))
     ended = known(ledger, job.request.id)
     assert (ended.status, ended.problem) == ("done", None)
     job.tokens = ended.tokens

@@ -12,7 +12,6 @@ from redis_server import RedisServer
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(400)
 def test_given_every_kind_of_fault_when_jobs_run_then_each_ends_once_with_its_result(
     own_redis: RedisServer, tmp_path: Path
 ) -> None:

@@ -21,8 +21,6 @@ from parcela_cli.batch import distinct_names, run_batch
 from parcela_cli.commands.predict import already_done
 from parcela_cli.pipeline import Options
 
-pytestmark = pytest.mark.timeout(400)  # a prediction takes some 15 s, and minutes on a busy machine
-
 # ---------------------------------------------------------------------------------------- exit codes
 
 

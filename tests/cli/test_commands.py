@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import time
 from importlib.metadata import version
 from pathlib import Path
 
@@ -20,6 +19,8 @@ from parcela.atlas.aal import COLIN27_HEAD
 from parcela.errors import BadRequest, StepFailed
 from parcela_cli.destination import check_destination, check_folder, writing
 from parcela_cli.progress import Progress, warn
+from patience import patient
+from processes import wait_until
 
 # ---------------------------------------------------------------------------------------- what is listed
 
@@ -317,18 +318,15 @@ def test_given_a_run_that_is_terminated_then_no_child_runs_on_and_no_temporary_f
         env={**os.environ, "TMPDIR": str(temporary)},
         stderr=subprocess.PIPE,
     )
-    begun = time.monotonic()
-    while not list(temporary.glob("parcela-*/log")):
-        assert process.poll() is None
-        assert time.monotonic() - begun < 60
-        time.sleep(0.02)
+    wait_until(lambda: process.poll() is not None or list(temporary.glob("parcela-*/log")), 30)
+    assert process.poll() is None
     children = psutil.Process(process.pid).children(recursive=True)
     process.send_signal(signal.SIGTERM)
-    _, err = process.communicate(timeout=20)
+    _, err = process.communicate(timeout=patient(20))
 
     assert process.returncode == 128 + signal.SIGTERM
     assert b"Traceback" not in err
-    assert psutil.wait_procs(children, timeout=5)[1] == []
+    assert psutil.wait_procs(children, timeout=patient(5))[1] == []
     assert list(temporary.glob("parcela-*")) == []
     assert not out.exists()
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from patience import patient
+from processes import wait_until
 from scripted_server import Reply, Scripted, in_turn, problem, serving
 
 MAP = gzip.compress(b"a label map")
@@ -53,7 +55,7 @@ def script(checkout: Path, scan: Path, map_path: Path, server: Scripted) -> Scri
             [*shells, checkout / "predict.sh", "-i", scan, "-o", map_path, *where, *options],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=patient(20),
             env=os.environ | env,
             check=False,
         )
@@ -201,10 +203,8 @@ def test_when_interrupted_then_nothing_is_left(
         env=os.environ | {"TMPDIR": str(temporary)},
         start_new_session=True,
     )
-    deadline = time.monotonic() + 10
-    while not server.asked and time.monotonic() < deadline:
-        time.sleep(0.05)
+    wait_until(lambda: server.asked)
     os.killpg(process.pid, signal.SIGINT)
-    assert process.wait(10) == 130
+    assert process.wait(patient(10)) == 130
     assert list(map_path.parent.iterdir()) == []
     assert list(temporary.iterdir()) == []

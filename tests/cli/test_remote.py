@@ -8,7 +8,6 @@ import json
 import os
 import signal
 import subprocess
-import time
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +19,8 @@ from command import PARCELA, Finished, parcela
 from parcela.bundle.manifest import Manifest
 from parcela.bundle.write import write_bundle
 from parcela.imaging.volume import read_volume
+from patience import patient
+from processes import wait_until
 from scripted_server import Asked, Reply, Scripted, json_reply, problem, serving
 
 ID = "0123456789abcdef" * 2
@@ -207,10 +208,7 @@ def test_when_interrupted_then_the_job_is_taken_along(
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 60
-    while not any(asked.path == f"/jobs/{ID}" for asked in server.asked):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: any(asked.path == f"/jobs/{ID}" for asked in server.asked), 30)
     os.kill(process.pid, number)
-    assert process.wait(20) != 0
+    assert process.wait(patient(10)) != 0
     assert (server.asked[-1].method, server.asked[-1].path) == ("DELETE", f"/jobs/{ID}")

@@ -7,8 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -19,8 +18,10 @@ import pytest
 
 from command import PARCELA, parcela
 from parcela_cli.client.client import Client
+from patience import patient
+from processes import wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
+pytestmark = pytest.mark.slow
 
 STRIPPED = ("--no-preprocess",)  # the phantom is a brain already: seconds instead of minutes
 
@@ -71,7 +72,7 @@ class Stack:
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:
         assert self.process is not None
         self.process.send_signal(number)
-        code = self.process.wait(60)
+        code = self.process.wait(patient(20))
         assert self.process.stdout is not None
         self.process.stdout.close()
         return code
@@ -90,13 +91,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Iterator[S
 def client(stack: Stack) -> Iterator[Client]:
     with Client(stack.url) as found:
         yield found
-
-
-def until(condition: Callable[[], object], limit_s: float) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "it never came about"
-        time.sleep(0.1)
 
 
 def gone(process: psutil.Process) -> bool:
@@ -195,27 +189,29 @@ def test_given_a_job_that_runs_when_a_part_is_killed_then_it_is_done_all_the_sam
     stack: Stack, client: Client, brain: Path, name: str, during: str
 ) -> None:
     job = client.submit(brain, preprocess=False)
-    until(lambda: client.job(job).status == during, 120)
+    wait_until(lambda: client.job(job).status == during, 120)
     victim = stack.part(name)
     below = victim.children(recursive=True)
     victim.kill()
-    until(lambda: all(map(gone, below)), 5)
-    assert client.wait(job, timeout_s=600).status == "done"
+    wait_until(lambda: all(map(gone, below)), 5)
+    assert client.wait(job, timeout_s=patient(120)).status == "done"
 
 
 def test_given_jobs_that_run_when_all_is_killed_then_nothing_is_left_and_a_new_start_goes_on(
     stack: Stack, client: Client, brain: Path, tmp_path: Path
 ) -> None:
     jobs = [client.submit(brain, preprocess=False) for _ in range(2)]
-    until(lambda: client.job(jobs[0]).status != "queued", 60)
+    wait_until(lambda: client.job(jobs[0]).status != "queued", 60)
     running = stack.everything()
     assert len(running) > 8
     stack.end(signal.SIGKILL)
-    until(lambda: all(map(gone, running)), 5)
+    wait_until(lambda: all(map(gone, running)), 5)
 
     stack.start()
     maps = {
-        client.download(client.wait(job, timeout_s=600), tmp_path / f"{job.id}.nii.gz").read_bytes()
+        client.download(
+            client.wait(job, timeout_s=patient(120)), tmp_path / f"{job.id}.nii.gz"
+        ).read_bytes()
         for job in jobs
     }
     assert len(maps) == 1
@@ -225,11 +221,11 @@ def test_given_jobs_that_run_when_stopped_politely_then_all_ends_and_nothing_is_
     stack: Stack, client: Client, brain: Path
 ) -> None:
     job = client.submit(brain, preprocess=False)
-    until(lambda: client.job(job).status != "queued", 60)
+    wait_until(lambda: client.job(job).status != "queued", 60)
     running = stack.everything()
     assert stack.end() == 0
     assert [process for process in running if not gone(process)] == []
     assert not (stack.data / "running.json").exists()
 
     stack.start()
-    assert client.wait(job, timeout_s=600).status == "done"
+    assert client.wait(job, timeout_s=patient(120)).status == "done"

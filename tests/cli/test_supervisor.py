@@ -6,8 +6,7 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -19,6 +18,8 @@ from parcela_cli.serve.data_folder import DataFolder
 from parcela_cli.serve.redis import find_program, redis_part
 from parcela_cli.serve.stack import check_port, url_of
 from parcela_cli.serve.supervisor import Part, Supervisor
+from patience import patient
+from processes import gone, wait_until
 
 SLEEPER = "import os, sys, time; print(os.getpid(), flush=True); time.sleep(600)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEPER
@@ -43,23 +44,9 @@ def supervisor(tmp_path: Path, said: list[str]) -> Iterator[Supervisor]:
     found.stop_all()
 
 
-def until(condition: Callable[[], object], limit_s: float = 10) -> None:
-    deadline = time.monotonic() + limit_s
-    while not condition():
-        assert time.monotonic() < deadline, "it never came about"
-        time.sleep(0.05)
-
-
 def pids(log: Path) -> list[int]:
     """The process numbers that parts have printed."""
     return [int(word) for word in log.read_text().split()] if log.exists() else []
-
-
-def gone(pid: int) -> bool:
-    try:
-        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
-    except psutil.NoSuchProcess:
-        return True
 
 
 # --------------------------------------------------------------------------------------------- supervision
@@ -69,14 +56,14 @@ def test_given_a_part_that_is_killed_then_it_comes_back_and_that_is_told(
     supervisor: Supervisor, said: list[str], tmp_path: Path
 ) -> None:
     supervisor.start(part("sleeper", SLEEPER))
-    until(lambda: pids(tmp_path / "sleeper.log"))
+    wait_until(lambda: pids(tmp_path / "sleeper.log"))
     psutil.Process(pids(tmp_path / "sleeper.log")[0]).kill()
 
     def back() -> bool:
         supervisor.tend()
         return len(pids(tmp_path / "sleeper.log")) == 2
 
-    until(back)
+    wait_until(back)
     assert said == ["sleeper was ended by SIGKILL: started again in 0.5 s"]
     assert supervisor.deaths() == {"sleeper": 1}
 
@@ -90,7 +77,7 @@ def test_given_a_part_that_keeps_dying_then_the_pause_doubles_and_its_last_words
         supervisor.tend()
         return supervisor.deaths()["broken"] == 2
 
-    until(died_twice)
+    wait_until(died_twice)
     assert said == [
         "broken left with code 3: started again in 0.5 s",
         "broken left with code 3: started again in 1 s",
@@ -102,7 +89,7 @@ def test_given_a_part_that_dies_then_what_it_left_in_its_group_ends_too(
     supervisor: Supervisor, tmp_path: Path
 ) -> None:
     supervisor.start(part("parent", PARENT))
-    until(lambda: pids(tmp_path / "parent.log"))
+    wait_until(lambda: pids(tmp_path / "parent.log"))
     (left,) = pids(tmp_path / "parent.log")
     psutil.Process(psutil.Process(left).ppid()).kill()
 
@@ -110,7 +97,7 @@ def test_given_a_part_that_dies_then_what_it_left_in_its_group_ends_too(
         supervisor.tend()
         return gone(left)
 
-    until(ended)
+    wait_until(ended)
 
 
 def test_given_a_part_that_will_not_leave_when_stopped_then_it_is_killed(
@@ -118,7 +105,7 @@ def test_given_a_part_that_will_not_leave_when_stopped_then_it_is_killed(
 ) -> None:
     monkeypatch.setattr("parcela_cli.serve.supervisor.GRACE_S", 0.5)
     supervisor.start(part("stubborn", STUBBORN))
-    until(lambda: pids(tmp_path / "stubborn.log"))
+    wait_until(lambda: pids(tmp_path / "stubborn.log"))
     supervisor.stop_all()
     assert gone(pids(tmp_path / "stubborn.log")[0])
 
@@ -133,7 +120,7 @@ def test_given_several_parts_when_stopped_then_the_first_started_is_the_last_to_
     )
     for name in ("redis", "gateway"):
         supervisor.start(part(name, note))
-    until(lambda: all("ready" in supervisor.last_line(name) for name in ("redis", "gateway")))
+    wait_until(lambda: all("ready" in supervisor.last_line(name) for name in ("redis", "gateway")))
     supervisor.stop_all()
     assert float(supervisor.last_line("gateway")) < float(supervisor.last_line("redis"))
 
@@ -149,12 +136,12 @@ def test_given_a_starter_that_is_killed_then_its_parts_end_within_seconds(tmp_pa
     )
     starter = subprocess.Popen([sys.executable, "-c", code])
     logs = [tmp_path / "a.log", tmp_path / "b.log"]
-    until(lambda: all(map(pids, logs)))
+    wait_until(lambda: all(map(pids, logs)))
     started = psutil.Process(starter.pid).children(recursive=True)
     assert len(started) == 5  # two parts, the child of one, and a watcher each
     starter.send_signal(signal.SIGKILL)
     starter.wait()
-    until(lambda: all(gone(process.pid) for process in started), 5)
+    wait_until(lambda: all(gone(process.pid) for process in started), 5)
 
 
 def test_given_a_log_grown_long_when_a_part_starts_then_it_makes_room(
@@ -163,7 +150,7 @@ def test_given_a_log_grown_long_when_a_part_starts_then_it_makes_room(
     monkeypatch.setattr("parcela_cli.serve.supervisor.LOG_BYTES", 10)
     (tmp_path / "sleeper.log").write_text("much that was said before\n")
     supervisor.start(part("sleeper", SLEEPER))
-    until(lambda: pids(tmp_path / "sleeper.log"))
+    wait_until(lambda: pids(tmp_path / "sleeper.log"))
     assert (tmp_path / "sleeper.log.1").read_text() == "much that was said before\n"
 
 
@@ -267,7 +254,7 @@ def test_given_redis_when_it_is_killed_then_what_it_was_told_is_there_again(
     place = own_redis.socket_folder()
     path = place / own_redis.SOCKET
     supervisor.start(redis_part(find_program(), tmp_path, path))
-    assert own_redis.wait_until(True, path, 10)
+    assert own_redis.wait_until(True, path, patient(10))
     with Redis.from_url(own_redis.url(path), decode_responses=True) as client:
         client.set("said", "before")
         assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
@@ -278,8 +265,8 @@ def test_given_redis_when_it_is_killed_then_what_it_was_told_is_there_again(
             supervisor.tend()
             return own_redis.listens(path)
 
-        until(lambda: not own_redis.listens(path))
-        until(back)
+        wait_until(lambda: not own_redis.listens(path))
+        wait_until(back)
         assert client.get("said") == "before"
     assert path.stat().st_mode & 0o077 == 0
     assert place.stat().st_mode & 0o077 == 0

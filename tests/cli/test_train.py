@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from command import PARCELA, parcela
+from patience import patient
 from training.prepared_images import made_up_cohort
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+pytestmark = pytest.mark.slow
 THREADS = ("--threads", "1")
 
 
@@ -58,7 +59,7 @@ def test_given_a_run_when_ended_by_a_signal_then_it_is_saved_after_its_step(
         while "step" not in process.stderr.readline():
             assert process.poll() is None
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=120)
+        process.communicate(timeout=patient(30))
 
     assert process.returncode == 128 + signal.SIGTERM
     again = parcela(*command, *THREADS, "--budget", "1steps")

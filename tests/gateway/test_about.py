@@ -9,7 +9,6 @@ import re
 import subprocess
 import sys
 import textwrap
-import time
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,8 @@ import pytest
 from gateway_server import Gateway
 from parcela_gateway.access_log import JsonLines
 from parcela_gateway.readiness import Watch
+from patience import patient
+from processes import wait_until
 
 WORKER = """
 from parcela.jobs.doorbell import celery_app
@@ -50,16 +51,14 @@ def test_given_a_worker_that_hears_every_queue_when_asked_then_it_is_ready(
         stderr=subprocess.DEVNULL,
     )
     try:
-        deadline = time.monotonic() + 40
         watch = Watch(gateway.service)
-        while watch._look().missing and time.monotonic() < deadline:
-            time.sleep(0.2)
+        wait_until(lambda: not watch._look().missing, 20)
         response = gateway.http.get("/readyz")
         assert response.status_code == 200, response.text
         assert response.json()["workers"] == {"preprocess": 1, "inference": 1, "labelling": 1}
     finally:
         worker.terminate()
-        worker.wait(20)
+        worker.wait(patient(10))
 
 
 def test_given_jobs_when_metrics_are_read_then_they_are_counted(gateway: Gateway) -> None:
@@ -101,7 +100,7 @@ def test_given_no_store_when_started_then_it_says_what_to_set(redis_url: str) ->
         env=os.environ | {"PARCELA_REDIS": redis_url},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=patient(20),
         check=False,
     )
     assert (done.returncode, done.stdout) == (4, "")

@@ -56,7 +56,6 @@ def memory_mib(pid: int, field: str) -> float:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="asks Linux for the peak")
 @pytest.mark.parametrize("kind", ["folder", "s3"])
 def test_given_an_upload_of_256_mb_when_kept_then_memory_stays_flat(

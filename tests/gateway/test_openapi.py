@@ -84,7 +84,6 @@ def test_given_a_wrong_method_then_all_that_are_right_are_named(standing: Gatewa
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_given_anything_at_all_when_sent_then_no_500_and_every_error_is_a_problem(
     redis_url: str, tmp_path: Path
 ) -> None:

@@ -8,7 +8,6 @@ import io
 import json
 import re
 import socket
-import time
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from nifti_files import CLASSES, image, nifti
 from parcela.jobs.records import JobRequest, request_key, scan_key
 from parcela.settings import Settings
 from parcela_gateway.upload.scrub import IDENTIFYING, scrubbed
+from processes import wait_until
 from s3_server import s3_server, store_settings
 
 NAMES: dict[str, Any] = {
@@ -242,13 +242,9 @@ def test_given_a_client_that_goes_away_when_sending_then_nothing_is_left(gateway
     scan = nifti(np.random.default_rng(0).integers(0, 9, (128, 128, 128)).astype("int16"))
     with socket.create_connection((host, int(port))) as client:
         client.sendall(head.encode() + scan[:3_000_000])
-        deadline = time.monotonic() + 10
-        while not list(_parts(gateway)) and time.monotonic() < deadline:
-            time.sleep(0.02)
+        wait_until(lambda: list(_parts(gateway)))
         assert list(_parts(gateway))
-    deadline = time.monotonic() + 10
-    while list(_parts(gateway)) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_until(lambda: not list(_parts(gateway)))
     assert list(_parts(gateway)) == []
     assert gateway.stored() == []
     assert gateway.accepted()

@@ -126,11 +126,10 @@ def test_given_labels_on_the_model_grid_when_brought_to_the_scan_then_each_lands
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1200)
 def test_given_a_real_registration_when_the_command_runs_then_points_go_to_the_atlas(
     scan: Path, tmp_path: Path
 ) -> None:
-    done = parcela("label", scan, "-o", tmp_path, "--no-preprocess", timeout_s=1100)
+    done = parcela("label", scan, "-o", tmp_path, "--no-preprocess", timeout_s=300)
     assert done.code == 0, done.err
     assert done.out.strip().endswith("registration ok")
     labels = assert_on_the_scans_grid(tmp_path / "sub-01_T1w_dseg.nii.gz", scan)

@@ -20,7 +20,6 @@ from parcela_training.report.pictures.catalogue import PREDICTIONS, PREPROCESSIN
 from parcela_training.report.record import RunRecord
 from training.prepared_images import made_up_cohort
 
-pytestmark = pytest.mark.timeout(300)
 QUICK = Depth(monai=1, registrations=0, noise=0)
 
 
@@ -222,7 +221,6 @@ def one_scan(folder: Path) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1500)
 def test_given_raw_scans_when_killed_on_the_way_then_the_same_command_goes_on_to_the_report(
     tmp_path: Path,
 ) -> None:

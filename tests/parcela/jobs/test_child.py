@@ -21,6 +21,7 @@ from parcela.jobs.child_main import Begun, Failed, Finished, Order, Saying
 from parcela.jobs.records import JobRequest, request_key, scan_key, stage_key
 from parcela.settings import settings
 from parcela.store.folder import FolderStore
+from patience import patient
 from processes import gone, pids_in, wait_until
 
 TESTS = Path(__file__).parents[2]
@@ -76,7 +77,7 @@ def all_said(child: ComputeChild, order: Order) -> list[Saying]:
     child.begin(order)
     said: list[Saying] = []
     while not said or isinstance(said[-1], Begun):
-        found = child.hear(30)
+        found = child.hear(patient(10))
         assert found is not None
         said.append(found)
     return said
@@ -192,7 +193,7 @@ def test_given_a_worker_or_child_that_is_killed_outright_then_nothing_is_left_af
         if victim == "child":
             starter.kill()  # what it would do itself; its lifeline erases the folder
         wait_until(lambda: not any((tmp_path / "temporary").iterdir()), 10)
-        assert time.monotonic() - killed < 10
+        assert time.monotonic() - killed < patient(10)
     finally:
         starter.kill()
         starter.wait()

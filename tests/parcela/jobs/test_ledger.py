@@ -13,6 +13,7 @@ from job_requests import job_request
 from parcela.errors import StepFailed
 from parcela.jobs.ledger import Claim, Ledger, LedgerUnavailable
 from parcela.jobs.records import Job, JobRequest, Outcome, Problem, Stage
+from processes import wait_until
 from redis_server import RedisServer
 
 PROBLEM = Problem.of(StepFailed("robex crashed (SIGSEGV)"))
@@ -199,7 +200,7 @@ def test_given_a_failure_that_would_repeat_then_one_attempt_is_enough(ledger: Le
 
 
 def test_given_a_back_off_then_the_job_is_not_handed_out_before_its_end(redis_url: str) -> None:
-    ledger = Ledger(redis_url, back_off_s=0.3)
+    ledger = Ledger(redis_url, back_off_s=2)
     first, second = job_request(created=1.0), job_request(created=2.0)
     ledger.add(first)
     ledger.add(second)
@@ -208,7 +209,7 @@ def test_given_a_back_off_then_the_job_is_not_handed_out_before_its_end(redis_ur
     assert ledger.waiting()["preprocess"] == 2
     assert claimed(ledger).job.id == second.id
     assert ledger.claim("preprocess", "worker-1", LEASE_S) is None
-    time.sleep(0.35)
+    time.sleep(2)
     assert claimed(ledger).job.id == first.id
 
 
@@ -376,10 +377,10 @@ def test_given_no_redis_then_it_is_said_what_to_do(
 
 def test_given_a_task_for_one_process_then_the_first_to_ask_has_the_turn(redis_url: str) -> None:
     first, second = Ledger(redis_url), Ledger(redis_url)
-    assert first.turn("sweep", 0.2)
-    assert not second.turn("sweep", 0.2)
-    time.sleep(0.25)
-    assert second.turn("sweep", 0.2)
+    assert first.turn("sweep", 2)
+    assert not second.turn("sweep", 2)
+    wait_until(lambda: second.turn("sweep", 2))
+    assert not first.turn("sweep", 2)
 
 
 def test_given_a_jobs_life_then_the_log_tells_it(ledger: Ledger) -> None:

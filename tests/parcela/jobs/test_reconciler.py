@@ -28,6 +28,7 @@ from parcela.jobs.records import (
 from parcela.settings import Settings
 from parcela.store.folder import FolderStore
 from parcela.store.store import Store
+from processes import wait_until
 from redis_server import RedisServer
 
 HOUR = 3600
@@ -263,10 +264,7 @@ def test_given_several_gateways_when_all_recover_at_once_then_each_job_waits_onc
     here.lose_memory()
     for reconciler in others:
         reconciler.start()
-    deadline = time.monotonic() + 20
-    while not here.ledger.intact() or here.bell.bells("preprocess") < 10:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: here.ledger.intact() and here.bell.bells("preprocess") >= 10)
     for reconciler in others:
         reconciler.stop()
     assert here.ledger.waiting()["preprocess"] == 10
@@ -404,7 +402,4 @@ def test_given_a_running_reconciler_when_redis_goes_and_comes_then_it_goes_on(
 ) -> None:
     started.redis.restart()
     started.accept()
-    deadline = time.monotonic() + 20
-    while started.bell.bells("preprocess") == 0:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    wait_until(lambda: started.bell.bells("preprocess"))

@@ -18,6 +18,7 @@ from parcela.errors import BadScan, Unavailable
 from parcela.settings import Settings
 from parcela.store.folder import ABANDONED_S, PARTS, FolderStore
 from parcela.store.store import BadKey, NotStored, Store, StoreUnavailable, open_store
+from patience import patient
 from s3_server import s3_server, store_settings
 
 KEY = "jobs/0f/request.json"
@@ -305,7 +306,7 @@ def test_given_writers_and_deleters_at_once_then_a_reader_sees_whole_files_only(
     time.sleep(1.5)
     stop.set()
     for thread in threads:
-        thread.join(20)
+        thread.join(patient(5))
     assert wrong == []
     store.put(KEY, b"last")
     assert content(store, KEY) == b"last"

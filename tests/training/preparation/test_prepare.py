@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -27,8 +26,7 @@ from parcela_training.cohorts.virtual.cohort import write_virtual_cohort
 from parcela_training.preparation.prepare import Failure, Preparing, Step, prepare
 from parcela_training.preparation.prepared import Prepared, PreparedSet
 from parcela_training.preparation.settings import demo, thesis
-
-pytestmark = pytest.mark.timeout(300)  # each process that starts imports PyTorch
+from processes import wait_until
 
 SHAPE = (30, 40, 42)
 HOW = replace(demo(), shape=SHAPE)
@@ -175,7 +173,6 @@ def test_given_another_run_at_work_when_prepared_then_it_is_refused(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_given_no_imports_when_prepared_as_the_thesis_then_labels_are_registered(
     cohort: Cohort, tmp_path: Path
 ) -> None:
@@ -195,15 +192,12 @@ def test_given_no_imports_when_prepared_as_the_thesis_then_labels_are_registered
 def killed(command: list[str], ripe: Callable[[], bool]) -> None:
     """Start a command in a process group of its own, and kill all of that once it is ripe."""
     process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
-    end = time.monotonic() + 300
-    while not ripe() and process.poll() is None and time.monotonic() < end:
-        time.sleep(0.02)
+    wait_until(lambda: ripe() or process.poll() is not None, 120)
     os.killpg(process.pid, signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_given_a_run_killed_twice_when_repeated_then_finished_images_are_not_made_again(
     cohort: Cohort, tmp_path: Path
 ) -> None:

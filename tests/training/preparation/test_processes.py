@@ -3,23 +3,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
 from parcela.errors import BadScan, ParcelaError, StepFailed
 from parcela_training.preparation.processes import spread
+from processes import wait_until
 from work_in_processes import double, mark_while_at_work
 
 TESTS = Path(__file__).parents[2]
-
-
-def soon(condition: Callable[[], bool], seconds: float = 30) -> bool:
-    end = time.monotonic() + seconds
-    while not condition() and time.monotonic() < end:
-        time.sleep(0.05)
-    return condition()
 
 
 def test_given_more_tasks_than_processes_when_spread_then_each_is_done_once() -> None:
@@ -52,7 +44,7 @@ def test_given_work_in_hand_when_the_loop_is_left_then_the_processes_end_and_cle
 ) -> None:
     with closing(spread(mark_while_at_work, [(tmp_path, 0.1), (tmp_path, 90.0)], 2)) as outcomes:
         assert next(outcomes) == ((tmp_path, 0.1), None)
-        assert soon(lambda: len(list(tmp_path.iterdir())) == 1)
+        wait_until(lambda: len(list(tmp_path.iterdir())) == 1)
 
     assert list(tmp_path.iterdir()) == []
 
@@ -75,9 +67,9 @@ def test_given_a_parent_killed_outright_when_at_work_then_its_processes_end_and_
     parent = subprocess.Popen(
         [sys.executable, "parent.py"], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(TESTS)}
     )
-    assert soon(lambda: len(list(marks.iterdir())) == 2)
+    wait_until(lambda: len(list(marks.iterdir())) == 2)
 
     parent.kill()
     parent.wait()
 
-    assert soon(lambda: not list(marks.iterdir()))
+    wait_until(lambda: not list(marks.iterdir()))

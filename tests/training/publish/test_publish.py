@@ -23,8 +23,6 @@ from parcela_training.training.train import train
 from parcela_training.training.trained import RECORD, load_network
 from training.prepared_images import made_up_cohort
 
-pytestmark = pytest.mark.timeout(600)
-
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -18,10 +18,11 @@ from parcela_training.training.distributed import Ranks
 from parcela_training.training.presets import thesis
 from parcela_training.training.samples import Samples
 from parcela_training.training.trainer import Run
+from patience import patient
 from training.prepared_images import made_up_cohort
 from training.ranks_worker import recipes
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+pytestmark = pytest.mark.slow
 WORKER = Path(__file__).parent / "ranks_worker.py"
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
@@ -51,7 +52,7 @@ def losses(launcher: list[str] | tuple[str, ...], images: PreparedSet, out: Path
         env=os.environ | {"PARCELA_TORCH_THREADS": "1"},
         capture_output=True,
         text=True,
-        timeout=600,
+        timeout=patient(60),
         check=False,
     )
     assert done.returncode == 0, done.stderr

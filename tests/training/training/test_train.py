@@ -85,7 +85,6 @@ def same_files(folder: Path, name: str) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.parametrize("recipe", ["modern", "thesis"])
 @pytest.mark.parametrize("model", ["unet", "highresnet"])
 def test_given_a_run_when_killed_again_and_again_then_it_ends_with_the_same_bits(
