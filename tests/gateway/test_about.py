@@ -91,7 +91,7 @@ def test_when_the_api_page_is_opened_then_every_route_and_problem_is_there(
     for path in standing.http.get("/openapi.json").json()["paths"]:
         assert path in page
     for slug in ("bad-scan", "too-large", "no-key", "job-deleted", "internal", "bad-parameters"):
-        assert f"id='{slug}'" in page
+        assert f'id="{slug}"' in page
 
 
 def test_given_no_store_when_started_then_it_says_what_to_set(redis_url: str) -> None:
