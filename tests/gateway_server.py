@@ -20,8 +20,9 @@ import uvicorn
 
 from nifti_files import image, nifti
 from parcela.errors import StepFailed
+from parcela.jobs.keys import stage_key
 from parcela.jobs.ledger import Claim, Ledger
-from parcela.jobs.records import STAGES, Job, Problem, Stage, stage_key
+from parcela.jobs.records import STAGES, Job, Problem, Stage
 from parcela.settings import Settings
 from parcela.store.store import Store
 from parcela_gateway.app import create_app

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from parcela.errors import BadScan, StepFailed
-from parcela.jobs.records import scan_key
+from parcela.jobs.keys import scan_key
 from parcela.jobs.stage_task import StageTask
 from parcela.processes.isolation import run_isolated
 

@@ -23,19 +23,9 @@ from parcela.imaging.preprocessed import Preprocessed
 from parcela.imaging.trail import GeometryTrail
 from parcela.imaging.volume import read_volume
 from parcela.jobs.doorbell import Doorbell
+from parcela.jobs.keys import request_key, scan_key, stage_prefix
 from parcela.jobs.ledger import Ledger
-from parcela.jobs.records import (
-    STAGES,
-    Job,
-    JobRequest,
-    Kind,
-    LabelOptions,
-    PredictOptions,
-    Stage,
-    request_key,
-    scan_key,
-    stage_prefix,
-)
+from parcela.jobs.records import STAGES, Job, JobRequest, Kind, LabelOptions, PredictOptions, Stage
 from parcela.jobs.stage_task import StageTask
 from parcela.options import LabelOptions as OwnLabelOptions
 from parcela.options import Options

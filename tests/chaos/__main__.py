@@ -83,7 +83,7 @@ def reconciler() -> None:
     from parcela.jobs.ledger import Ledger
     from parcela.jobs.reconciler import Reconciler
     from parcela.settings import settings
-    from parcela.store.store import open_store
+    from parcela.store.open import open_store
 
     chosen = settings()
     Reconciler(Ledger(chosen.redis), open_store(), Doorbell(chosen.redis)).start()

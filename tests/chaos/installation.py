@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import psutil
@@ -17,8 +15,10 @@ from chaos.stub_stage import SIZE
 from cutting_proxy import CuttingProxy
 from job_requests import job_request
 from parcela.jobs.doorbell import Doorbell
+from parcela.jobs.job_files import erase_job, write_request
+from parcela.jobs.keys import scan_key
 from parcela.jobs.ledger import Ledger, LedgerUnavailable
-from parcela.jobs.records import JobRequest, job_prefix, request_key, scan_key, tombstone_key
+from parcela.jobs.records import JobRequest
 from parcela.store.folder import FolderStore
 from parcela.store.store import Store
 from redis_server import RedisServer
@@ -107,7 +107,7 @@ class Installation:
         """Take a job in as the gateway does: scan, commit mark, row, bell."""
         request, scan = job_request(), chance.randbytes(SIZE)
         self.store.put(scan_key(request.id), scan)
-        self.store.put(request_key(request.id), request.to_json().encode())
+        write_request(self.store, request)
         try:
             self.ledger.add(request)
             self.doorbell.ring("preprocess")
@@ -117,11 +117,7 @@ class Installation:
 
     def delete(self, job_id: str) -> None:
         """Erase a job as the gateway does."""
-        self.ledger.cancel(job_id)
-        self.store.put(tombstone_key(job_id), json.dumps({"deleted": time.time()}).encode())
-        self.store.delete(request_key(job_id))
-        self.store.delete(job_prefix(job_id))
-        self.ledger.forget(job_id)
+        erase_job(self.ledger, self.store, job_id)
 
     def end(self) -> None:
         """End all services, all at once."""

@@ -13,12 +13,13 @@ from pathlib import Path
 from chaos.checker import Evidence, redeliveries, violations
 from chaos.faults import KINDS, Faults
 from chaos.installation import Installation
-from chaos.stub_stage import RESULT, read, undisturbed
+from chaos.stub_stage import RESULT, undisturbed
 from chaos.witness import Witness
 from cutting_proxy import CuttingProxy
+from parcela.jobs.job_files import read_outcome
+from parcela.jobs.keys import job_prefix, outcome_key, stage_key
 from parcela.jobs.reconciler import Reconciler
-from parcela.jobs.records import Outcome, job_prefix, outcome_key, stage_key
-from parcela.store.store import NotStored
+from parcela.store.store import NotStored, read
 from redis_server import RedisServer
 
 LONGEST_PAUSE_S = 2.0
@@ -138,7 +139,7 @@ def _evidence(here: Installation, witness: Witness, expected: dict[str, bytes]) 
         if (job := here.ledger.get(job_id)) is not None:
             found.rows[job_id] = job
         try:
-            outcome = Outcome.from_json(read(here.store, outcome_key(job_id)))
+            outcome = read_outcome(here.store, job_id)
             found.outcomes[job_id] = outcome
             key = stage_key(job_id, "inference", outcome.token or "none", RESULT)
             found.results[job_id] = read(here.store, key)

@@ -6,14 +6,15 @@ import hashlib
 import random
 import time
 
-from parcela.jobs.records import Stage, scan_key, stage_key
+from parcela.imaging.preprocessed import IMAGE
+from parcela.jobs.keys import LEFT_BY, scan_key, stage_key
+from parcela.jobs.records import Stage
 from parcela.jobs.stage_task import StageTask
-from parcela.store.store import Store
+from parcela.store.store import read
 
 STEPS = 4
 LONGEST_STEP_S = 1.0
 SIZE = 256 * 1024  # bytes of each file, so that writing it can be interrupted
-LEFT_BY_PREPROCESS = ("image.npy", "brain_mask.npy", "trail.json", "preprocessed.json")
 RESULT = "dseg.nii.gz"
 
 
@@ -23,13 +24,13 @@ def run(task: StageTask) -> dict[str, float]:
     for step in range(STEPS):
         task.begun(f"step {step}", step / STEPS)
         time.sleep(length.uniform(0, LONGEST_STEP_S))
-    if task.stage == "preprocess":
+    if task.stage in LEFT_BY:
         scan = read(task.store, scan_key(task.request.id))
-        files = {name: stirred(scan, name) for name in LEFT_BY_PREPROCESS}
+        files = {name: stirred(scan, name) for name in LEFT_BY[task.stage]}
     else:
         before: Stage = "preprocess"
         token = task.tokens[before]
-        image = read(task.store, stage_key(task.request.id, before, token, "image.npy"))
+        image = read(task.store, stage_key(task.request.id, before, token, IMAGE))
         files = {RESULT: stirred(image, RESULT)}
     for name, content in files.items():
         task.store.put(stage_key(task.request.id, task.stage, task.token, name), content)
@@ -38,16 +39,10 @@ def run(task: StageTask) -> dict[str, float]:
 
 def undisturbed(scan: bytes) -> bytes:
     """The result that a job has when nothing goes wrong."""
-    return stirred(stirred(scan, "image.npy"), RESULT)
+    return stirred(stirred(scan, IMAGE), RESULT)
 
 
 def stirred(content: bytes, name: str) -> bytes:
     """Bytes that depend on every one of ``content``."""
     digest = hashlib.sha256(name.encode() + content).digest()
     return digest * (SIZE // len(digest))
-
-
-def read(store: Store, key: str) -> bytes:
-    """A whole file of the store."""
-    with store.open(key) as file:
-        return file.read()

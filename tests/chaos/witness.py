@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any, cast
 
 from chaos.installation import Installation
-from chaos.stub_stage import read
 from parcela.errors import ParcelaError
+from parcela.jobs.keys import outcome_key, request_key
 from parcela.jobs.ledger import Transition
 from parcela.jobs.ledger_row import transition_of
-from parcela.jobs.records import outcome_key, request_key
-from parcela.store.store import NotStored
+from parcela.store.store import NotStored, read
 
 EVERY_S = 0.2
 LOG = "parcela:log"

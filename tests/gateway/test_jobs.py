@@ -10,17 +10,8 @@ import time
 import pytest
 
 from gateway_server import MAP, SCAN, Gateway, fail_once, work_once, working
-from parcela.jobs.records import (
-    JobRequest,
-    LabelOptions,
-    Outcome,
-    PredictOptions,
-    is_id,
-    new_id,
-    outcome_key,
-    request_key,
-    tombstone_key,
-)
+from parcela.jobs.keys import outcome_key, request_key, tombstone_key
+from parcela.jobs.records import JobRequest, LabelOptions, Outcome, PredictOptions, is_id, new_id
 from parcela_gateway.jobs import REMEMBERED_S
 
 

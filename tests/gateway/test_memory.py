@@ -12,7 +12,8 @@ import pytest
 
 from gateway_server import SCAN, gateway_process
 from nifti_files import nifti
-from parcela.jobs.records import JobRequest, request_key
+from parcela.jobs.keys import request_key
+from parcela.jobs.records import JobRequest
 from parcela.store.folder import FolderStore
 from s3_server import s3_server, store_settings
 

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from gateway_server import MAP, SCAN, serving, work_once
-from parcela.jobs.records import JobRequest, Outcome, outcome_key, request_key
+from parcela.jobs.keys import outcome_key, request_key
+from parcela.jobs.records import JobRequest, Outcome
 from parcela.settings import Settings
 from parcela_gateway.upload.submission import _accept
 from redis_server import RedisServer, own_redis

@@ -8,7 +8,7 @@ import zipfile
 import pytest
 
 from gateway_server import BUNDLE, MAP, Gateway
-from parcela.jobs.records import stage_key
+from parcela.jobs.keys import stage_key
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ import pytest
 
 from gateway_server import SCAN, Gateway, serving
 from nifti_files import CLASSES, image, nifti
-from parcela.jobs.records import JobRequest, request_key, scan_key
+from parcela.jobs.keys import request_key, scan_key
+from parcela.jobs.records import JobRequest
 from parcela.settings import Settings
 from parcela_gateway.upload.scrub import IDENTIFYING, scrubbed
 from processes import wait_until

@@ -13,7 +13,8 @@ from parcela.jobs.doorbell import Doorbell
 from parcela.jobs.ledger import Ledger
 from parcela.jobs.records import Stage
 from parcela.settings import Settings
-from parcela.store.store import Store, open_store
+from parcela.store.open import open_store
+from parcela.store.store import Store
 from parcela_gateway.keys import Keys
 
 UPLOADS = 32  # kept at a time; more wait for their turn

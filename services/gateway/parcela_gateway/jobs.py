@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import time
+from contextlib import suppress
 
 from parcela.errors import ParcelaError
+from parcela.jobs.job_files import read_outcome, read_request
+from parcela.jobs.keys import outcome_key, tombstone_key
 from parcela.jobs.ledger import LedgerUnavailable
-from parcela.jobs.records import (
-    STAGES,
-    Job,
-    JobRequest,
-    Outcome,
-    is_id,
-    outcome_key,
-    request_key,
-    tombstone_key,
-)
-from parcela.store.store import NotStored, Store
+from parcela.jobs.records import STAGES, BadRecord, Job, JobRequest, Tombstone, is_id
+from parcela.store.store import NotStored, Store, read
 from parcela_gateway.dependencies import Service
 
 REMEMBERED_S = 24 * 3600  # a deleted job is said to have been there
@@ -67,10 +60,10 @@ def _in_store(store: Store, job_id: str) -> Job:
     """A job that the ledger has lost, or forgotten: how it ended, else that it will be done again."""
     if was_deleted(store, job_id):
         raise JobDeleted("this job was deleted, and every trace of its scan with it")
-    if (outcome := read(store, outcome_key(job_id))) is not None:
-        return Outcome.from_json(outcome).job(job_id)
-    if (request := read(store, request_key(job_id))) is not None:
-        return queued(JobRequest.from_json(request))
+    with suppress(NotStored):
+        return read_outcome(store, job_id).job(job_id)
+    with suppress(NotStored):
+        return queued(read_request(store, job_id))
     raise _unknown()
 
 
@@ -89,24 +82,13 @@ def queued(request: JobRequest) -> Job:
 
 def was_deleted(store: Store, job_id: str) -> bool:
     """Whether a job was erased in the last 24 hours."""
-    tombstone = read(store, tombstone_key(job_id))
-    return tombstone is not None and time.time() - _deleted_at(tombstone) < REMEMBERED_S
-
-
-def _deleted_at(tombstone: bytes) -> float:
     try:
-        return float(json.loads(tombstone)["deleted"])
-    except (ValueError, KeyError, TypeError):
-        return time.time()  # damaged: deleted, at some time
-
-
-def read(store: Store, key: str) -> bytes | None:
-    """A small file of the store, or None."""
-    try:
-        with store.open(key) as file:
-            return file.read()
+        tombstone = Tombstone.from_json(read(store, tombstone_key(job_id)))
     except NotStored:
-        return None
+        return False
+    except BadRecord:
+        return True  # damaged: deleted, at some time
+    return time.time() - tombstone.deleted < REMEMBERED_S
 
 
 def _unknown() -> NoSuchJob:

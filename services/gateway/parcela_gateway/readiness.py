@@ -11,10 +11,10 @@ from kombu.exceptions import OperationalError
 from redis.exceptions import RedisError
 
 from parcela.errors import ParcelaError
+from parcela.jobs.keys import PROBE
 from parcela.jobs.records import Stage
 from parcela_gateway.dependencies import Service
 
-PROBE = "health/gateway"
 ANSWER_S = 1.0  # in which a worker that lives answers
 KEPT_S = 5.0  # asking costs a second and a write: not for every one who asks
 MISSING_KEPT_S = 1.0  # who waits for the start wants to know soon

@@ -22,7 +22,7 @@ from parcela.errors import LimitExceeded, ParcelaError, StepFailed, Unavailable
 from parcela.jobs.records import Problem, Record, Stage
 from parcela.jobs.stage_task import StageTask
 from parcela.processes.isolation import private_folder
-from parcela.store.store import open_store
+from parcela.store.open import open_store
 
 NICE = 10
 Run = Callable[[StageTask], dict[str, float]]

@@ -1,23 +1,86 @@
-"""What the store holds of one job, seen in one listing: enough to decide what is missing and what is left over."""
+"""What the store holds of a job: its records, read and written; and all its files in one listing."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import PurePosixPath
+from typing import NamedTuple
 
-from parcela.jobs.records import STAGES, Outcome, Stage, is_id, job_prefix
-from parcela.store.store import Store, Stored
+from parcela.jobs.keys import (
+    JOBS,
+    LEFT_BY,
+    OUTCOME,
+    REQUEST,
+    job_of,
+    job_prefix,
+    outcome_key,
+    request_key,
+    tombstone_key,
+)
+from parcela.jobs.ledger import Ledger
+from parcela.jobs.records import STAGES, Job, JobRequest, Outcome, Stage, Tombstone, is_id
+from parcela.store.store import Store, Stored, read
 
-REQUEST, OUTCOME = "request.json", "outcome.json"
-# An attempt of the preprocessing that left all of these was finished, whatever became of its worker.
-LEFT_BY_PREPROCESS = {"image.npy", "brain_mask.npy", "trail.json", "preprocessed.json"}
+
+def read_request(store: Store, job_id: str) -> JobRequest:
+    """What was asked.
+
+    Raises:
+        NotStored: there is no such job, or it was deleted. BadRecord. StoreUnavailable.
+    """
+    return JobRequest.from_json(read(store, request_key(job_id)))
+
+
+def write_request(store: Store, request: JobRequest) -> None:
+    """Commit a job whose scan is stored: from now on it is accepted."""
+    store.put(request_key(request.id), request.to_json().encode())
+
+
+def read_outcome(store: Store, job_id: str) -> Outcome:
+    """How a job ended.
+
+    Raises:
+        NotStored: it has not, or nobody has written it down yet. BadRecord. StoreUnavailable.
+    """
+    return Outcome.from_json(read(store, outcome_key(job_id)))
+
+
+def write_outcome(store: Store, job: Job) -> None:
+    """Write down how a job ended, unless somebody was quicker."""
+    if store.stat(outcome_key(job.id)) is None:
+        store.put(outcome_key(job.id), Outcome.of(job).to_json().encode())
+
+
+def erase_job(ledger: Ledger, store: Store, job_id: str) -> None:
+    """End a job and erase every trace of its scan.
+
+    The tombstone stands first, so that nobody takes what is left for a job again.
+    """
+    ledger.cancel(job_id)
+    store.put(tombstone_key(job_id), Tombstone(deleted=time.time()).to_json().encode())
+    erase_files(store, job_id)
+    ledger.forget(job_id)
+
+
+def erase_files(store: Store, job_id: str) -> None:
+    """Erase a job's files: the commit mark first, so that half of it is never taken for a job."""
+    store.delete(request_key(job_id))
+    store.delete(job_prefix(job_id))
+
+
+class Attempt(NamedTuple):
+    """One attempt of one stage, by the folder that holds its files."""
+
+    stage: str
+    token: str
 
 
 @dataclass(frozen=True)
 class JobFiles:
-    """A job's files by their names below its prefix."""
+    """A job's files by their names below its prefix: enough to decide what is missing and what is left over."""
 
     id: str
     files: dict[str, Stored]
@@ -47,34 +110,33 @@ class JobFiles:
         """When its newest file was written, Unix seconds."""
         return max(file.modified for file in self.files.values())
 
-    def attempts(self) -> dict[str, float]:
-        """Every attempt that left files, as ``stage/token``, and when its newest was written."""
-        found: dict[str, float] = {}
+    def attempts(self) -> dict[Attempt, float]:
+        """Every attempt that left files, and when its newest was written."""
+        touched: dict[Attempt, float] = {}
         for name, file in self.files.items():
             stage, *rest = PurePosixPath(name).parts
             if len(rest) > 1:
-                attempt = f"{stage}/{rest[0]}"
-                found[attempt] = max(found.get(attempt, 0.0), file.modified)
-        return found
+                attempt = Attempt(stage, rest[0])
+                touched[attempt] = max(touched.get(attempt, 0.0), file.modified)
+        return touched
 
     @property
     def tidy(self) -> bool:
         """Whether at most one attempt left files, and that of a last stage: there is nothing to tidy up."""
         attempts = self.attempts()
-        return len(attempts) <= 1 and not any(name.startswith("preprocess/") for name in attempts)
+        return len(attempts) <= 1 and not any(attempt.stage in LEFT_BY for attempt in attempts)
 
     def finished_stages(self) -> dict[Stage, str]:
         """First stages of which an attempt left all that the next stage needs, and that attempt's token."""
-        for attempt in sorted(self.attempts()):
-            stage, token = attempt.split("/")
-            names = {PurePosixPath(n).name for n in self.files if n.startswith(f"{attempt}/")}
-            if stage == "preprocess" and names >= LEFT_BY_PREPROCESS:
-                return {"preprocess": token}
+        for stage, needed in LEFT_BY.items():
+            for token in sorted(a.token for a in self.attempts() if a.stage == stage):
+                if all(f"{stage}/{token}/{name}" in self.files for name in needed):
+                    return {stage: token}
         return {}
 
-    def left_over(self, outcome: Outcome, before: float) -> list[str]:
+    def left_over(self, outcome: Outcome, before: float) -> list[Attempt]:
         """Attempts that the result of this finished job does not need, none of them touched since ``before``."""
-        winner = f"{STAGES[outcome.kind][-1]}/{outcome.token}"
+        winner = (STAGES[outcome.kind][-1], outcome.token)
         return [
             attempt
             for attempt, touched in self.attempts().items()
@@ -84,11 +146,7 @@ class JobFiles:
 
 def jobs_in(store: Store) -> Iterator[JobFiles]:
     """Every job that the store knows of."""
-
-    def job_id(file: Stored) -> str:
-        return file.key.split("/")[1]
-
-    for found, files in groupby(store.list("jobs"), key=job_id):
-        if is_id(found):
-            prefix = job_prefix(found)
-            yield JobFiles(found, {file.key.removeprefix(prefix): file for file in files})
+    for job_id, files in groupby(store.list(JOBS), key=lambda file: job_of(file.key)):
+        if is_id(job_id):
+            prefix = job_prefix(job_id)
+            yield JobFiles(job_id, {file.key.removeprefix(prefix): file for file in files})

@@ -15,17 +15,17 @@ from functools import partial
 
 from parcela.errors import ParcelaError
 from parcela.jobs.doorbell import Doorbell
-from parcela.jobs.job_files import JobFiles, jobs_in
-from parcela.jobs.ledger import Ledger
-from parcela.jobs.records import (
-    BadRecord,
-    JobRequest,
-    Outcome,
-    job_prefix,
-    outcome_key,
-    request_key,
-    tombstone_key,
+from parcela.jobs.job_files import (
+    JobFiles,
+    erase_files,
+    jobs_in,
+    read_outcome,
+    read_request,
+    write_outcome,
 )
+from parcela.jobs.keys import TOMBSTONES, buried_job, request_key, stage_prefix, tombstone_key
+from parcela.jobs.ledger import Ledger
+from parcela.jobs.records import BadRecord, Outcome
 from parcela.settings import Settings, settings
 from parcela.store.store import NotStored, Store
 
@@ -108,8 +108,7 @@ class Reconciler:
             if self._is_erased(job.id):
                 self._erase(job.id)
                 continue
-            if self._store.stat(outcome_key(job.id)) is None:
-                self._store.put(outcome_key(job.id), Outcome.of(job).to_json().encode())
+            write_outcome(self._store, job)
             self._ledger.recorded(job.id)
 
     def _ring(self) -> None:
@@ -160,12 +159,12 @@ class Reconciler:
         elif job.ended_at < now - self._settings.retention_days * 86400:
             self._erase(job.id)
         elif recovering or not known:
-            self._bring_back(job, self._outcome(job.id))
+            self._bring_back(job, read_outcome(self._store, job.id))
         else:
             self._tidy(job, now - ABANDONED_S)
 
     def _bring_back(self, job: JobFiles, outcome: Outcome | None) -> None:
-        request = JobRequest.from_json(self._read(request_key(job.id)))
+        request = read_request(self._store, job.id)
         self._ledger.restore(request, outcome, job.finished_stages())
         if self._is_erased(job.id):  # while we looked: its row must not come back
             self._ledger.forget(job.id)
@@ -173,23 +172,21 @@ class Reconciler:
     def _tidy(self, job: JobFiles, before: float) -> None:
         """Erase what a finished job's attempts left beside its result."""
         if job.ended_at < before and not job.tidy:
-            for attempt in job.left_over(self._outcome(job.id), before):
-                self._store.delete(f"{job_prefix(job.id)}{attempt}")
+            for attempt in job.left_over(read_outcome(self._store, job.id), before):
+                self._store.delete(stage_prefix(job.id, *attempt))
 
     def _tombstones(self) -> dict[str, float]:
         """The jobs deleted in the last day, and when (Unix seconds); older tombstones are erased."""
         stones = {}
-        for file in list(self._store.list("tombstones")):
+        for file in list(self._store.list(TOMBSTONES)):
             if file.modified < time.time() - TOMBSTONE_S:
                 self._store.delete(file.key)
             else:
-                stones[file.key.removeprefix("tombstones/").removesuffix(".json")] = file.modified
+                stones[buried_job(file.key)] = file.modified
         return stones
 
     def _erase(self, job_id: str) -> None:
-        """Erase a job: the commit mark first, so that half of it is never taken for one."""
-        self._store.delete(request_key(job_id))
-        self._store.delete(job_prefix(job_id))
+        erase_files(self._store, job_id)
         self._ledger.forget(job_id)
 
     def _is_erased(self, job_id: str) -> bool:
@@ -197,10 +194,3 @@ class Reconciler:
         request = self._store.stat(request_key(job_id))
         stone = self._store.stat(tombstone_key(job_id))
         return request is None or (stone is not None and request.modified <= stone.modified)
-
-    def _outcome(self, job_id: str) -> Outcome:
-        return Outcome.from_json(self._read(outcome_key(job_id)))
-
-    def _read(self, key: str) -> bytes:
-        with self._store.open(key) as file:
-            return file.read()

@@ -1,6 +1,6 @@
-"""A job: what was asked, where it stands, how it ended, and the names of its files in the store.
+"""A job: what was asked, where it stands, how it ended.
 
-Records that outlive a process (``request.json``, ``outcome.json``) carry a version and are frozen.
+Records that outlive a process (`JobRequest`, `Outcome`) carry a version and are frozen.
 """
 
 from __future__ import annotations
@@ -62,10 +62,10 @@ class Record(BaseModel):
         try:
             return cls.model_validate_json(text)
         except ValidationError as error:
-            found = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(map(str, found["loc"])) or "it"
+            fault = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(map(str, fault["loc"])) or "it"
             raise BadRecord(
-                f"unreadable {cls.__name__.lower()} record: {place}: {found['msg']}"
+                f"unreadable {cls.__name__.lower()} record: {place}: {fault['msg']}"
             ) from error
 
 
@@ -94,7 +94,7 @@ OPTIONS: dict[str, type[PredictOptions] | type[LabelOptions]] = {
 
 
 class JobRequest(Record):
-    """What was asked: the store's ``request.json``, written once, after the scan.
+    """What was asked: written to the store once, after the scan.
 
     ``owner`` is a hash of the caller's key, or ``local``; ``created`` is Unix seconds; ``sha256`` and ``size`` (bytes)
     are those of the file as it was received, before it was scrubbed.
@@ -175,7 +175,7 @@ class Job(Record):
 
 
 class Outcome(Record):
-    """How a job ended: the store's ``outcome.json``, all that a poll needs when the ledger has forgotten the job."""
+    """How a job ended: written to the store, all that a poll needs when the ledger has forgotten the job."""
 
     version: Literal[1] = 1
     state: Ending
@@ -226,6 +226,12 @@ class Outcome(Record):
         )
 
 
+class Tombstone(Record):
+    """That a job was deleted, and when (Unix seconds)."""
+
+    deleted: float
+
+
 def is_ending(status: Status) -> TypeGuard[Ending]:
     """Whether a status is terminal."""
     return status in TERMINAL
@@ -239,38 +245,3 @@ def new_id() -> str:
 def is_id(text: str) -> bool:
     """Whether a text may be a job's id."""
     return _ID.fullmatch(text) is not None
-
-
-def job_prefix(job_id: str) -> str:
-    """Where everything of a job lies in the store."""
-    return f"jobs/{job_id}/"
-
-
-def scan_key(job_id: str) -> str:
-    """The uploaded scan, scrubbed of what may name the patient."""
-    return f"jobs/{job_id}/scan.nii.gz"
-
-
-def request_key(job_id: str) -> str:
-    """The commit mark: a job whose ``request.json`` is there was accepted."""
-    return f"jobs/{job_id}/request.json"
-
-
-def outcome_key(job_id: str) -> str:
-    """Written after the last transition."""
-    return f"jobs/{job_id}/outcome.json"
-
-
-def stage_prefix(job_id: str, stage: Stage, token: str) -> str:
-    """Where one attempt of one stage leaves its files."""
-    return f"jobs/{job_id}/{stage}/{token}/"
-
-
-def stage_key(job_id: str, stage: Stage, token: str, name: str) -> str:
-    """One file that an attempt of a stage left."""
-    return f"{stage_prefix(job_id, stage, token)}{name}"
-
-
-def tombstone_key(job_id: str) -> str:
-    """Says that a job was deleted, and nothing else about it."""
-    return f"tombstones/{job_id}.json"

@@ -8,18 +8,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from parcela.imaging.volume import Volume, read_volume
-from parcela.jobs.records import (
-    JobRequest,
-    Stage,
-    request_key,
-    scan_key,
-    stage_key,
-    stage_prefix,
-)
+from parcela.jobs.job_files import read_request
+from parcela.jobs.keys import SCAN, scan_key, stage_key, stage_prefix
+from parcela.jobs.records import JobRequest, Stage
 from parcela.settings import settings
 from parcela.store.store import Store
-
-SCAN = "scan.nii.gz"
 
 
 @dataclass
@@ -59,9 +52,7 @@ class StageTask:
         Raises:
             NotStored: the job was deleted. StoreUnavailable. BadRecord.
         """
-        with store.open(request_key(job_id)) as file:
-            request = JobRequest.from_json(file.read())
-        return cls(request, stage, token, tokens, store, folder, begun)
+        return cls(read_request(store, job_id), stage, token, tokens, store, folder, begun)
 
     def plan(self, typical_s: Mapping[str, float]) -> None:
         """The steps to come, in order, each with the seconds it typically takes: what progress is measured by."""

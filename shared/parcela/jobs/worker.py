@@ -18,16 +18,10 @@ from typing import Literal
 from parcela.errors import LimitExceeded, ParcelaError
 from parcela.jobs.child import ComputeChild
 from parcela.jobs.child_main import Begun, Failed, Finished, Order
+from parcela.jobs.job_files import write_outcome
+from parcela.jobs.keys import request_key, stage_prefix
 from parcela.jobs.ledger import Claim, Ledger, LedgerUnavailable
-from parcela.jobs.records import (
-    STAGES,
-    Outcome,
-    Problem,
-    Stage,
-    outcome_key,
-    request_key,
-    stage_prefix,
-)
+from parcela.jobs.records import STAGES, Problem, Stage
 from parcela.settings import Settings
 from parcela.settings import settings as current_settings
 from parcela.store.store import Store, StoreUnavailable
@@ -160,8 +154,7 @@ class Worker:
             job = self.ledger.get(job_id)
             if job is None or not job.ended or self.store.stat(request_key(job_id)) is None:
                 return
-            if self.store.stat(outcome_key(job_id)) is None:  # a reconciler may have been quicker
-                self.store.put(outcome_key(job_id), Outcome.of(job).to_json().encode())
+            write_outcome(self.store, job)
             self.ledger.recorded(job_id)
         except ParcelaError as error:
             log.warning("job %s: its outcome is not written yet: %s", job_id, error)

@@ -19,7 +19,7 @@ from parcela.jobs.ledger import Ledger
 from parcela.jobs.records import Stage
 from parcela.jobs.worker import Worker
 from parcela.settings import settings
-from parcela.store.store import open_store
+from parcela.store.open import open_store
 
 HOW = ("--pool=threads", "--concurrency=1", "--without-gossip", "--without-mingle")
 

@@ -10,13 +10,9 @@ import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import BinaryIO, Protocol
-from urllib.parse import urlsplit
 
 from parcela.errors import BadRequest, ParcelaError, Unavailable
-from parcela.settings import Settings, secret
-from parcela.settings import settings as current_settings
 
 KEY = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 LONGEST_KEY = 512
@@ -113,34 +109,11 @@ def checked_prefix(prefix: str) -> str:
     return checked(prefix.rstrip("/")) if prefix else prefix
 
 
-def open_store(settings: Settings | None = None) -> Store:
-    """The store that the settings name (``PARCELA_STORE``): a folder, or ``http(s)://host:port/bucket``.
+def read(store: Store, key: str) -> bytes:
+    """All bytes of one small file.
 
     Raises:
-        Unavailable: none is named, or its secret cannot be read. StoreUnavailable: the folder cannot be made.
+        NotStored: nothing lies there. StoreUnavailable.
     """
-    chosen = settings or current_settings()
-    if not chosen.store:
-        raise Unavailable(
-            "no store: set PARCELA_STORE to a folder, or to http://host:port/bucket of an S3 server"
-        )
-    if chosen.store.startswith(("http://", "https://")):
-        return _open_s3(chosen)
-    from parcela.store.folder import FolderStore
-
-    return FolderStore(Path(chosen.store))
-
-
-def _open_s3(chosen: Settings) -> Store:
-    from parcela.store.s3 import S3Store
-
-    url = urlsplit(chosen.store or "")
-    bucket = url.path.strip("/")
-    if not bucket or "/" in bucket:
-        raise Unavailable(f"PARCELA_STORE={chosen.store}: give http://host:port/bucket")
-    access_key = secret(chosen.store_access_key, chosen.store_access_key_file)
-    secret_key = secret(chosen.store_secret_key, chosen.store_secret_key_file)
-    if not (access_key and secret_key):
-        raise Unavailable("set PARCELA_STORE_ACCESS_KEY and PARCELA_STORE_SECRET_KEY (or …_FILE)")
-    secure = url.scheme == "https"
-    return S3Store(url.netloc, bucket, access_key=access_key, secret_key=secret_key, secure=secure)
+    with store.open(key) as file:
+        return file.read()

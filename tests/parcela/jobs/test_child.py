@@ -18,7 +18,8 @@ import pytest
 from job_requests import job_request
 from parcela.jobs.child import ComputeChild
 from parcela.jobs.child_main import Begun, Failed, Finished, Order, Saying
-from parcela.jobs.records import JobRequest, request_key, scan_key, stage_key
+from parcela.jobs.keys import request_key, scan_key, stage_key
+from parcela.jobs.records import JobRequest
 from parcela.settings import settings
 from parcela.store.folder import FolderStore
 from patience import patient

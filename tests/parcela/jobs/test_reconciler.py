@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Iterator
@@ -12,12 +11,8 @@ import pytest
 
 from job_requests import job_request
 from parcela.jobs.doorbell import Doorbell
-from parcela.jobs.ledger import Claim, Ledger
-from parcela.jobs.reconciler import Reconciler
-from parcela.jobs.records import (
-    JobRequest,
-    Outcome,
-    Stage,
+from parcela.jobs.job_files import erase_job, write_request
+from parcela.jobs.keys import (
     job_prefix,
     outcome_key,
     request_key,
@@ -25,6 +20,9 @@ from parcela.jobs.records import (
     stage_key,
     tombstone_key,
 )
+from parcela.jobs.ledger import Claim, Ledger
+from parcela.jobs.reconciler import Reconciler
+from parcela.jobs.records import JobRequest, Outcome, Stage
 from parcela.settings import Settings
 from parcela.store.folder import FolderStore
 from parcela.store.store import Store
@@ -55,7 +53,7 @@ class Installation:
         """A job as the gateway accepts it."""
         request = request or job_request()
         self.store.put(scan_key(request.id), b"scan")
-        self.store.put(request_key(request.id), request.to_json().encode())
+        write_request(self.store, request)
         if row:
             self.ledger.add(request)
         return request
@@ -83,11 +81,7 @@ class Installation:
 
     def delete(self, request: JobRequest) -> None:
         """What the gateway does on DELETE."""
-        self.ledger.cancel(request.id)
-        self.store.put(tombstone_key(request.id), json.dumps({"deleted": time.time()}).encode())
-        self.store.delete(request_key(request.id))
-        self.store.delete(job_prefix(request.id))
-        self.ledger.forget(request.id)
+        erase_job(self.ledger, self.store, request.id)
 
     def lose_memory(self) -> None:
         self.redis.client.flushall()

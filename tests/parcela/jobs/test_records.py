@@ -20,11 +20,6 @@ from parcela.jobs.records import (
     Problem,
     is_id,
     new_id,
-    outcome_key,
-    request_key,
-    scan_key,
-    stage_key,
-    tombstone_key,
 )
 
 ID = "0123456789abcdef0123456789abcdef"
@@ -125,14 +120,6 @@ def test_when_ids_are_made_then_they_are_ids_and_differ() -> None:
 @pytest.mark.parametrize("text", ["", ID[:-1], ID.upper(), ID + "\n", "../" + ID[3:]])
 def test_given_another_text_then_it_is_no_id(text: str) -> None:
     assert not is_id(text)
-
-
-def test_given_an_id_then_its_keys_are_those_of_the_contract() -> None:
-    assert scan_key(ID) == f"jobs/{ID}/scan.nii.gz"
-    assert request_key(ID) == f"jobs/{ID}/request.json"
-    assert outcome_key(ID) == f"jobs/{ID}/outcome.json"
-    assert stage_key(ID, "inference", "bb", "qc.png") == f"jobs/{ID}/inference/bb/qc.png"
-    assert tombstone_key(ID) == f"tombstones/{ID}.json"
 
 
 def test_given_the_stages_then_each_has_a_status_that_is_not_terminal() -> None:

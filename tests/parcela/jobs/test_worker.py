@@ -19,17 +19,9 @@ import pytest
 from job_requests import job_request
 from parcela.jobs.child import ComputeChild
 from parcela.jobs.doorbell import Doorbell
+from parcela.jobs.keys import outcome_key, request_key, scan_key, stage_key
 from parcela.jobs.ledger import Ledger
-from parcela.jobs.records import (
-    Job,
-    Kind,
-    Outcome,
-    Stage,
-    outcome_key,
-    request_key,
-    scan_key,
-    stage_key,
-)
+from parcela.jobs.records import Job, Kind, Outcome, Stage
 from parcela.jobs.worker import Worker
 from parcela.settings import Settings, settings
 from parcela.store.folder import FolderStore

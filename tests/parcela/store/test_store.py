@@ -17,7 +17,8 @@ import pytest
 from parcela.errors import BadScan, Unavailable
 from parcela.settings import Settings
 from parcela.store.folder import ABANDONED_S, PARTS, FolderStore
-from parcela.store.store import BadKey, NotStored, Store, StoreUnavailable, open_store
+from parcela.store.open import open_store
+from parcela.store.store import BadKey, NotStored, Store, StoreUnavailable
 from patience import patient
 from s3_server import s3_server, store_settings
 
@@ -144,7 +145,7 @@ def test_given_a_source_of_unknown_length_then_all_of_it_is_stored(store: Store)
 PUT_AND_MEASURE = """
 import sys, tracemalloc
 from parcela.settings import Settings
-from parcela.store.store import open_store
+from parcela.store.open import open_store
 store = open_store(Settings(store=sys.argv[1]))
 tracemalloc.start()
 print(store.put("scan", sys.stdin.buffer).size, tracemalloc.get_traced_memory()[1])

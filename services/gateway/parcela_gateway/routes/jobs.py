@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Annotated
@@ -14,7 +12,8 @@ from fastapi import APIRouter, Query
 from sse_starlette import EventSourceResponse
 
 from parcela.errors import ParcelaError, Unavailable
-from parcela.jobs.records import is_ending, is_id, job_prefix, request_key, tombstone_key
+from parcela.jobs.job_files import erase_job
+from parcela.jobs.records import is_ending
 from parcela_gateway.api import answers, problems
 from parcela_gateway.dependencies import InService, Owner, Service
 from parcela_gateway.jobs import JobDeleted, find_job
@@ -90,14 +89,4 @@ def delete_job(service: InService, owner: Owner, job_id: str) -> None:
     """Cancel a job and erase every trace of its scan. Asking again changes nothing."""
     with suppress(JobDeleted):  # an erasure that broke off half-way is carried through
         find_job(service, job_id, owner)
-    erase(service, job_id)
-
-
-def erase(service: Service, job_id: str) -> None:
-    """Erase a job: the tombstone stands first, so that nobody takes what is left for a job again."""
-    assert is_id(job_id)
-    service.ledger.cancel(job_id)
-    service.store.put(tombstone_key(job_id), json.dumps({"deleted": time.time()}).encode())
-    service.store.delete(request_key(job_id))
-    service.store.delete(job_prefix(job_id))
-    service.ledger.forget(job_id)
+    erase_job(service.ledger, service.store, job_id)

@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from parcela.bundle.write import FIXED_NAMES
 from parcela.errors import ParcelaError
-from parcela.jobs.records import STAGES, Job, stage_prefix
+from parcela.jobs.keys import stage_prefix
+from parcela.jobs.records import STAGES, Job
 from parcela.store.store import Store, Stored
 from parcela_gateway.api import BINARY, MAP, Responses, answers, problems
 from parcela_gateway.dependencies import InService, Owner, Service

@@ -8,26 +8,20 @@ import io
 import logging
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import anyio
 from anyio import to_thread
 from starlette.requests import Request
 
+from parcela.jobs.job_files import read_request, write_request
+from parcela.jobs.keys import scan_key
 from parcela.jobs.ledger import LedgerUnavailable
-from parcela.jobs.records import (
-    STAGES,
-    Job,
-    JobRequest,
-    Kind,
-    Options,
-    new_id,
-    request_key,
-    scan_key,
-)
+from parcela.jobs.records import STAGES, Job, JobRequest, Kind, Options, new_id
+from parcela.store.store import NotStored
 from parcela_gateway.dependencies import Service
-from parcela_gateway.jobs import JobDeleted, find_job, queued, read, was_deleted
+from parcela_gateway.jobs import JobDeleted, find_job, queued, was_deleted
 from parcela_gateway.problem import Refused
 from parcela_gateway.upload.form import file_pieces
 from parcela_gateway.upload.scrub import CHUNK, scrubbed, stream_of
@@ -114,8 +108,9 @@ async def _first(service: Service, request: Request, order: Order, job_id: str) 
 def _known(service: Service, job_id: str) -> JobRequest | None:
     if was_deleted(service.store, job_id):
         raise JobDeleted("the job of this Idempotency-Key was deleted: submit under a new one")
-    text = read(service.store, request_key(job_id))
-    return None if text is None else JobRequest.from_json(text)
+    with suppress(NotStored):
+        return read_request(service.store, job_id)
+    return None
 
 
 async def _again(service: Service, request: Request, order: Order, known: JobRequest) -> Job:
@@ -168,7 +163,7 @@ def _read_over(stream: io.BufferedReader) -> None:
 
 
 def _accept(service: Service, request: JobRequest) -> Job:
-    service.store.put(request_key(request.id), request.to_json().encode())
+    write_request(service.store, request)
     try:
         job = service.ledger.add(request)
         service.ring(STAGES[request.kind][0])
