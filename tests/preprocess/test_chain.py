@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -27,15 +28,19 @@ from parcela_preprocess.preprocess import preprocess
 from parcela_preprocess.transforms import SetOriginToZeroWithANTsd
 from phantoms import Phantom, sample
 
-COARSE = Phantom("coarse", axes="PSR", spacing_mm=(3.0, 3.2, 2.8), degrees=(5.0, 4.0, -6.0))
+WHOLE = Phantom("whole", axes="PSR", spacing_mm=(6.0, 6.4, 5.6), degrees=(5.0, 4.0, -6.0))
+SMALL = replace(WHOLE, size=0.4)
 
 
 @pytest.fixture(scope="module")
 def scan() -> Volume:
-    """Colin27's brain, coarse, permuted and oblique: already stripped, so no mask program is needed."""
-    image, _ = sample(COARSE)
-    affine, shape = COARSE.affine()
-    x, y, z = shape
+    """Colin27's brain, small, coarse, permuted and oblique."""
+    return volume(SMALL)
+
+
+def volume(phantom: Phantom) -> Volume:
+    image, _ = sample(phantom)
+    affine, (x, y, z) = phantom.affine()
     return Volume(np.round(image), Geometry.of_grid((x, y, z), affine))
 
 
@@ -51,7 +56,7 @@ def by_hand(image: MetaTensor) -> MetaTensor:
 
 
 def test_given_a_scan_when_the_thesis_chain_runs_then_it_equals_monai_by_hand(scan: Volume) -> None:
-    done = preprocess(scan, preset="thesis")
+    done = preprocess(scan, preset="thesis", mask=(scan.data > 0).astype(np.uint8))
     origin, spacing, direction = scan.geometry.itk_frame()
     corrected = run_isolated(
         "n4",
@@ -99,9 +104,8 @@ def test_given_the_modern_preset_when_a_scan_is_turned_by_whole_axes_then_the_im
     np.testing.assert_allclose(done.trail.model_affine, again.trail.model_affine, atol=1e-9)
 
 
-def test_given_a_stripped_scan_when_preprocessed_then_it_is_said_so_and_its_brain_kept(
-    scan: Volume,
-) -> None:
+def test_given_a_stripped_scan_when_preprocessed_then_it_is_said_so_and_its_brain_kept() -> None:
+    scan = volume(WHOLE)  # of a brain's own size, as the sign of a stripped scan is
     done = preprocess(scan)
     assert any("already skull-stripped" in warning for warning in done.warnings)
     assert (done.brain_mask[scan.data > 0] == 1).mean() > 0.99
