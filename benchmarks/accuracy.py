@@ -12,57 +12,56 @@ Writes benchmarks/results/accuracy.md and .json, or robustness.md and .json.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 from parcela_benchmarks import accuracy, robustness, volumes
 from parcela_benchmarks.degrade import CONDITIONS
-from parcela_benchmarks.methods import families
+from parcela_benchmarks.methods import method_groups
+from parcela_benchmarks.results import read_results, write_results
 from parcela_training.cohorts.find import find_cohort
-from parcela_training.hardware import hardware, versions
-from parcela_training.journal import Row
-from parcela_training.preparation.prepared import PreparedSet
-from parcela_training.progress import Tell, counting
-from parcela_training.report.document import Table
-from parcela_training.report.markdown import to_markdown
-
-RESULTS = Path(__file__).parent / "results"
+from parcela_training.preparation.prepared_set import PreparedSet
+from parcela_training.progress import OnItem, counting
 
 
 def main() -> None:
     arguments = _arguments()
     prepared = PreparedSet.read(arguments.prepared)
     if arguments.robustness:
-        cohort = find_cohort(arguments.robustness)
-        conditions = {
-            condition: robustness.run_condition(
-                condition, prepared, cohort, arguments.part, arguments.work, _teller(condition)
-            )
-            for condition in dict.fromkeys((robustness.ORIGINAL, *(arguments.only or CONDITIONS)))
-        }
-        found = robustness.losses(conditions)
-        _write(
-            "robustness",
-            arguments.part,
-            [robustness.table(found, arguments.part)],
-            [asdict(loss) for loss in found],
-        )
-        return
-    known = families(arguments.repeats)
-    lines = [
-        line
-        for family in known
-        if not arguments.only or family.name in arguments.only
-        for line in accuracy.run_family(
-            family, prepared, arguments.part, arguments.work, _teller(family.name)
+        _measure_robustness(arguments, prepared)
+    else:
+        _measure_accuracy(arguments, prepared)
+
+
+def _measure_accuracy(arguments: argparse.Namespace, prepared: PreparedSet) -> None:
+    groups = method_groups(arguments.repeats)
+    results = [
+        result
+        for group in groups
+        if not arguments.only or group.name in arguments.only
+        for result in accuracy.run_methods(
+            group, prepared, arguments.part, arguments.work, _progress(group.name)
         )
     ]
-    titles = [title for family in known for title in family.titles.values()]
-    rows = accuracy.merged(_kept(arguments.part), accuracy.records(lines), titles)
+    earlier = read_results("accuracy")
+    kept = earlier["rows"] if earlier.get("part") == arguments.part else []
+    titles = [title for group in groups for title in group.titles.values()]
+    rows = accuracy.merged(kept, accuracy.records(results), titles)
     tables = [table(rows, arguments.part) for table in (accuracy.table, volumes.table)]
-    _write("accuracy", arguments.part, tables, rows)
+    write_results("accuracy", tables, {"part": arguments.part, "rows": rows})
+
+
+def _measure_robustness(arguments: argparse.Namespace, prepared: PreparedSet) -> None:
+    cohort = find_cohort(arguments.robustness)
+    conditions = {
+        condition: robustness.run_condition(
+            condition, prepared, cohort, arguments.part, arguments.work, _progress(condition)
+        )
+        for condition in dict.fromkeys((robustness.ORIGINAL, *(arguments.only or CONDITIONS)))
+    }
+    losses = robustness.losses(conditions)
+    table = robustness.table(losses, arguments.part)
+    write_results("robustness", [table], {"part": arguments.part, "rows": losses})
 
 
 def _arguments() -> argparse.Namespace:
@@ -78,24 +77,8 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _teller(what: str) -> Tell:
+def _progress(what: str) -> OnItem:
     return counting(lambda line: print(line, file=sys.stderr, flush=True), what)
-
-
-def _kept(part: str) -> list[Row]:
-    """What an earlier run found on the same part."""
-    file = RESULTS / "accuracy.json"
-    record = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    return record["rows"] if record.get("part") == part else []
-
-
-def _write(name: str, part: str, tables: list[Table], rows: object) -> None:
-    text = to_markdown(tables, ".")
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / f"{name}.md").write_text(text, encoding="utf-8")
-    record = {"part": part, "hardware": hardware(), "versions": versions(), "rows": rows}
-    (RESULTS / f"{name}.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    print(text)
 
 
 if __name__ == "__main__":

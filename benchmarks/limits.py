@@ -11,7 +11,6 @@ Writes benchmarks/results/limits.md and .json.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -19,16 +18,13 @@ from pathlib import Path
 import numpy as np
 
 from parcela_benchmarks import accuracy, limits
-from parcela_benchmarks.methods import families
-from parcela_training.hardware import hardware, versions
+from parcela_benchmarks.methods import method_groups
+from parcela_benchmarks.results import write_results
 from parcela_training.metrics.measures import dice, image_mean
 from parcela_training.metrics.statistics import summarise
-from parcela_training.preparation.prepared import Prepared, PreparedSet
+from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
 from parcela_training.progress import counting
 from parcela_training.report.document import Table
-from parcela_training.report.markdown import to_markdown
-
-RESULTS = Path(__file__).parent / "results"
 
 
 def main() -> None:
@@ -40,10 +36,10 @@ def main() -> None:
     arguments = parser.parse_args()
 
     prepared = PreparedSet.read(arguments.prepared)
-    networks = next(family for family in families(0) if family.name == "networks")
+    networks = next(group for group in method_groups(0) if group.name == "networks")
     networks = replace(networks, images=len(prepared.files("val")))
-    lines = {
-        part: accuracy.run_family(
+    results = {
+        part: accuracy.run_methods(
             networks,
             prepared,
             part,
@@ -52,15 +48,17 @@ def main() -> None:
         )
         for part in ("val", "train")
     }
-    labels = [Prepared.load(file).label for file in prepared.files("val")]
+    labels = [PreparedImage.load(file).label for file in prepared.files("val")]
     coarse = np.array(
         [image_mean(dice(limits.at_every_other_voxel(each), each)) for each in labels]
     )
     rows = {("the labels at every other voxel, put back", "validation"): coarse}
     for part, name in (("val", "validation"), ("train", "training")):
-        rows |= {(line.title, name): image_mean(line.dice["opened"]) for line in lines[part]}
-    found = {key: summarise(values) for key, values in rows.items()}
-    unet, highresnet = (line.dice["opened"] for line in lines["val"][:2])
+        rows |= {
+            (result.title, name): image_mean(result.dice["opened"]) for result in results[part]
+        }
+    means = {key: summarise(values) for key, values in rows.items()}
+    unet, highresnet = (result.dice["opened"] for result in results["val"][:2])
     surface = np.array([limits.surface_per_volume(each) for each in labels])
     gap = limits.gap(highresnet, unet, surface)
 
@@ -70,24 +68,19 @@ def main() -> None:
         ("Map", "Images", "n", "Mean-117 Dice"),
         tuple(
             (title, part, str(each.n), f"{each.mean:.4f} ± {each.sd:.4f}")
-            for (title, part), each in found.items()
+            for (title, part), each in means.items()
         ),
         f"Against opened labels. HighResNet is ahead of the U-Net in {gap.ahead} of the 116 regions, by the median "
         "Dice of the validation images; Spearman's ρ of that gap with the surface of a region for its volume is "
         f"{gap.rho:.2f} (p = {gap.p:.0e}).",
     )
-    text = to_markdown([table], ".")
-    (RESULTS / "limits.md").write_text(text, encoding="utf-8")
     record = {
-        "hardware": hardware(),
-        "versions": versions(),
         "dice": [
-            {"map": title, "part": part, **asdict(each)} for (title, part), each in found.items()
+            {"map": title, "part": part, **asdict(each)} for (title, part), each in means.items()
         ],
-        "gap": asdict(gap),
+        "gap": gap,
     }
-    (RESULTS / "limits.json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    print(text)
+    write_results("limits", [table], record)
 
 
 if __name__ == "__main__":

@@ -34,28 +34,28 @@ from parcela.weights.cards import MODELS, Model
 from parcela_inference.networks import build
 from parcela_training.hardware import hardware
 from parcela_training.networks.predict import monai_predictor, padded, predictor
-from parcela_training.preparation.prepared import Prepared
+from parcela_training.preparation.prepared_set import PreparedImage
 from parcela_training.preparation.settings import HALF_SHAPE, parse_shape
-from parcela_training.training.distributed import Ranks
+from parcela_training.training.distributed import ProcessGroup
 from parcela_training.training.presets import LEARNING_RATE, modern
 from parcela_training.training.samples import Samples
-from parcela_training.training.trainer import Run
+from parcela_training.training.trainer import Trainer
 
 RESULTS = Path(__file__).parent / "results"
 WAYS = ("monai", "ours")
 
 
-def made_up(shape: Shape) -> Prepared:
+def made_up(shape: Shape) -> PreparedImage:
     """A box of 116 regions in noise."""
     draw = np.random.default_rng(0)
     label = np.zeros(shape, np.uint8)
     inner = label[5:-5, 5:-5, 5:-5]
     inner[:] = (np.arange(inner[0].size) * 116 // inner[0].size + 1).reshape(inner.shape[1:])
     image = (draw.random(shape) * (label > 0)).astype(np.float16)
-    return Prepared(image, label, label, np.diag([1.5, 1.5, 1.5, 1.0]))
+    return PreparedImage(image, label, label, np.diag([1.5, 1.5, 1.5, 1.0]))
 
 
-def monai_step(model: Model, prepared: Prepared, device: torch.device) -> Callable[[], object]:
+def monai_step(model: Model, prepared: PreparedImage, device: torch.device) -> Callable[[], object]:
     """A plain loop's body: pad, forward, crop, Dice, backward, Adam."""
     network = build(model, "thesis").to(device)
     loss, optimiser = (
@@ -80,14 +80,14 @@ def monai_step(model: Model, prepared: Prepared, device: torch.device) -> Callab
 
 
 def our_step(
-    model: Model, prepared: Prepared, device: torch.device
+    model: Model, prepared: PreparedImage, device: torch.device
 ) -> tuple[Callable[[], object], int]:
     """A step of ``modern``, past the U-Net's cheaper first steps, and its batch."""
     settings = replace(modern(model, device.type), trunk_steps=0)
     with tempfile.TemporaryDirectory() as folder:
         prepared.save(Path(folder) / "made_up.npz")
         samples = Samples([Path(folder) / "made_up.npz"], device)
-    return Run(settings, samples, samples, Ranks(0, 1, device)).step, settings.batch
+    return Trainer(settings, samples, samples, ProcessGroup(0, 1, device)).step, settings.batch
 
 
 def measure(

@@ -1,8 +1,7 @@
-"""The one table: every way to label a brain, against the same bronze labels."""
+"""The one table: every way to label a brain, beside the same bronze labels."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +11,13 @@ from numpy.typing import NDArray
 
 from parcela.atlas.aal import regions
 from parcela_benchmarks import volumes
-from parcela_benchmarks.methods import Family
+from parcela_benchmarks.methods import MethodGroup
 from parcela_training.cohorts.cohort import Part
-from parcela_training.evaluation.images import AGAINST, Against
+from parcela_training.evaluation.measuring import for_each_image, measure
+from parcela_training.evaluation.record import REFERENCES, Reference
 from parcela_training.hardware import hardware
-from parcela_training.journal import Journal, Row
+from parcela_training.journal import Row
+from parcela_training.jsonable import to_jsonable
 from parcela_training.metrics.measures import image_mean
 from parcela_training.metrics.statistics import (
     Summary,
@@ -25,8 +26,8 @@ from parcela_training.metrics.statistics import (
     region_medians,
     summarise,
 )
-from parcela_training.preparation.prepared import Prepared, PreparedSet
-from parcela_training.progress import Tell
+from parcela_training.preparation.prepared_set import PreparedSet
+from parcela_training.progress import OnItem
 from parcela_training.report.cells import MISSING, number
 from parcela_training.report.document import Table
 
@@ -34,7 +35,7 @@ DEEP = ("Hippocampus", "Amygdala", "Thalamus", "Caudate", "Putamen", "Pallidum")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Line:
+class MethodResult:
     """One method on so many images.
 
     Attributes:
@@ -47,92 +48,88 @@ class Line:
 
     title: str
     datasets: tuple[str, ...]
-    dice: Mapping[Against, NDArray[np.float64]]
+    dice: Mapping[Reference, NDArray[np.float64]]
     seconds: NDArray[np.float64]
     mm3: NDArray[np.float64]
 
 
-def run_family(
-    family: Family, prepared: PreparedSet, part: Part, folder: Path, tell: Tell
-) -> list[Line]:
-    """Run a family's methods on the images of a part; what ``folder`` already holds is not run again."""
-    names = prepared.ids(part)[: family.images]
-    files = prepared.files(part)[: len(names)]
-    made_from = {"part": part, "preset": prepared.preset, "volumes": True, **family.made_from}
-    found = Journal(folder / f"{part}-{family.name}.jsonl", made_from)
-    for place, (name, file) in enumerate(zip(names, files, strict=True)):
-        row = found.rows.get(name)
-        if row is None or row["file"] != file.name:
-            found.add(name, {"file": file.name, **family.run(Prepared.load(file))})
-        tell(place + 1, len(names), name)
-    datasets = tuple(prepared.datasets[name] for name in names)
-    rows = [found.rows[name] for name in names]
-    return [_line(title, key, datasets, rows) for key, title in family.titles.items()]
+def run_methods(
+    group: MethodGroup, prepared: PreparedSet, part: Part, folder: Path, on_item: OnItem
+) -> list[MethodResult]:
+    """Run a group's methods on the images of a part; what ``folder`` already holds is not run again."""
+    images = for_each_image(prepared, part, group.run, group.images)
+    made_from = {"part": part, "preset": prepared.preset, "volumes": True, **group.made_from}
+    rows = measure(images, folder / f"{part}-{group.name}.jsonl", made_from, on_item=on_item)
+    datasets = tuple(prepared.datasets[row["name"]] for row in rows)
+    return [_result(title, key, datasets, rows) for key, title in group.titles.items()]
 
 
-def _line(title: str, key: str, datasets: tuple[str, ...], rows: Sequence[Row]) -> Line:
-    dice: dict[Against, NDArray[np.float64]] = {
-        kind: np.array([row[key][kind] for row in rows], np.float64) for kind in AGAINST
+def _result(title: str, key: str, datasets: tuple[str, ...], rows: Sequence[Row]) -> MethodResult:
+    dice: dict[Reference, NDArray[np.float64]] = {
+        reference: np.array([row[key][reference] for row in rows], np.float64)
+        for reference in REFERENCES
     }
     seconds, mm3 = (
         np.array([row[key][what] for row in rows], np.float64) for what in ("seconds", "mm3")
     )
-    return Line(title, datasets, dice, seconds, mm3)
+    return MethodResult(title, datasets, dice, seconds, mm3)
 
 
 def deep_ids() -> list[int]:
     """Ids of the six deep structures, left and right."""
-    return [known.index for known in regions() if known.name.rpartition("_")[0] in DEEP]
+    return [region.index for region in regions() if region.name.rpartition("_")[0] in DEEP]
 
 
-def records(lines: Sequence[Line]) -> list[Row]:
+def records(results: Sequence[MethodResult]) -> list[Row]:
     """A row for each method and set of labels, as plain values: what the table prints, and more.
 
     Each carries the machine that it was measured on, since rows of several runs share a table.
     """
-    return [_record(line, against) for line in lines for against in AGAINST]
+    return [_record(result, reference) for result in results for reference in REFERENCES]
 
 
-def _record(line: Line, against: Against) -> Row:
-    dice = line.dice[against]
+def _record(result: MethodResult, reference: Reference) -> Row:
+    dice = result.dice[reference]
     per_image, deep = image_mean(dice), dice[:, [0, *deep_ids()]]
     medians = region_medians(dice)
-    names = {known.index: known.name for known in regions()}
+    names = {region.index: region.name for region in regions()}
     weakest = np.argsort(medians[1:], kind="stable") + 1  # NaN, absent from every label, come last
     return {
-        "method": line.title,
-        "labels": against,
-        "images": len(line.datasets),
+        "method": result.title,
+        "labels": reference,
+        "images": len(result.datasets),
         "mean_dice": _mean_sd(summarise(per_image)),
         "mean_dice_without_background": _mean_sd(summarise(image_mean(dice, background=False))),
         "by_data_set": {
-            name: _mean_sd(found) for name, found in by_group(per_image, line.datasets).items()
+            name: _mean_sd(summary)
+            for name, summary in by_group(per_image, result.datasets).items()
         },
         "deep_structures": _mean_sd(summarise(image_mean(deep, background=False))),
-        "seconds": _mean_sd(summarise(line.seconds)),
-        "dice_by_image": [round(float(value), 5) for value in per_image],
+        "seconds": _mean_sd(summarise(result.seconds)),
+        "dice_by_image": to_jsonable(per_image, 5),
         "regions_with_median_0": [names[i] for i in dead_regions(medians)],
-        "volumes": _volumes(line) if against == "opened" else None,
+        "volumes": _volumes(result) if reference == "opened" else None,
         "ten_weakest": {names[i]: round(float(medians[i]), 4) for i in weakest[:10].tolist()},
         "measured_on": hardware(),
     }
 
 
-def _volumes(line: Line) -> Row | None:
+def _volumes(result: MethodResult) -> Row | None:
     """None for so few people that nothing can be said."""
-    if len(line.mm3) < volumes.FEWEST:
+    if len(result.mm3) < volumes.FEWEST:
         return None
-    return volumes.record(volumes.agreement(line.mm3[:, 0], line.mm3[:, 1]))
+    return volumes.record(volumes.agreement(result.mm3[:, 0], result.mm3[:, 1]))
 
 
-def _mean_sd(found: Summary) -> list[float | None]:
-    return [round(found.mean, 5), None if math.isnan(found.sd) else round(found.sd, 5)]
+def _mean_sd(summary: Summary) -> list[float | None]:
+    pair: list[float | None] = to_jsonable([summary.mean, summary.sd], 5)
+    return pair
 
 
-def merged(kept: Sequence[Row], found: Sequence[Row], titles: Sequence[str]) -> list[Row]:
-    """The rows found now, and those of the other methods from before, in the order of the titles."""
-    now = {row["method"] for row in found}
-    rows = [*found, *(row for row in kept if row["method"] not in now)]
+def merged(earlier: Sequence[Row], latest: Sequence[Row], titles: Sequence[str]) -> list[Row]:
+    """The latest rows, and those of the other methods from before, in the order of the titles."""
+    again = {row["method"] for row in latest}
+    rows = [*latest, *(row for row in earlier if row["method"] not in again)]
     return [row for title in titles for row in rows if row["method"] == title]
 
 
@@ -173,11 +170,11 @@ def table(rows: Sequence[Row], part: Part) -> Table:
     )
 
 
-def _cell(found: list[float | None] | None, digits: int) -> str:
+def _cell(mean_sd: list[float | None] | None, digits: int) -> str:
     """Mean ± SD as the tables print them; ``n/a`` for the SD of one image, ``missing`` for no image."""
-    if found is None:
+    if mean_sd is None:
         return MISSING
-    mean, sd = found
+    mean, sd = mean_sd
     return f"{number(mean, digits)} ± {'n/a' if sd is None else number(sd, digits)}"
 
 

@@ -37,7 +37,7 @@ class Degraded:
 
 
 def as_is(scan: Volume, mask: Mask) -> Degraded:
-    """Nothing happens: what the others are compared with."""
+    """Nothing bernoulli: what the others are compared with."""
     return Degraded(scan, mask, np.eye(4))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parcela_training.preparation.prepared import Prepared, PreparedSet
+from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
 
 
 def halved(prepared: PreparedSet, folder: Path) -> PreparedSet:
@@ -22,20 +22,22 @@ def halved(prepared: PreparedSet, folder: Path) -> PreparedSet:
     for row in rows:
         file = folder / row["file"]
         if not file.exists():
-            halve(Prepared.load(prepared.folder / row["file"])).save(file)
+            halve(PreparedImage.load(prepared.folder / row["file"])).save(file)
     shape = [-(-size // 2) for size in prepared.shape]
     record = {**prepared.record, "preset": "demo", "shape": shape}
     PreparedSet(folder, rows, record).write()
     return PreparedSet.read(folder)
 
 
-def halve(subject: Prepared) -> Prepared:
+def halve(subject: PreparedImage) -> PreparedImage:
     """One image of (I, J, K) voxels as (⌈I/2⌉, ⌈J/2⌉, ⌈K/2⌉), where it was in the world."""
     affine = subject.affine.copy()
     affine[:3, 3] += affine[:3, :3].sum(axis=1) / 2  # the middle of the first eight voxels
     affine[:3, :3] *= 2
     image = _blocks(subject.image).mean(axis=-1, dtype=np.float32).astype(np.float16)
-    return Prepared(image, _most(subject.label), _most(subject.registered), affine, subject.record)
+    return PreparedImage(
+        image, _most(subject.label), _most(subject.registered), affine, subject.record
+    )
 
 
 def _blocks(volume: NDArray[Any]) -> NDArray[Any]:

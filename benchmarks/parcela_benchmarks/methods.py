@@ -19,18 +19,21 @@ from parcela_labelling.opening import open_labels
 from parcela_labelling.register import Method
 from parcela_training.evaluation.registrations import SEEDS, registered
 from parcela_training.journal import Row
+from parcela_training.jsonable import to_jsonable
 from parcela_training.metrics.measures import dice
-from parcela_training.preparation.prepared import Prepared
+from parcela_training.preparation.prepared_set import PreparedImage
 
 Labels = NDArray[np.uint8]
 
+DIGITS = 5  # of a Dice in the journals
+
 
 @dataclass(frozen=True, slots=True)
-class Family:
+class MethodGroup:
     """Methods that are run together, since one gives the other.
 
     Attributes:
-        name: of the file that keeps what is found.
+        name: of the file that keeps the rows.
         titles: of each method, by its key in a row.
         run: a prepared image to a row: by method the Dice against opened and unopened labels, the
             seconds, and the regions' volumes, opened, in the map and in the label.
@@ -40,49 +43,49 @@ class Family:
 
     name: str
     titles: Mapping[str, str]
-    run: Callable[[Prepared], Row]
+    run: Callable[[PreparedImage], Row]
     images: int | None
     made_from: Mapping[str, Any]
 
 
-def families(repeats: int) -> tuple[Family, ...]:
+def method_groups(repeats: int) -> tuple[MethodGroup, ...]:
     """All methods, the cheap ones first; SyN against itself on so many images."""
     ants = {"itk_threads": settings().itk_threads}
     weights: dict[str, Any] = {model: read_card(model).sha256 for model in MODELS}
     titles = {"unet": "U-Net", "highresnet": "HighResNet", "both": "both networks, scores averaged"}
     affine, quick = "Affine", "antsRegistrationSyNQuick[s]"
     return (
-        Family("affine", {affine: "affine registration of AAL"}, _one("Affine"), None, ants),
-        Family(
+        MethodGroup("affine", {affine: "affine registration of AAL"}, _one("Affine"), None, ants),
+        MethodGroup(
             "quick", {quick: "SyN, quick variant"}, _one("antsRegistrationSyNQuick[s]"), None, ants
         ),
-        Family("networks", titles, networks, None, weights),
-        Family("repeat", {"repeat": "SyN against itself, two seeds"}, repeat, repeats, ants),
+        MethodGroup("networks", titles, networks, None, weights),
+        MethodGroup("repeat", {"repeat": "SyN against itself, two seeds"}, repeat, repeats, ants),
     )
 
 
-def _one(method: Method) -> Callable[[Prepared], Row]:
+def _one(method: Method) -> Callable[[PreparedImage], Row]:
     """Opened labels are compared with opened ones, unopened with unopened: like with like."""
 
-    def run(subject: Prepared) -> Row:
+    def run(subject: PreparedImage) -> Row:
         begun = time.perf_counter()
-        found = registered(subject, method=method)
+        raw_labels = registered(subject, method=method)
         seconds = time.perf_counter() - begun
-        return {method: _agreement(open_labels(found), found, subject, seconds)}
+        return {method: _agreement(open_labels(raw_labels), raw_labels, subject, seconds)}
 
     return run
 
 
-def repeat(subject: Prepared) -> Row:
+def repeat(subject: PreparedImage) -> Row:
     """SyN from one seed against SyN from another, on the same image."""
     begun = time.perf_counter()
     one, other = (registered(subject, seed=seed) for seed in SEEDS)
     seconds = (time.perf_counter() - begun) / len(SEEDS)
-    first = Prepared(subject.image, open_labels(other), other, subject.affine)
+    first = PreparedImage(subject.image, open_labels(other), other, subject.affine)
     return {"repeat": _agreement(open_labels(one), one, first, seconds)}
 
 
-def networks(subject: Prepared) -> Row:
+def networks(subject: PreparedImage) -> Row:
     """Both networks as they ship, and the arg-max of their averaged scores."""
     image = subject.image.astype(np.float32)
     found: Row = {}
@@ -104,18 +107,12 @@ def _hard(scores: torch.Tensor) -> Labels:
     return labels
 
 
-def _agreement(opened: Labels, unopened: Labels, subject: Prepared, seconds: float) -> Row:
+def _agreement(labels: Labels, raw_labels: Labels, subject: PreparedImage, seconds: float) -> Row:
     return {
-        "opened": plain(dice(opened, subject.label)),
-        "unopened": plain(dice(unopened, subject.registered)),
+        "opened": to_jsonable(dice(labels, subject.label), DIGITS),
+        "unopened": to_jsonable(dice(raw_labels, subject.registered), DIGITS),
         "seconds": round(seconds, 2),
         "mm3": [
-            [round(value, 1) for value in region_mm3(labels, subject.affine).tolist()]
-            for labels in (opened, subject.label)
+            to_jsonable(region_mm3(each, subject.affine), 1) for each in (labels, subject.label)
         ],
     }
-
-
-def plain(values: NDArray[np.float64]) -> list[float | None]:
-    """For JSON: to five digits, None for NaN."""
-    return [None if np.isnan(value) else round(float(value), 5) for value in values]

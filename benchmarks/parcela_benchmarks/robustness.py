@@ -18,17 +18,19 @@ from parcela.imaging.trail import GeometryTrail
 from parcela.imaging.volume import read_volume
 from parcela.weights.cards import MODELS, Model, read_card
 from parcela_benchmarks.degrade import CONDITIONS, Degraded
-from parcela_benchmarks.methods import plain
+from parcela_benchmarks.methods import DIGITS
 from parcela_inference.scores import class_scores
 from parcela_inference.to_scan import to_scan
 from parcela_preprocess.preprocess import preprocess
 from parcela_training.cohorts.cohort import Cohort, Image, Part
-from parcela_training.journal import Journal, Row
+from parcela_training.evaluation.measuring import for_each_image, measure
+from parcela_training.journal import Row
+from parcela_training.jsonable import to_jsonable
 from parcela_training.metrics.measures import dice, image_mean
 from parcela_training.metrics.statistics import Comparison, compare
 from parcela_training.preparation.imported import read_mask
-from parcela_training.preparation.prepared import Prepared, PreparedSet
-from parcela_training.progress import Tell
+from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
+from parcela_training.progress import OnItem
 from parcela_training.report.cells import MISSING
 from parcela_training.report.document import Table
 from parcela_training.thesis import PUBLISHED
@@ -48,31 +50,36 @@ class Loss:
 
 
 def run_condition(
-    condition: str, prepared: PreparedSet, cohort: Cohort, part: Part, folder: Path, tell: Tell
+    condition: str,
+    prepared: PreparedSet,
+    cohort: Cohort,
+    part: Part,
+    folder: Path,
+    on_item: OnItem,
 ) -> Mapping[str, Row]:
     """Dice of both networks on each image under one condition; what ``folder`` already holds is not run again."""
-    known = {image.id: image for image in cohort.images}
+    scans = {image.id: image for image in cohort.images}
     weights: dict[str, Any] = {model: read_card(model).sha256 for model in MODELS}
-    found = Journal(folder / f"{part}-{condition}.jsonl", {"part": part, **weights})
-    names, files = prepared.ids(part), prepared.files(part)
-    for place, (name, file) in enumerate(zip(names, files, strict=True)):
-        possible = condition != MASKED_ONLY or known[name].mask is not None
-        row = found.rows.get(name)
-        if possible and (row is None or row["file"] != file.name):
-            row = {"file": file.name, **_row(condition, known[name], Prepared.load(file))}
-            found.add(name, row)
-        tell(place + 1, len(names), name)
-    return {name: found.rows[name] for name in names if name in found.rows}
+    images = for_each_image(
+        prepared, part, lambda truth: _row(condition, scans[truth.record["id"]], truth)
+    )
+    possible = [one for one in images if condition != MASKED_ONLY or scans[one.name].mask]
+    journal = folder / f"{part}-{condition}.jsonl"
+    rows = measure(possible, journal, {"part": part, **weights}, on_item=on_item)
+    return {row["name"]: row for row in rows}
 
 
-def _row(condition: str, image: Image, truth: Prepared) -> Row:
+def _row(condition: str, image: Image, truth: PreparedImage) -> Row:
     scan = read_volume(image.path)
     mask = read_mask(image.mask, scan) if image.mask else (scan.data > 0).astype(np.uint8)
     _, degrade = CONDITIONS[condition]
-    return {model: plain(values) for model, values in dice_of(degrade(scan, mask), truth).items()}
+    return {
+        model: to_jsonable(values, DIGITS)
+        for model, values in dice_of(degrade(scan, mask), truth).items()
+    }
 
 
-def dice_of(degraded: Degraded, truth: Prepared) -> dict[Model, NDArray[np.float64]]:
+def dice_of(degraded: Degraded, truth: PreparedImage) -> dict[Model, NDArray[np.float64]]:
     """(117,) by network: the whole pipeline on a scan, against labels that moved with the head."""
     done = preprocess(
         degraded.scan, skull_strip="deepbet", mask=degraded.mask, shape=truth.image.shape
@@ -95,7 +102,7 @@ def dice_of(degraded: Degraded, truth: Prepared) -> dict[Model, NDArray[np.float
 
 def losses(rows: Mapping[str, Mapping[str, Row]]) -> list[Loss]:
     """Every condition and network against the same images as acquired."""
-    found = []
+    lost = []
     for condition in rows:
         names = [name for name in rows[condition] if name in rows[ORIGINAL]]
         if condition == ORIGINAL or not names:
@@ -105,11 +112,11 @@ def losses(rows: Mapping[str, Mapping[str, Row]]) -> list[Loss]:
                 image_mean(np.array([rows[kind][name][model] for name in names], np.float64))
                 for kind in (ORIGINAL, condition)
             )
-            found.append(Loss(condition, model, float(after.mean()), compare(before, after)))
-    return found
+            lost.append(Loss(condition, model, float(after.mean()), compare(before, after)))
+    return lost
 
 
-def table(found: Sequence[Loss], part: Part) -> Table:
+def table(losses: Sequence[Loss], part: Part) -> Table:
     """Dice lost by condition and network, with the interval of the loss."""
     rows = tuple(
         (
@@ -120,7 +127,7 @@ def table(found: Sequence[Loss], part: Part) -> Table:
             f"{loss.lost.mean_difference:+.4f}".replace("-", "−"),
             f"{loss.lost.low:+.4f} to {loss.lost.high:+.4f}".replace("-", "−"),
         )
-        for loss in found
+        for loss in losses
     )
     return Table(
         "2",

@@ -23,7 +23,8 @@ ORDER = {
         *("commands", "app"),
     ],
     "parcela_training": [
-        *("hardware", "journal", "progress", "metrics", "thesis", "cohorts", "preparation"),
+        *("thesis", "hardware", "jsonable", "journal", "progress"),
+        *("metrics", "cohorts", "preparation"),
         *("networks", "augmentation", "training", "experiment_folder", "evaluation", "report"),
         *("publish", "experiment", "commands"),
     ],

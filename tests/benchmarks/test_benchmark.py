@@ -14,9 +14,10 @@ from parcela.imaging.volume import Volume
 from parcela.weights.cards import MODELS
 from parcela_benchmarks import accuracy, robustness, volumes
 from parcela_benchmarks.degrade import CONDITIONS, Degraded
-from parcela_benchmarks.methods import Family, plain
+from parcela_benchmarks.methods import DIGITS, MethodGroup
 from parcela_training.journal import Row
-from parcela_training.preparation.prepared import Prepared
+from parcela_training.jsonable import to_jsonable
+from parcela_training.preparation.prepared_set import PreparedImage
 from training.prepared_images import made_up_cohort
 
 SHAPE = (30, 24, 36)
@@ -112,40 +113,40 @@ def test_given_every_condition_then_the_scan_itself_stays(scan: Volume, mask: np
     assert [name for name, absent in masks.items() if absent] == ["deepbet"]
 
 
-def row(opened: float, unopened: float) -> dict[str, object]:
+def row(labels: float, raw_labels: float) -> dict[str, object]:
     return {
-        "opened": [opened] * CLASS_COUNT,
-        "unopened": [unopened] * CLASS_COUNT,
+        "opened": [labels] * CLASS_COUNT,
+        "unopened": [raw_labels] * CLASS_COUNT,
         "seconds": 2.0,
-        "mm3": [[900.0 * opened] * 116, [450.0] * 116],
+        "mm3": [[900.0 * labels] * 116, [450.0] * 116],
     }
 
 
-def counted(fail_at: int = 0) -> tuple[Family, list[Prepared]]:
-    seen: list[Prepared] = []
+def counted(fail_at: int = 0) -> tuple[MethodGroup, list[PreparedImage]]:
+    seen: list[PreparedImage] = []
 
-    def run(subject: Prepared) -> dict[str, object]:
+    def run(subject: PreparedImage) -> dict[str, object]:
         if len(seen) + 1 == fail_at:
             raise KeyboardInterrupt
         seen.append(subject)
         return {"a": row(0.5, 0.25 * len(seen)), "b": row(1.0, 1.0)}
 
-    return Family("pair", {"a": "method A", "b": "method B"}, run, None, {"seed": 1}), seen
+    return MethodGroup("pair", {"a": "method A", "b": "method B"}, run, None, {"seed": 1}), seen
 
 
 def test_given_methods_that_were_killed_when_repeated_then_no_image_is_run_twice(
     tmp_path: Path,
 ) -> None:
     prepared = made_up_cohort(tmp_path / "p")
-    family, _ = counted(fail_at=2)
+    group, _ = counted(fail_at=2)
     with pytest.raises(KeyboardInterrupt):
-        accuracy.run_family(family, prepared, "test", tmp_path, lambda *_: None)
+        accuracy.run_methods(group, prepared, "test", tmp_path, lambda *_: None)
 
-    family, seen = counted()
-    lines = accuracy.run_family(family, prepared, "test", tmp_path, lambda *_: None)
+    group, seen = counted()
+    results = accuracy.run_methods(group, prepared, "test", tmp_path, lambda *_: None)
 
     assert len(seen) == 2
-    rows = accuracy.records(lines)
+    rows = accuracy.records(results)
     table = accuracy.table(rows, "test")
     assert table.columns[4:6] == ("made-up A", "made-up B")
     assert [r[:4] for r in table.rows[::2]] == [
@@ -184,7 +185,7 @@ def test_given_the_deep_structures_then_they_are_twelve_and_no_neighbour() -> No
 
 
 def rows_of(level: Callable[[int], float], names: str) -> dict[str, dict[str, object]]:
-    values = {name: plain(np.full(CLASS_COUNT, level(ord(name)))) for name in names}
+    values = {name: to_jsonable(np.full(CLASS_COUNT, level(ord(name))), DIGITS) for name in names}
     return {name: dict.fromkeys(MODELS, found) for name, found in values.items()}
 
 

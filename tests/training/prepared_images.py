@@ -7,14 +7,14 @@ from pathlib import Path
 import numpy as np
 
 from parcela.imaging.geometry import Shape
-from parcela_training.preparation.prepared import COLUMNS, Prepared, PreparedSet
+from parcela_training.preparation.prepared_set import COLUMNS, PreparedImage, PreparedSet
 
 SMALL: Shape = (32, 32, 32)
 PARTS = {"train": 2, "val": 1, "test": 3}
 REGIONS = 20
 
 
-def made_up_image(seed: int, shape: Shape = SMALL) -> Prepared:
+def made_up_image(seed: int, shape: Shape = SMALL) -> PreparedImage:
     """Blocks of 20 regions, each of its own brightness, in noise; before the opening a region is a voxel larger."""
     draw = np.random.default_rng(seed)
     registered = np.zeros(shape, np.uint8)
@@ -25,7 +25,7 @@ def made_up_image(seed: int, shape: Shape = SMALL) -> Prepared:
     label[4, 4, 4:-4] = 0
     image = registered / REGIONS + draw.normal(0, 0.005, shape) * (registered > 0)
     affine = np.diag([1.5, 1.5, 1.5, 1.0])
-    return Prepared(image.clip(0, 1).astype(np.float16), label, registered, affine)
+    return PreparedImage(image.clip(0, 1).astype(np.float16), label, registered, affine)
 
 
 def made_up_cohort(

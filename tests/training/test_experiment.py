@@ -13,23 +13,23 @@ import pytest
 from parcela.errors import BadRequest
 from parcela.settings import settings
 from parcela_cli.app import main
-from parcela_training.evaluation.networks import Depth, evaluate_run
+from parcela_training.evaluation.networks import EvaluationOptions, evaluate_experiment
 from parcela_training.experiment import experiment, report
-from parcela_training.experiment_folder import Plan, RunFolder
+from parcela_training.experiment_folder import ExperimentFolder, Plan
 from parcela_training.report.pictures.catalogue import PREDICTIONS, PREPROCESSING
-from parcela_training.report.record import RunRecord
+from parcela_training.report.record import ExperimentRecord
 from training.prepared_images import made_up_cohort
 
-QUICK = Depth(monai=1, registrations=0, noise=0)
+QUICK = EvaluationOptions(monai=1, registrations=0, noise=0)
 
 
 @pytest.fixture(scope="module")
-def finished(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+def finished(one_thread: None, tmp_path_factory: pytest.TempPathFactory) -> ExperimentFolder:
     folder = tmp_path_factory.mktemp("experiment")
     made_up_cohort(folder / "images")
     plan = Plan("demo", prepared=str(folder / "images"), budget="1steps", seed=3)
-    run = RunFolder(folder / "run")
-    experiment(plan, run, depth=QUICK, say=lambda _: None)
+    run = ExperimentFolder(folder / "run")
+    experiment(plan, run, options=QUICK, on_line=lambda _: None)
     return run
 
 
@@ -44,13 +44,13 @@ def one_thread() -> Iterator[None]:
 
 
 def test_given_an_experiment_when_done_then_its_report_has_both_networks(
-    finished: RunFolder,
+    finished: ExperimentFolder,
 ) -> None:
-    record = RunRecord.load(finished.record)
+    record = ExperimentRecord.load(finished.record)
 
     assert [run.network for run in record.networks] == ["unet", "highresnet"]
     for run in record.networks:
-        assert [found.against for found in run.evaluations] == ["opened", "unopened"]
+        assert [found.reference for found in run.evaluations] == ["opened", "unopened"]
         assert run.training_hours
         assert run.curve
         assert run.settings["seed"] == 3
@@ -63,7 +63,7 @@ def test_given_an_experiment_when_done_then_its_report_has_both_networks(
 
 
 def test_given_a_finished_experiment_when_repeated_then_nothing_is_done_again(
-    finished: RunFolder,
+    finished: ExperimentFolder,
 ) -> None:
     kept = {
         path: path.read_bytes()
@@ -71,27 +71,29 @@ def test_given_a_finished_experiment_when_repeated_then_nothing_is_done_again(
     }
     lines: list[str] = []
 
-    experiment(finished.plan(), finished, depth=QUICK, say=lines.append)
+    experiment(finished.plan(), finished, options=QUICK, on_line=lines.append)
 
     assert {path: path.read_bytes() for path in kept} == kept
     assert not any("step" in line.split() for line in lines)
 
 
 def test_given_another_plan_when_begun_in_its_folder_then_it_says_what_differs(
-    finished: RunFolder,
+    finished: ExperimentFolder,
 ) -> None:
     plan = Plan("demo", prepared=finished.plan().prepared, budget="2steps", seed=3)
 
     with pytest.raises(BadRequest, match=r"budget 1steps, not 2steps.*another folder"):
-        experiment(plan, finished, depth=QUICK, say=lambda _: None)
+        experiment(plan, finished, options=QUICK, on_line=lambda _: None)
 
 
 def test_given_validation_images_when_evaluated_then_the_report_does_not_speak_of_them(
-    finished: RunFolder,
+    finished: ExperimentFolder,
 ) -> None:
     before = (finished.path / "metrics.json").read_bytes()
 
-    found = evaluate_run(finished, Depth("val", registrations=0, noise=0, monai=0), lambda _: None)
+    found = evaluate_experiment(
+        finished, EvaluationOptions("val", registrations=0, noise=0, monai=0), lambda _: None
+    )
 
     assert sorted(found) == ["highresnet", "unet"]
     assert found["unet"][0].images == ("sub-02",)
@@ -100,15 +102,17 @@ def test_given_validation_images_when_evaluated_then_the_report_does_not_speak_o
 
 
 def test_given_the_shipped_weights_asked_for_when_the_grid_is_another_then_it_is_refused(
-    finished: RunFolder,
+    finished: ExperimentFolder,
 ) -> None:
     with pytest.raises(BadRequest, match=r"\(91, 122, 123\).*\(32, 32, 32\)"):
-        evaluate_run(finished, Depth(shipped=True, registrations=0, noise=0), lambda _: None)
+        evaluate_experiment(
+            finished, EvaluationOptions(shipped=True, registrations=0, noise=0), lambda _: None
+        )
 
 
 def test_given_a_folder_without_an_experiment_when_reported_then_it_says_so(tmp_path: Path) -> None:
     with pytest.raises(BadRequest, match="no experiment in it"):
-        report(RunFolder(tmp_path))
+        report(ExperimentFolder(tmp_path))
 
 
 def test_given_prepared_images_alone_when_a_split_is_asked_for_then_it_is_refused(
@@ -118,7 +122,7 @@ def test_given_prepared_images_alone_when_a_split_is_asked_for_then_it_is_refuse
     plan = Plan("demo", prepared=str(tmp_path / "images"), split="1/1/1")
 
     with pytest.raises(BadRequest, match="leave --split out"):
-        experiment(plan, RunFolder(tmp_path / "run"), say=lambda _: None)
+        experiment(plan, ExperimentFolder(tmp_path / "run"), on_line=lambda _: None)
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, str, str]:
@@ -130,7 +134,7 @@ def run(capsys: pytest.CaptureFixture[str], *words: str | Path) -> tuple[int, st
 
 
 def test_given_a_run_when_evaluated_by_command_then_a_line_tells_of_each_network_and_labels(
-    finished: RunFolder, capsys: pytest.CaptureFixture[str]
+    finished: ExperimentFolder, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ("evaluate", finished.path, "--noise", "0", "--registrations", "0", "--monai", "1")
     code, out, err = run(capsys, *words)
@@ -145,7 +149,7 @@ def test_given_a_run_when_evaluated_by_command_then_a_line_tells_of_each_network
 
 
 def test_given_two_runs_when_compared_then_one_report_has_the_networks_of_both(
-    finished: RunFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    finished: ExperimentFolder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.copytree(finished.path, tmp_path / "other")
 
@@ -236,7 +240,7 @@ def test_given_raw_scans_when_killed_on_the_way_then_the_same_command_goes_on_to
     done = subprocess.run(command, capture_output=True, text=True, check=True)
 
     assert "3 of them finished before" in done.stderr
-    record = RunRecord.load(RunFolder(tmp_path / "run").record)
+    record = ExperimentRecord.load(ExperimentFolder(tmp_path / "run").record)
     assert sorted(record.pictures) == sorted([*PREPROCESSING, *PREDICTIONS])
     assert record.registration
     assert record.registration.repeat_dice[0] > 0.9

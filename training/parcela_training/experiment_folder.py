@@ -41,7 +41,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class RunFolder:
+class ExperimentFolder:
     """The folder of one experiment."""
 
     path: Path
@@ -94,6 +94,10 @@ class RunFolder:
     def evaluation(self, name: str) -> Path:
         """A file of what evaluation found, such as ``unet-test-opened.json``."""
         return self.path / "evaluations" / name
+
+    def prediction(self, model: Model) -> Path:
+        """The predicted label map of one test image, which a figure shows."""
+        return self.evaluation(f"{model}-test-prediction.npz")
 
     def claim(self, plan: Plan) -> None:
         """Make the folder this plan's. Raises BadRequest as ``check`` does."""

@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-Say = Callable[[str], None]
-Tell = Callable[[int, int, str], None]  # done, of how many, what was found
+OnLine = Callable[[str], None]
+OnItem = Callable[[int, int, str], None]  # done, of how many, the last one in a few words
 
 
-def counting(say: Say, what: str) -> Tell:
+def counting(on_line: OnLine, what: str) -> OnItem:
     """A function that says ``what 3/25 name, 2 min left`` each time that something is done.
 
     What is done at once, since an earlier run did it, does not count towards the time left.
@@ -17,15 +17,15 @@ def counting(say: Say, what: str) -> Tell:
     begun = last = time.monotonic()
     worked = 0
 
-    def tell(done: int, of: int, found: str) -> None:
+    def on_item(done: int, of: int, last_one: str) -> None:
         nonlocal last, worked
         now = time.monotonic()
         worked += now - last > 0.05
         last = now
         left = (now - begun) / max(worked, 1) * (of - done)
-        say(f"{what} {done}/{of} {found}" + (f", {minutes(left)} left" if of > done else ""))
+        on_line(f"{what} {done}/{of} {last_one}" + (f", {minutes(left)} left" if of > done else ""))
 
-    return tell
+    return on_item
 
 
 def minutes(seconds: float) -> str:

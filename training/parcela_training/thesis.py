@@ -6,13 +6,13 @@ framework MONAI". Percent and fractions are kept as printed; what we derive says
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from parcela_training.metrics.statistics import implied_sd
-
 Network = Literal["highresnet", "unet"]
 
+Z_95: Final = 1.96  # standard normal, both sides: its intervals take it so rounded
 TRAIN_IMAGES: Final = 1200
 VALIDATION_IMAGES: Final = 200
 TEST_IMAGES: Final = 200
@@ -21,6 +21,11 @@ HARDWARE: Final = "RTX 4090"
 REGISTRATION_S: Final = 10.0
 TIMES_FASTER: Final = 196  # printed for HighResNet alone
 WORST_REGIONS_MISSED: Final = 4  # of the five in Figure 4.4, by HighResNet
+
+
+def implied_sd(low: float, high: float, n: int) -> float:
+    """The SD from which a 95 % interval of a mean over ``n`` values has these ends, in their unit."""
+    return (high - low) / 2 * math.sqrt(n) / Z_95
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from parcela_training.augmentation.augment import augment
 from parcela_training.augmentation.edge import move_edge
 from parcela_training.augmentation.intensity import add_bias, add_noise, change_gamma, coarsen
 from parcela_training.augmentation.rng import Draws
+from parcela_training.augmentation.settings import Augmentation
 from parcela_training.augmentation.space import affine_grid, flip, move, opposite, warp
-from parcela_training.training.recipe import Augmentation
 
 EVERYTHING = Augmentation(
     resolution_chance=1, edge_chance=1, affine_chance=1, elastic_chance=1, flip_chance=1

@@ -12,14 +12,14 @@ from scipy import ndimage
 from parcela.atlas.aal import regions
 from parcela.errors import BadRequest
 from parcela.imaging.volume import read_volume
+from parcela_training.cohorts import virtual_cohort as virtual
 from parcela_training.cohorts.cohort import Cohort
 from parcela_training.cohorts.find import find_cohort
 from parcela_training.cohorts.split import split_cohort
 from parcela_training.cohorts.split_sizes import Sizes
-from parcela_training.cohorts.virtual import cohort as virtual
-from parcela_training.cohorts.virtual.cohort import write_virtual_cohort
 from parcela_training.cohorts.virtual.colin27 import colin27
 from parcela_training.cohorts.virtual.subject import VirtualSubject, virtual_subject
+from parcela_training.cohorts.virtual_cohort import write_virtual_cohort
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from parcela_training.evaluation.images import Way, evaluate
-from parcela_training.preparation.prepared import PreparedSet
+from parcela_training.evaluation.images import Evaluator, evaluate
+from parcela_training.preparation.prepared_set import PreparedSet
 from training.prepared_images import REGIONS, SMALL, made_up_cohort
 
 
@@ -34,9 +34,11 @@ class Bands:
 def test_given_a_prediction_when_evaluated_then_each_set_of_labels_gets_its_dice(
     prepared: PreparedSet, tmp_path: Path
 ) -> None:
-    opened, unopened = evaluate(Way("unet", Bands()), prepared, "test", tmp_path / "rows.jsonl")
+    opened, unopened = evaluate(
+        Evaluator("unet", Bands()), prepared, "test", tmp_path / "rows.jsonl"
+    )
 
-    assert (opened.against, unopened.against) == ("opened", "unopened")
+    assert (opened.reference, unopened.reference) == ("opened", "unopened")
     assert opened.images == ("sub-03", "sub-04", "sub-05")
     assert opened.datasets == ("made-up A", "made-up B", "made-up A")
     assert unopened.per_image.min() > opened.per_image.max() > 0.99
@@ -50,13 +52,13 @@ def test_given_an_evaluation_that_was_killed_when_repeated_then_no_image_is_pred
 ) -> None:
     rows = tmp_path / "rows.jsonl"
     with pytest.raises(KeyboardInterrupt):
-        evaluate(Way("unet", Bands(fail_at=3)), prepared, "test", rows)
+        evaluate(Evaluator("unet", Bands(fail_at=3)), prepared, "test", rows)
 
     again, whole = Bands(), Bands()
-    first = evaluate(Way("unet", again), prepared, "test", rows)[0]
+    first = evaluate(Evaluator("unet", again), prepared, "test", rows)[0]
 
     assert again.calls == 1
-    fresh = evaluate(Way("unet", whole), prepared, "test", tmp_path / "other.jsonl")[0]
+    fresh = evaluate(Evaluator("unet", whole), prepared, "test", tmp_path / "other.jsonl")[0]
     np.testing.assert_array_equal(first.dice, fresh.dice)
 
 
@@ -64,9 +66,9 @@ def test_given_other_weights_when_repeated_then_every_image_is_predicted_again(
     prepared: PreparedSet, tmp_path: Path
 ) -> None:
     rows, again = tmp_path / "rows.jsonl", Bands()
-    evaluate(Way("unet", Bands(), made_from={"weights": "a"}), prepared, "test", rows)
+    evaluate(Evaluator("unet", Bands(), made_from={"weights": "a"}), prepared, "test", rows)
 
-    evaluate(Way("unet", again, made_from={"weights": "b"}), prepared, "test", rows)
+    evaluate(Evaluator("unet", again, made_from={"weights": "b"}), prepared, "test", rows)
 
     assert again.calls == 3
 
@@ -75,9 +77,9 @@ def test_given_surfaces_wanted_later_when_repeated_then_they_are_measured(
     prepared: PreparedSet, tmp_path: Path
 ) -> None:
     rows = tmp_path / "rows.jsonl"
-    evaluate(Way("unet", Bands()), prepared, "val", rows)
+    evaluate(Evaluator("unet", Bands()), prepared, "val", rows)
 
-    opened, unopened = evaluate(Way("unet", Bands(), surface=True), prepared, "val", rows)
+    opened, unopened = evaluate(Evaluator("unet", Bands(), surface=True), prepared, "val", rows)
 
     assert opened.hausdorff95_mm is not None
     assert np.nanmax(opened.hausdorff95_mm) <= 2 * 1.5
@@ -87,14 +89,14 @@ def test_given_surfaces_wanted_later_when_repeated_then_they_are_measured(
 def test_given_monai_beside_when_evaluated_then_only_so_many_images_are_timed(
     prepared: PreparedSet, tmp_path: Path
 ) -> None:
-    way, said = Way("unet", Bands(), monai=Bands(), monai_images=2), []
+    evaluator, said = Evaluator("unet", Bands(), monai=Bands(), monai_images=2), []
 
     opened = evaluate(
-        way,
+        evaluator,
         prepared,
         "test",
         tmp_path / "rows.jsonl",
-        tell=lambda done, of, found: said.append((done, of, found.split()[0])),
+        on_item=lambda done, of, found: said.append((done, of, found.split()[0])),
     )[0]
 
     assert opened.monai_seconds is not None
@@ -106,4 +108,4 @@ def test_given_a_part_without_images_when_evaluated_then_it_says_so(tmp_path: Pa
     prepared = made_up_cohort(tmp_path / "p", SMALL, parts={"train": 1})
 
     with pytest.raises(ValueError, match="no image in test"):
-        evaluate(Way("unet", Bands()), prepared, "test", tmp_path / "rows.jsonl")
+        evaluate(Evaluator("unet", Bands()), prepared, "test", tmp_path / "rows.jsonl")

@@ -37,7 +37,7 @@ def test_given_an_evaluation_when_saved_and_loaded_then_nothing_is_lost(
     evaluation.save(tmp_path / "unet.json")
     again = Evaluation.load(tmp_path / "unet.json")
 
-    for name in ("network", "against", "images", "datasets", "average_surface_mm"):
+    for name in ("network", "reference", "images", "datasets", "average_surface_mm"):
         assert getattr(again, name) == getattr(evaluation, name)
     for name in ("dice", "seconds", "hausdorff95_mm"):
         np.testing.assert_array_equal(getattr(again, name), getattr(evaluation, name))

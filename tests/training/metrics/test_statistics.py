@@ -16,7 +16,6 @@ from parcela_training.metrics.statistics import (
     by_group,
     compare,
     dead_regions,
-    implied_sd,
     interval,
     region_medians,
     summarise,
@@ -71,7 +70,7 @@ def test_given_four_values_when_summarised_then_the_sd_divides_by_three() -> Non
     assert found.sd == pytest.approx(math.sqrt(14 / 3))
     halfwidth = 1.96 * math.sqrt(14 / 3) / 2
     assert (found.low, found.high) == pytest.approx((3 - halfwidth, 3 + halfwidth))
-    assert implied_sd(found.low, found.high, 4) == pytest.approx(found.sd)
+    assert thesis.implied_sd(found.low, found.high, 4) == pytest.approx(found.sd)
 
 
 def test_given_one_value_when_summarised_then_its_spread_is_unknown() -> None:

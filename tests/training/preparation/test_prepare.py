@@ -22,9 +22,9 @@ from parcela_training.cohorts.cohort import Cohort
 from parcela_training.cohorts.find import find_cohort
 from parcela_training.cohorts.split import split_cohort
 from parcela_training.cohorts.split_sizes import Sizes
-from parcela_training.cohorts.virtual.cohort import write_virtual_cohort
+from parcela_training.cohorts.virtual_cohort import write_virtual_cohort
 from parcela_training.preparation.prepare import Failure, Preparing, Step, prepare
-from parcela_training.preparation.prepared import Prepared, PreparedSet
+from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
 from parcela_training.preparation.settings import demo, thesis
 from processes import wait_until
 
@@ -67,7 +67,7 @@ def test_given_a_cohort_when_prepared_then_each_image_lies_with_its_labels_on_th
     found = PreparedSet.read(first.prepared.folder)
     assert [len(found.files(part)) for part in ("train", "val", "test")] == [2, 1, 1]
     for file in found.files("train"):
-        one = Prepared.load(file)
+        one = PreparedImage.load(file)
         assert one.image.shape == one.label.shape == one.registered.shape == SHAPE
         assert one.image.dtype == np.float16
         assert 0 <= one.image.min() < 0.9 < one.image.max() <= 1
@@ -115,7 +115,7 @@ def test_given_another_opening_when_prepared_then_the_first_images_stay_beside_t
     assert done.made == 4
     assert len(times(again)) == 8
     assert times(again).items() >= before.items()
-    one = Prepared.load(done.prepared.files("val")[0])
+    one = PreparedImage.load(done.prepared.files("val")[0])
     np.testing.assert_array_equal(one.label, open_labels(one.registered, "thesis"))
 
 
@@ -158,7 +158,7 @@ def test_given_half_a_file_when_prepared_then_that_image_is_made_again(
     done = prepare(split_cohort(cohort, asked=SIZES), HOW, again)
 
     assert (done.made, done.kept) == (1, 3)
-    assert Prepared.load(half).image.shape == SHAPE
+    assert PreparedImage.load(half).image.shape == SHAPE
     assert not list(again.glob("*/.*.part"))
 
 
@@ -184,7 +184,7 @@ def test_given_no_imports_when_prepared_as_the_thesis_then_labels_are_registered
     assert {row["mask_from"] for row in done.prepared.rows} == {"scan"}  # stripped before it came
     assert {row["label_from"] for row in done.prepared.rows} == {"registration"}
     assert all(float(row["seconds_registration"]) > 0 for row in done.prepared.rows)
-    one = Prepared.load(done.prepared.files("test")[0])
+    one = PreparedImage.load(done.prepared.files("test")[0])
     np.testing.assert_array_equal(one.label, open_labels(one.registered, "thesis"))
     assert not list((tmp_path / "halfway").iterdir())
 

@@ -9,19 +9,19 @@ import pytest
 
 from parcela.atlas.aal import CLASS_COUNT, region
 from parcela_training.evaluation.record import Evaluation
+from parcela_training.jsonable import to_jsonable
 from parcela_training.publish.card_record import evaluation_record
 from parcela_training.publish.model_card import log_line, model_card
 from parcela_training.training.presets import modern
-from parcela_training.training.recipe import plain
 
 WEAK = 76
 
 
-def evaluation(against: str, level: float) -> Evaluation:
+def evaluation(reference: str, level: float) -> Evaluation:
     dice = np.full((3, CLASS_COUNT), level)
     dice[:, 0], dice[:, WEAK], dice[1, 5] = 0.99, 0.4, 0
     names = ("sub-1", "sub-2", "sub-3")
-    return Evaluation("unet", against, names, ("IXI", "IXI", "ds002748"), dice, np.ones(3))
+    return Evaluation("unet", reference, names, ("IXI", "IXI", "ds002748"), dice, np.ones(3))
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def card() -> dict[str, Any]:
             "curve": [[6000, 0.81234], [12000, 0.85]],
             "hours": 9.5,
             "hardware": "2 cores",
-            "settings": plain(modern("unet")),
+            "settings": to_jsonable(modern("unet")),
         },
         "label_noise": {"mean_dice": 0.9861, "images": 2},
         "validation": evaluation_record(evaluation("opened", 0.85), evaluation("unopened", 0.8)),

@@ -19,8 +19,8 @@ from parcela_inference.weights import load_weights
 from parcela_training.publish.publish import Publication, publish
 from parcela_training.training.budget import Budget
 from parcela_training.training.presets import demo
+from parcela_training.training.record import RECORD, load_network
 from parcela_training.training.train import train
-from parcela_training.training.trained import RECORD, load_network
 from training.prepared_images import made_up_cohort
 
 

@@ -8,13 +8,12 @@ import numpy as np
 import pytest
 
 from parcela.atlas.aal import CLASS_COUNT
-from parcela_training.evaluation.record import Evaluation
+from parcela_training.evaluation.record import Evaluation, RegistrationRecord
 from parcela_training.report.record import (
     Epoch,
-    NetworkRun,
-    Registration,
-    RunRecord,
-    Split,
+    ExperimentRecord,
+    NetworkRecord,
+    SplitCounts,
 )
 from parcela_training.thesis import Network
 
@@ -22,7 +21,7 @@ IMAGES = 12
 DEAD = 110  # the made-up HighResNet never finds this region
 
 
-def made_up_evaluation(network: Network, against: str, seed: int) -> Evaluation:
+def made_up_evaluation(network: Network, reference: str, seed: int) -> Evaluation:
     """12 images of two data sets; region 36 is absent from one label, the background is at 0.99."""
     draw = np.random.default_rng(seed)
     levels = np.linspace(0.55, 0.92, CLASS_COUNT)
@@ -33,7 +32,7 @@ def made_up_evaluation(network: Network, against: str, seed: int) -> Evaluation:
         dice[:, DEAD] = 0
     return Evaluation(
         network,
-        against,
+        reference,
         tuple(f"made-up-{k:02}" for k in range(IMAGES)),
         ("made-up A",) * 7 + ("made-up B",) * 5,
         dice,
@@ -42,9 +41,9 @@ def made_up_evaluation(network: Network, against: str, seed: int) -> Evaluation:
     )
 
 
-def made_up_network(network: Network, seed: int) -> NetworkRun:
+def made_up_network(network: Network, seed: int) -> NetworkRecord:
     epochs = np.arange(1, 25)
-    return NetworkRun(
+    return NetworkRecord(
         network,
         "thesis",
         training_hours=0.5,
@@ -66,26 +65,26 @@ def made_up_network(network: Network, seed: int) -> NetworkRun:
 
 
 @pytest.fixture
-def record() -> RunRecord:
+def record() -> ExperimentRecord:
     """A whole made-up run, but for its pictures of scans."""
-    return RunRecord(
+    return ExperimentRecord(
         preset="thesis",
         cohort="made-up <cohort> of a test | nothing was measured",
-        split=Split(40, 6, IMAGES, "image", subjects=50, leaking_subjects=3),
+        split=SplitCounts(40, 6, IMAGES, "image", subjects=50, leaking_subjects=3),
         hardware="made-up hardware",
         versions={"parcela": "0.0.test"},
         seeds={"split": 1, "training": 2},
         networks=(made_up_network("highresnet", 1), made_up_network("unet", 3)),
-        registration=Registration((20.0, 24.0, 28.0), "made-up host", (0.985, 0.987)),
+        registration=RegistrationRecord((20.0, 24.0, 28.0), "made-up host", (0.985, 0.987)),
         remarks=("Every number is made up.",),
     )
 
 
 @pytest.fixture
-def empty() -> RunRecord:
+def empty() -> ExperimentRecord:
     """A run that trained nothing."""
-    split = Split(0, 0, 0, "subject")
-    return RunRecord("demo", "none", split, "none", {}, {}, ())
+    split = SplitCounts(0, 0, 0, "subject")
+    return ExperimentRecord("demo", "none", split, "none", {}, {}, ())
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from parcela_training.report.pictures.preprocessing import draw_preprocessing, d
 from parcela_training.report.pictures.slices import Scan
 from parcela_training.report.pictures.views import View
 from parcela_training.report.plots import draw_boxes, draw_curves
-from parcela_training.report.record import RunRecord
+from parcela_training.report.record import ExperimentRecord
 
 LEFT, RIGHT = 1, 4
 LAS = np.diag([-2.0, 1.0, 1.5, 1.0])
@@ -52,7 +52,7 @@ def figures(monkeypatch: pytest.MonkeyPatch) -> list[Figure]:
 
 
 def test_given_the_same_input_when_drawn_twice_then_the_bytes_are_equal_and_hold_no_metadata(
-    record: RunRecord,
+    record: ExperimentRecord,
 ) -> None:
     evaluated = [(run.title, run.evaluations[0]) for run in record.networks]
     scan, labels = labelled()
@@ -71,7 +71,7 @@ def test_given_the_same_input_when_drawn_twice_then_the_bytes_are_equal_and_hold
 
 
 def test_given_two_networks_when_boxed_then_each_has_a_panel_of_its_five_with_both_in_it(
-    record: RunRecord, figures: list[Figure]
+    record: ExperimentRecord, figures: list[Figure]
 ) -> None:
     evaluated = [(run.title, run.evaluations[0]) for run in record.networks]
 
@@ -89,7 +89,7 @@ def test_given_two_networks_when_boxed_then_each_has_a_panel_of_its_five_with_bo
 
 
 def test_given_a_region_absent_from_a_label_when_boxed_then_its_image_is_left_out(
-    record: RunRecord, figures: list[Figure]
+    record: ExperimentRecord, figures: list[Figure]
 ) -> None:
     evaluation = record.networks[1].evaluations[0]
     dice = np.full_like(evaluation.dice, np.nan)
@@ -109,7 +109,7 @@ def test_given_a_region_absent_from_a_label_when_boxed_then_its_image_is_left_ou
 
 
 def test_given_a_curve_with_gaps_when_drawn_then_only_what_was_measured_is_a_point(
-    record: RunRecord, figures: list[Figure]
+    record: ExperimentRecord, figures: list[Figure]
 ) -> None:
     draw_curves(record.networks)
 

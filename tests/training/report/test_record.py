@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 
 from parcela_training.report.comparisons import paired, pairs, side_by_side
-from parcela_training.report.record import NetworkRun, RunRecord
+from parcela_training.report.record import ExperimentRecord, NetworkRecord
 
 
 def test_given_a_run_when_saved_and_loaded_then_nothing_is_lost(
-    record: RunRecord, tmp_path: Path
+    record: ExperimentRecord, tmp_path: Path
 ) -> None:
     record = replace(record, pictures={"3.2": Path("step 1.png")})
     record.save(tmp_path / "run.json")
-    again = RunRecord.load(tmp_path / "run.json")
+    again = ExperimentRecord.load(tmp_path / "run.json")
 
     for name in ("preset", "split", "versions", "seeds", "registration", "pictures", "remarks"):
         assert getattr(again, name) == getattr(record, name)
@@ -29,14 +29,16 @@ def test_given_a_run_when_saved_and_loaded_then_nothing_is_lost(
 
 
 def test_given_hours_epochs_and_images_when_divided_then_seconds_per_image_come_out() -> None:
-    whole = NetworkRun("unet", "thesis", training_hours=0.5, epochs_reached=24, training_images=40)
+    whole = NetworkRecord(
+        "unet", "thesis", training_hours=0.5, epochs_reached=24, training_images=40
+    )
 
     assert whole.training_s_per_image == pytest.approx(1800 / 960)
     assert replace(whole, epochs_reached=None).training_s_per_image is None
 
 
 def test_given_images_in_another_order_when_paired_then_they_are_matched_by_name(
-    record: RunRecord,
+    record: ExperimentRecord,
 ) -> None:
     first = record.networks[0].evaluations[0]
     second = record.networks[1].evaluations[0]
@@ -51,7 +53,9 @@ def test_given_images_in_another_order_when_paired_then_they_are_matched_by_name
     assert paired(first, turned) == paired(first, second)
 
 
-def test_given_some_common_images_when_paired_then_only_those_count(record: RunRecord) -> None:
+def test_given_some_common_images_when_paired_then_only_those_count(
+    record: ExperimentRecord,
+) -> None:
     whole = record.networks[0].evaluations[0]
     part = replace(
         whole,
@@ -67,16 +71,16 @@ def test_given_some_common_images_when_paired_then_only_those_count(record: RunR
 
 
 def test_given_two_label_sets_when_networks_are_paired_then_each_set_stays_by_itself(
-    record: RunRecord,
+    record: ExperimentRecord,
 ) -> None:
-    assert [(pair.first, pair.second, pair.against) for pair in pairs(record)] == [
+    assert [(pair.first, pair.second, pair.reference) for pair in pairs(record)] == [
         ("HighResNet", "U-Net", "opened"),
         ("HighResNet", "U-Net", "unopened"),
     ]
 
 
 def test_given_two_runs_when_set_side_by_side_then_every_network_carries_its_run(
-    record: RunRecord,
+    record: ExperimentRecord,
 ) -> None:
     other = replace(record, preset="modern", remarks=("Another.",))
 

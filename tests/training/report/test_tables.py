@@ -19,7 +19,7 @@ from parcela_training.report.further_tables import (
     noise,
     surfaces,
 )
-from parcela_training.report.record import RunRecord
+from parcela_training.report.record import ExperimentRecord
 from parcela_training.report.tables import intervals, main_tables, mean_dice, times, training
 
 
@@ -29,7 +29,7 @@ def column(table: Table, name: str) -> list[str]:
 
 
 def test_given_a_run_when_tabled_then_the_theses_values_are_printed_as_published(
-    record: RunRecord,
+    record: ExperimentRecord,
 ) -> None:
     assert column(training(record), "Thesis [h]") == ["37", "0.31"]
     assert column(training(record), "Thesis, epochs") == ["150", "43"]
@@ -45,7 +45,7 @@ def test_given_a_run_when_tabled_then_the_theses_values_are_printed_as_published
 
 
 def test_given_a_run_when_tabled_then_its_own_values_come_from_its_record(
-    record: RunRecord,
+    record: ExperimentRecord,
 ) -> None:
     unet = record.networks[1].evaluations[0]
     values = 100 * unet.per_image
@@ -65,13 +65,13 @@ def test_given_a_run_when_tabled_then_its_own_values_come_from_its_record(
 
 
 def test_given_labels_that_lack_regions_when_tabled_then_the_note_counts_them(
-    record: RunRecord,
+    record: ExperimentRecord,
 ) -> None:
     assert "1 among opened labels, 1 among unopened labels" in mean_dice(record).note
 
 
 def test_given_an_empty_run_when_tabled_then_it_says_missing_and_gives_no_number(
-    empty: RunRecord,
+    empty: ExperimentRecord,
 ) -> None:
     for table in main_tables(empty):
         assert [row[0] for row in table.rows] == ["HighResNet", "U-Net"]
@@ -83,7 +83,9 @@ def test_given_an_empty_run_when_tabled_then_it_says_missing_and_gives_no_number
         assert table.missing
 
 
-def test_given_one_network_only_when_tabled_then_the_other_is_missing(record: RunRecord) -> None:
+def test_given_one_network_only_when_tabled_then_the_other_is_missing(
+    record: ExperimentRecord,
+) -> None:
     alone = replace(record, networks=record.networks[1:], registration=None)
 
     assert column(intervals(alone), "This run")[0] == "missing"
@@ -93,7 +95,7 @@ def test_given_one_network_only_when_tabled_then_the_other_is_missing(record: Ru
 
 
 def test_given_shipped_weights_when_tabled_then_they_stand_beside_the_runs_own(
-    record: RunRecord,
+    record: ExperimentRecord,
 ) -> None:
     shipped = replace(record.networks[1], origin="shipped weights", training_hours=None)
     both = replace(record, beside=(shipped,))
@@ -107,7 +109,9 @@ def test_given_shipped_weights_when_tabled_then_they_stand_beside_the_runs_own(
     assert len(comparison(both).rows) == 6
 
 
-def test_given_one_image_when_tabled_then_its_spread_is_not_available(record: RunRecord) -> None:
+def test_given_one_image_when_tabled_then_its_spread_is_not_available(
+    record: ExperimentRecord,
+) -> None:
     whole = record.networks[0].evaluations[0]
     single = replace(
         whole,
@@ -124,27 +128,27 @@ def test_given_one_image_when_tabled_then_its_spread_is_not_available(record: Ru
     assert column(times(run), "This run [s]")[0] == "missing"
 
 
-def test_given_a_dead_region_when_tabled_then_it_is_named(record: RunRecord) -> None:
+def test_given_a_dead_region_when_tabled_then_it_is_named(record: ExperimentRecord) -> None:
     assert [row[2:] for row in dead(record).rows] == [("1", "Vermis_3")] * 2 + [("0", "none")] * 2
     row = medians(record).rows[109]
     assert row[:3] == ("110", "Vermis_3", "0.0000")
     assert float(row[3]) > 0.5
 
 
-def test_given_two_data_sets_when_tabled_then_each_has_its_row(record: RunRecord) -> None:
+def test_given_two_data_sets_when_tabled_then_each_has_its_row(record: ExperimentRecord) -> None:
     assert [row[2] for row in data_sets(record).rows[:2]] == ["made-up A", "made-up B"]
     assert [row[3].split("(")[1] for row in data_sets(record).rows[:2]] == ["n = 7)", "n = 5)"]
 
 
 def test_given_repeated_registrations_when_tabled_then_their_agreement_comes_first(
-    record: RunRecord,
+    record: ExperimentRecord,
 ) -> None:
     assert noise(record).rows[0][2] == "98.60 % ± 0.14 points (n = 2)"
     assert len(noise(record).rows) == 5
 
 
 def test_given_surface_distances_when_tabled_then_absent_surfaces_do_not_count(
-    record: RunRecord,
+    record: ExperimentRecord,
 ) -> None:
     distances = np.full((12, 117), np.nan)
     distances[:6, 1:3] = [2.0, 4.0]

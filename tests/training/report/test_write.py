@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from parcela_training.report.document import Picture, Table
-from parcela_training.report.record import RunRecord
+from parcela_training.report.record import ExperimentRecord
 from parcela_training.report.write import to_document, write_report
 
 VOID = {"meta", "img"}
@@ -50,13 +50,13 @@ class Page(HTMLParser):
 
 
 @pytest.fixture
-def pictured(record: RunRecord, png: Path) -> RunRecord:
+def pictured(record: ExperimentRecord, png: Path) -> ExperimentRecord:
     """The made-up run with one file for every figure that shows a scan."""
     return replace(record, pictures=dict.fromkeys(FIGURES[:-2], Path(png.name)))
 
 
 def test_given_a_whole_run_when_written_then_every_table_and_figure_is_there_and_filled(
-    pictured: RunRecord, tmp_path: Path
+    pictured: ExperimentRecord, tmp_path: Path
 ) -> None:
     document = to_document(pictured, tmp_path)
 
@@ -70,7 +70,7 @@ def test_given_a_whole_run_when_written_then_every_table_and_figure_is_there_and
 
 
 def test_given_a_whole_run_when_written_then_the_page_needs_no_other_file(
-    pictured: RunRecord, tmp_path: Path
+    pictured: ExperimentRecord, tmp_path: Path
 ) -> None:
     files = write_report(pictured, tmp_path)
 
@@ -83,7 +83,7 @@ def test_given_a_whole_run_when_written_then_the_page_needs_no_other_file(
 
 
 def test_given_text_with_markup_when_written_then_it_is_shown_as_it_is(
-    record: RunRecord, tmp_path: Path
+    record: ExperimentRecord, tmp_path: Path
 ) -> None:
     files = write_report(record, tmp_path)
 
@@ -95,7 +95,7 @@ def test_given_text_with_markup_when_written_then_it_is_shown_as_it_is(
 
 
 def test_given_a_whole_run_when_written_then_markdowns_pictures_lie_beside_it(
-    pictured: RunRecord, tmp_path: Path
+    pictured: ExperimentRecord, tmp_path: Path
 ) -> None:
     text = write_report(pictured, tmp_path)["markdown"].read_text(encoding="utf-8")
 
@@ -107,7 +107,7 @@ def test_given_a_whole_run_when_written_then_markdowns_pictures_lie_beside_it(
 
 
 def test_given_an_empty_run_when_written_then_every_figure_and_table_says_missing(
-    empty: RunRecord, tmp_path: Path
+    empty: ExperimentRecord, tmp_path: Path
 ) -> None:
     files = write_report(empty, tmp_path)
 
@@ -124,7 +124,7 @@ def test_given_an_empty_run_when_written_then_every_figure_and_table_says_missin
     ("content", "said"), [(None, "is not there"), (b"<html>", "is not a PNG file")]
 )
 def test_given_a_picture_that_cannot_be_shown_when_written_then_the_report_says_why(
-    record: RunRecord, tmp_path: Path, content: bytes | None, said: str
+    record: ExperimentRecord, tmp_path: Path, content: bytes | None, said: str
 ) -> None:
     if content is not None:
         (tmp_path / "step.png").write_bytes(content)
@@ -136,7 +136,7 @@ def test_given_a_picture_that_cannot_be_shown_when_written_then_the_report_says_
 
 
 def test_given_a_whole_run_when_written_then_metrics_hold_it_in_full_precision(
-    record: RunRecord, tmp_path: Path
+    record: ExperimentRecord, tmp_path: Path
 ) -> None:
     found = json.loads(write_report(record, tmp_path)["metrics"].read_text(encoding="utf-8"))
 
@@ -156,7 +156,7 @@ def test_given_a_whole_run_when_written_then_metrics_hold_it_in_full_precision(
 
 
 def test_given_the_same_run_when_written_twice_then_every_byte_is_equal(
-    pictured: RunRecord, tmp_path: Path
+    pictured: ExperimentRecord, tmp_path: Path
 ) -> None:
     first = {kind: path.read_bytes() for kind, path in write_report(pictured, tmp_path).items()}
     second = {kind: path.read_bytes() for kind, path in write_report(pictured, tmp_path).items()}
@@ -165,7 +165,7 @@ def test_given_the_same_run_when_written_twice_then_every_byte_is_equal(
 
 
 def test_given_subjects_that_leak_when_written_then_the_report_warns(
-    record: RunRecord, tmp_path: Path
+    record: ExperimentRecord, tmp_path: Path
 ) -> None:
     text = write_report(record, tmp_path)["markdown"].read_text(encoding="utf-8")
 

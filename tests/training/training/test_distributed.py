@@ -13,17 +13,17 @@ import pytest
 import torch
 
 from parcela.errors import BadRequest
-from parcela_training.preparation.prepared import PreparedSet
-from parcela_training.training.distributed import Ranks
+from parcela_training.preparation.prepared_set import PreparedSet
+from parcela_training.training.distributed import ProcessGroup
 from parcela_training.training.presets import thesis
 from parcela_training.training.samples import Samples
-from parcela_training.training.trainer import Run
+from parcela_training.training.trainer import Trainer
 from patience import patient
+from training.distributed_worker import recipes
 from training.prepared_images import made_up_cohort
-from training.ranks_worker import recipes
 
 pytestmark = pytest.mark.slow
-WORKER = Path(__file__).parent / "ranks_worker.py"
+WORKER = Path(__file__).parent / "distributed_worker.py"
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
 Losses = dict[str, tuple[int, float, float]]
@@ -87,8 +87,8 @@ def test_given_two_processes_when_highresnet_trains_on_whole_volumes_then_each_n
     """On a CPU the loss is the mean over the images, each normalised by itself."""
     recipe = "highresnet thesis"
     train, val = Samples(images.files("train")), Samples(images.files("val"))
-    run = Run(thesis("highresnet"), train, val, Ranks(0, 1, torch.device("cpu")))
-    own = [float(run.module([train.at(place, 0, None)], 0).detach()) for place in (0, 1)]
+    trainer = Trainer(thesis("highresnet"), train, val, ProcessGroup(0, 1, torch.device("cpu")))
+    own = [float(trainer.module([train.at(place, 0, None)], 0).detach()) for place in (0, 1)]
 
     assert together[recipe][1] == pytest.approx(sum(own) / 2, rel=1e-4)
 
@@ -97,6 +97,6 @@ def test_given_a_batch_that_cannot_be_shared_then_it_says_what_to_choose(
     images: PreparedSet,
 ) -> None:
     samples = Samples(images.files("train"))
-    settings = replace(thesis("unet"), batch=3)
+    recipe = replace(thesis("unet"), batch=3)
     with pytest.raises(BadRequest, match="a batch of 3 cannot be shared among 2 processes"):
-        Run(settings, samples, samples, Ranks(0, 2, torch.device("cpu")))
+        Trainer(recipe, samples, samples, ProcessGroup(0, 2, torch.device("cpu")))

@@ -8,8 +8,9 @@ import torch
 from parcela.errors import BadRequest
 from parcela.imaging.preprocessed import MODEL_SHAPE
 from parcela.weights.cards import MODELS, Model
+from parcela_training.jsonable import to_jsonable
 from parcela_training.training.presets import RECIPES, demo, experiment, modern, thesis
-from parcela_training.training.recipe import plain, read_settings, scalars
+from parcela_training.training.recipe import read_recipe, scalars
 from parcela_training.training.trainer import autocast_type, learning_rate
 
 
@@ -35,7 +36,7 @@ def test_given_any_recipe_when_written_as_json_then_it_comes_back_equal(
 ) -> None:
     recipe = RECIPES[name](model, device)
     assert recipe.preset == name
-    assert read_settings(plain(recipe)) == recipe
+    assert read_recipe(to_jsonable(recipe)) == recipe
     assert all(isinstance(value, str | int | float) for value in scalars(recipe).values())
 
 

@@ -7,7 +7,7 @@ import torch
 
 from parcela.errors import BadRequest
 from parcela_training.augmentation.rng import Draws, order
-from parcela_training.training.recipe import Augmentation
+from parcela_training.augmentation.settings import Augmentation
 from parcela_training.training.samples import OUTSIDE, Samples
 from training.prepared_images import made_up_cohort
 

@@ -16,13 +16,13 @@ from parcela.errors import BadRequest
 from parcela.settings import settings as installation
 from parcela.weights.cards import Model
 from parcela_inference.networks import build_unet
-from parcela_training.preparation.prepared import PreparedSet
+from parcela_training.preparation.prepared_set import PreparedSet
 from parcela_training.training.budget import Budget
 from parcela_training.training.curve import CurvePoint
 from parcela_training.training.presets import modern, thesis
-from parcela_training.training.recipe import Settings
-from parcela_training.training.train import Moment, load_network, train
-from parcela_training.training.trained import NETWORK, TrainedRun
+from parcela_training.training.recipe import Recipe
+from parcela_training.training.record import NETWORK, TrainingRecord
+from parcela_training.training.train import TrainingProgress, load_network, train
 from training.prepared_images import made_up_cohort
 
 WORKER = Path(__file__).parent / "train_worker.py"
@@ -44,7 +44,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> PreparedSet:
     return made_up_cohort(folder / "prepared", parts={"train": 3, "val": 1})
 
 
-def small(model: Model) -> Settings:
+def small(model: Model) -> Recipe:
     """``modern`` for volumes of 32³."""
     return replace(
         modern(model),
@@ -58,7 +58,7 @@ def small(model: Model) -> Settings:
     )
 
 
-def metrics(run: TrainedRun) -> list[CurvePoint]:
+def metrics(run: TrainingRecord) -> list[CurvePoint]:
     """The curve but for the clock."""
     return [replace(point, seconds=0.0) for point in run.curve]
 
@@ -68,7 +68,7 @@ def test_given_a_run_when_halted_and_resumed_then_it_ends_with_the_same_bits(
 ) -> None:
     straight = train(small("unet"), images, tmp_path / "straight")
 
-    def halt(moment: Moment) -> None:
+    def halt(moment: TrainingProgress) -> None:
         if moment.step == 3:
             raise KeyboardInterrupt
 
@@ -116,14 +116,14 @@ def kill_after(steps: int, model: Model, recipe: str, prepared: Path, out: Path)
 def test_given_a_finished_run_when_repeated_then_nothing_is_done_again(
     images: PreparedSet, tmp_path: Path
 ) -> None:
-    settings = replace(small("unet"), budget=Budget(steps=1))
-    first = train(settings, images, tmp_path)
+    recipe = replace(small("unet"), budget=Budget(steps=1))
+    first = train(recipe, images, tmp_path)
     kept = (tmp_path / "checkpoint.pt").stat().st_mtime_ns
-    moments: list[Moment] = []
+    moments: list[TrainingProgress] = []
 
-    again = train(settings, images, tmp_path, on_progress=moments.append)
+    again = train(recipe, images, tmp_path, on_progress=moments.append)
 
-    assert again == first == TrainedRun.read(tmp_path)
+    assert again == first == TrainingRecord.read(tmp_path)
     assert moments == []
     assert (tmp_path / "checkpoint.pt").stat().st_mtime_ns == kept
 
@@ -132,7 +132,7 @@ def test_given_a_larger_budget_when_resumed_then_it_goes_on(
     images: PreparedSet, tmp_path: Path
 ) -> None:
     train(small("unet"), images, tmp_path, budget=Budget(steps=1))
-    moments: list[Moment] = []
+    moments: list[TrainingProgress] = []
 
     run = train(
         small("unet"), images, tmp_path, budget=Budget(epochs=1), on_progress=moments.append
@@ -148,9 +148,9 @@ def test_given_no_better_loss_when_it_exceeds_the_patience_then_it_stops_and_kee
     images: PreparedSet, tmp_path: Path
 ) -> None:
     """Nothing is learnt at a rate of 0, so that only the first validation is better than any before."""
-    settings = replace(thesis("unet"), learning_rate=0.0, patience=1, validate_every=1 / 3)
+    recipe = replace(thesis("unet"), learning_rate=0.0, patience=1, validate_every=1 / 3)
 
-    run = train(settings, images, tmp_path)
+    run = train(recipe, images, tmp_path)
 
     assert run.stopped_early
     assert [point.step for point in run.curve] == [1, 2, 3]  # the best, and two that are no better
@@ -178,7 +178,7 @@ def test_given_published_weights_when_started_from_then_their_dice_comes_first(
         from_weights=tmp_path / "weights",
     )
 
-    before = TrainedRun.read(tmp_path / "before").curve[-1]
+    before = TrainingRecord.read(tmp_path / "before").curve[-1]
     assert run.from_weights
     assert [point.step for point in run.curve] == [0, 1]
     assert run.curve[0].train_loss is None
@@ -192,12 +192,12 @@ def test_given_published_weights_when_trained_on_then_no_first_steps_spoil_them(
     (tmp_path / "weights" / "unet").mkdir(parents=True)
     begun = {name: value.half() for name, value in build_unet().state_dict().items()}
     save_file(begun, tmp_path / "weights" / "unet" / "model.safetensors")
-    settings = replace(small("unet"), trunk_steps=1000, ema_decay=None)
+    recipe = replace(small("unet"), trunk_steps=1000, ema_decay=None)
     out, weights = tmp_path / "out", tmp_path / "weights"
 
-    train(settings, images, out, budget=Budget(steps=1), from_weights=weights)
+    train(recipe, images, out, budget=Budget(steps=1), from_weights=weights)
     first = load_file(out / NETWORK)
-    train(settings, images, out, budget=Budget(steps=2))  # gone on with, the weights not named
+    train(recipe, images, out, budget=Budget(steps=2))  # gone on with, the weights not named
     second = load_file(out / NETWORK)
 
     last = "model.2.1.conv.unit0.conv.weight"

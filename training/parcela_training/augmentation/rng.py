@@ -32,7 +32,7 @@ class Draws:
         """A number between two."""
         return low + (high - low) * float(torch.rand(1, generator=self.generator))
 
-    def happens(self, chance: float) -> bool:
+    def bernoulli(self, chance: float) -> bool:
         """True with this chance."""
         return self.uniform() < chance
 

@@ -14,7 +14,7 @@ from parcela_training.cohorts.cohort import Cohort, Image, listed, part_named, u
 from parcela_training.cohorts.derivatives import Derivatives, find_derivatives
 from parcela_training.cohorts.entities import Name
 from parcela_training.cohorts.nifti_files import bare_name, is_nifti, usable
-from parcela_training.cohorts.rows import read_rows
+from parcela_training.cohorts.table import read_rows
 
 Columns = Mapping[str, str]
 

@@ -13,11 +13,16 @@ from typing import Literal
 
 from parcela.errors import BadRequest
 from parcela_training.cohorts.cohort import PARTS, Cohort, Image, Part, listed
-from parcela_training.cohorts.split_sizes import Sizes, preset_sizes
+from parcela_training.cohorts.find import find_cohort
+from parcela_training.cohorts.split_sizes import Sizes, parse_sizes, preset_sizes, split_preset
 from parcela_training.cohorts.split_subjects import divide, draw, interleaved
 from parcela_training.cohorts.table import write_table
+from parcela_training.cohorts.virtual_cohort import write_virtual_cohort
+from parcela_training.progress import OnItem
 
 By = Literal["subject", "image", "column"]
+
+FEWEST_VIRTUAL = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,41 @@ def split_cohort(
         )
     parts = divide(interleaved(subjects, seed), counts)
     return Split(cohort, parts, "subject", sizes, seed)
+
+
+def load_split(
+    cohort: Path | None,
+    virtual: Path,
+    *,
+    preset: str,
+    sizes: str | None = None,
+    by: Literal["subject", "image"] = "subject",
+    seed: int = 0,
+    progress: OnItem | None = None,
+) -> Split:
+    """Read the cohort that a command names, and split it; without one a virtual cohort.
+
+    Args:
+        cohort: its path, in any layout; None: a virtual cohort of whole heads of 2 mm, their brain masks beside
+            them, as many as the split needs, at least 20.
+        virtual: the folder where that one is made, or lies from an earlier run.
+        preset: whose split is taken where neither ``sizes`` nor the cohort says another.
+        sizes: such as ``150/25/25``.
+        by, seed: see ``split_cohort``.
+        progress: called after each virtual subject.
+
+    Raises:
+        BadRequest: there is no such preset or cohort, or too few images.
+    """
+    asked = parse_sizes(sizes) if sizes else None
+    scans = find_cohort(cohort) if cohort else _virtual(virtual, preset, asked, progress)
+    return split_cohort(scans, preset=preset, asked=asked, by=by, seed=seed)
+
+
+def _virtual(folder: Path, preset: str, asked: Sizes | None, progress: OnItem | None) -> Cohort:
+    least = asked.least if asked else split_preset(preset).least
+    fewest = least if asked and asked.unit == "images" else max(FEWEST_VIRTUAL, least)
+    return write_virtual_cohort(folder, fewest, extent="head", progress=progress)
 
 
 def write_split(path: Path, split: Split) -> None:

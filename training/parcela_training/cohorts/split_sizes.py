@@ -94,6 +94,13 @@ SPLIT_PRESETS = {
 }
 
 
+def split_preset(preset: str) -> SplitPreset:
+    """The split of a preset. Raises BadRequest where there is no such preset."""
+    if preset not in SPLIT_PRESETS:
+        raise BadRequest(f"there is no preset {preset!r}: choose from {', '.join(SPLIT_PRESETS)}")
+    return SPLIT_PRESETS[preset]
+
+
 def preset_sizes(preset: str, images: int, subjects: int) -> Sizes:
     """What a preset asks for, once there are enough images for it.
 
@@ -101,9 +108,7 @@ def preset_sizes(preset: str, images: int, subjects: int) -> Sizes:
         BadRequest: there is no such preset, or there are too few images: the message says how many were found, how many
             the preset needs, and which presets fit.
     """
-    if preset not in SPLIT_PRESETS:
-        raise BadRequest(f"there is no preset {preset!r}: choose from {', '.join(SPLIT_PRESETS)}")
-    chosen = SPLIT_PRESETS[preset]
+    chosen = split_preset(preset)
     if images >= chosen.least:
         return chosen.sizes
     fitting = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -12,7 +13,6 @@ from parcela.files import write_text
 from parcela_training.cohorts.cohort import Cohort, Image, listed, part_named, unique_ids
 from parcela_training.cohorts.names import subject_in, unknown_subjects
 from parcela_training.cohorts.nifti_files import bare_name, is_nifti
-from parcela_training.cohorts.rows import read_rows
 
 SYNONYMS = {
     "path": ("path", "scan", "image", "file", "t1w"),
@@ -30,6 +30,7 @@ COLUMNS = (
     "mask",
     "label",
 )
+EMPTY = {"", "n/a", "na", "nan", "none"}  # BIDS writes n/a
 Row = dict[str, str]
 
 
@@ -137,3 +138,41 @@ def _subject(row: Row) -> str | None:
 
 def _others(row: Row) -> Row:
     return {name: cell for name, cell in row.items() if name not in COLUMNS}
+
+
+def read_rows(path: Path, *, header: tuple[str, ...] = ()) -> list[Row]:
+    """The rows under the header line, cells stripped; what stands for nothing (``n/a``) becomes empty.
+
+    Args:
+        path: UTF-8, with or without a byte-order mark. The separator is the tab, semicolon or comma that the first
+            line has most of. Blank lines are skipped.
+        header: names of the columns, for a file without a header line.
+
+    Raises:
+        BadRequest: the file cannot be read as a table, or has a row of another length than its header.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise BadRequest(
+            f"{path}: cannot be read as a table ({error}): save it as UTF-8"
+        ) from error
+    first = text.partition("\n")[0]
+    separator = max("\t;,", key=first.count)
+    lines = [line for line in csv.reader(text.splitlines(), delimiter=separator) if any(line)]
+    if not header:
+        header = tuple(cell.strip() for cell in lines.pop(0)) if lines else ()
+    return [_row_of(path, header, line) for line in lines]
+
+
+def _row_of(path: Path, header: tuple[str, ...], line: list[str]) -> Row:
+    if len(line) != len(header):
+        raise BadRequest(
+            f"{path}: the row that begins with {line[0]!r} has {len(line)} cells, the header {len(header)}: "
+            "give every row a cell for every column"
+        )
+    cells = (cell.strip() for cell in line)
+    return {
+        name: "" if cell.casefold() in EMPTY else cell
+        for name, cell in zip(header, cells, strict=True)
+    }

@@ -120,9 +120,9 @@ def experiment(
     chosen = preset.value if preset else _usual(cohort, prepared)
     folder = out or Path("runs") / chosen
     check_folder(folder)
-    from parcela_training.evaluation.networks import Depth
+    from parcela_training.evaluation.networks import EvaluationOptions
     from parcela_training.experiment import experiment as run
-    from parcela_training.experiment_folder import Plan, RunFolder
+    from parcela_training.experiment_folder import ExperimentFolder, Plan
 
     plan = Plan(
         preset=chosen,
@@ -133,14 +133,16 @@ def experiment(
         by=split_by.value,
         seed=seed,
     )
-    depth = Depth("test", surface or chosen == "demo", shipped, monai, registrations, noise)
-    files = run(plan, RunFolder(folder), depth=depth, processes=processes, say=_say)
+    options = EvaluationOptions(
+        "test", surface or chosen == "demo", shipped, monai, registrations, noise
+    )
+    files = run(plan, ExperimentFolder(folder), options=options, processes=processes, on_line=_say)
     _print(files)
 
 
 def _usual(cohort: Path | None, prepared: Path | None) -> PresetName:
     """The preset, where none is asked for."""
-    from parcela_training.preparation.prepared import PreparedSet
+    from parcela_training.preparation.prepared_set import PreparedSet
 
     if prepared and not cohort:
         return TrainingPresetChoice(PreparedSet.read(prepared).preset).value
@@ -163,11 +165,11 @@ def evaluate(
     What is measured is kept in RUN/evaluations, image by image: repeated, it goes on where it was. RUN may still be
     training. One line on stdout per network and set of labels; parcela report makes the tables and figures.
     """
-    from parcela_training.evaluation.networks import Depth, evaluate_run
-    from parcela_training.experiment_folder import RunFolder
+    from parcela_training.evaluation.networks import EvaluationOptions, evaluate_experiment
+    from parcela_training.experiment_folder import ExperimentFolder
 
-    depth = Depth(part.value, surface, shipped, monai, registrations, noise)
-    for name, evaluations in evaluate_run(RunFolder(run), depth, _say).items():
+    options = EvaluationOptions(part.value, surface, shipped, monai, registrations, noise)
+    for name, evaluations in evaluate_experiment(ExperimentFolder(run), options, _say).items():
         for evaluation in evaluations:
             print("\t".join((name, part.value, *_cells(evaluation))), flush=True)
 
@@ -175,9 +177,9 @@ def evaluate(
 def report(run: Run) -> None:
     """Write report.md, report.html and metrics.json of an experiment from what its folder holds so far."""
     from parcela_training.experiment import report as write
-    from parcela_training.experiment_folder import RunFolder
+    from parcela_training.experiment_folder import ExperimentFolder
 
-    _print(write(RunFolder(run)))
+    _print(write(ExperimentFolder(run)))
 
 
 def compare(
@@ -192,14 +194,14 @@ def compare(
     Networks that were evaluated on common images are compared image by image.
     """
     check_folder(out)
-    from parcela_training.experiment_folder import RunFolder
+    from parcela_training.experiment_folder import ExperimentFolder
     from parcela_training.report.comparisons import side_by_side
-    from parcela_training.report.record import RunRecord
+    from parcela_training.report.record import ExperimentRecord
     from parcela_training.report.write import write_report
 
-    def read(folder: Path) -> RunRecord:
+    def read(folder: Path) -> ExperimentRecord:
         try:
-            return RunRecord.load(RunFolder(folder).record)
+            return ExperimentRecord.load(ExperimentFolder(folder).record)
         except (OSError, ValueError) as error:
             raise BadRequest(
                 f"{folder}: no report in it yet: run parcela report {folder}"
@@ -228,7 +230,7 @@ def _cells(found: Evaluation) -> Sequence[str]:
     dice = summarise(found.per_image)
     without = summarise(found.per_image_without_background)
     return (
-        found.against,
+        found.reference,
         f"n {dice.n}",
         f"Dice {dice.mean:.4f} ± {dice.sd:.4f} [{dice.low:.4f}, {dice.high:.4f}]",
         f"without background {without.mean:.4f}",

@@ -87,7 +87,7 @@ def prepare(
     """
     check_folder(out)
     chosen = preset.value if preset else "thesis" if cohort else "demo"
-    from parcela_training.preparation.chosen import chosen_split
+    from parcela_training.cohorts.split import load_split
     from parcela_training.preparation.prepare import likely_processes
     from parcela_training.preparation.prepare import prepare as prepare_split
     from parcela_training.preparation.settings import parse_shape, preparation
@@ -99,7 +99,7 @@ def prepare(
     )
     if grid:
         how = replace(how, shape=parse_shape(grid))
-    made = chosen_split(
+    made = load_split(
         cohort,
         out / VIRTUAL,
         preset=chosen,

@@ -16,11 +16,11 @@ from parcela_cli.destination import check_folder
 from parcela_cli.progress import stderr
 
 if TYPE_CHECKING:
-    from parcela_training.preparation.prepared import PreparedSet
+    from parcela_training.preparation.prepared_set import PreparedSet
     from parcela_training.preparation.settings import PresetName
-    from parcela_training.training.recipe import Settings
-    from parcela_training.training.train import Moment
-    from parcela_training.training.trained import TrainedRun
+    from parcela_training.training.recipe import Recipe
+    from parcela_training.training.record import TrainingRecord
+    from parcela_training.training.train import TrainingProgress
 
 EVERY_S = 20.0  # from one line to the next, where stderr is no terminal
 
@@ -88,7 +88,7 @@ def train(
         _set_threads(threads)
     from parcela.weights.cards import MODELS
     from parcela_inference.scores import choose_device
-    from parcela_training.preparation.prepared import PreparedSet
+    from parcela_training.preparation.prepared_set import PreparedSet
     from parcela_training.training.budget import parse_budget
     from parcela_training.training.presets import RECIPES
     from parcela_training.training.train import train as train_network
@@ -102,16 +102,16 @@ def train(
     for network in MODELS:
         if model not in (ModelChoice.both, network):
             continue
-        settings = _changed(RECIPES[name](network, where), batch, learning_rate, seed)
+        recipe = _changed(RECIPES[name](network, where), batch, learning_rate, seed)
         done = train_network(
-            settings,
+            recipe,
             images,
             folder / network,
             budget=ending,
             resume=not fresh,
             from_weights=from_weights,
             device=where,
-            on_progress=_Lines(network, settings, images).show,
+            on_progress=_Lines(network, recipe, images).show,
         )
         if _first():
             print(_summary(network, folder, done), flush=True)
@@ -124,22 +124,20 @@ def _set_threads(threads: int) -> None:
     settings.cache_clear()
 
 
-def _changed(
-    settings: Settings, batch: int | None, learning_rate: float | None, seed: int
-) -> Settings:
+def _changed(recipe: Recipe, batch: int | None, learning_rate: float | None, seed: int) -> Recipe:
     return replace(
-        settings,
-        batch=settings.batch if batch is None else batch,
-        learning_rate=settings.learning_rate if learning_rate is None else learning_rate,
+        recipe,
+        batch=recipe.batch if batch is None else batch,
+        learning_rate=recipe.learning_rate if learning_rate is None else learning_rate,
         seed=seed,
     )
 
 
 def _claim(folder: Path, prepared: Path, preset: PresetName, budget: str | None, seed: int) -> None:
     """Make the folder an experiment's, so that ``parcela evaluate`` and ``parcela report`` take it."""
-    from parcela_training.experiment_folder import Plan, RunFolder
+    from parcela_training.experiment_folder import ExperimentFolder, Plan
 
-    run = RunFolder(folder)
+    run = ExperimentFolder(folder)
     try:
         there = run.plan()
     except BadRequest:
@@ -159,16 +157,14 @@ def _first() -> bool:
 class _Lines:
     """One line on stderr for each validation and every so often between; on a terminal a live one below."""
 
-    def __init__(self, model: str, settings: Settings, images: PreparedSet) -> None:
+    def __init__(self, model: str, recipe: Recipe, images: PreparedSet) -> None:
         self.model, self.said = model, 0.0
         self.live = stderr.status("…") if stderr.is_terminal else None
         if _first():
             train, val = len(images.files("train")), len(images.files("val"))
-            stderr.print(
-                f"[bold]{model}[/] {settings.preset}: {train} images, {val} for validation"
-            )
+            stderr.print(f"[bold]{model}[/] {recipe.preset}: {train} images, {val} for validation")
 
-    def show(self, moment: Moment) -> None:
+    def show(self, moment: TrainingProgress) -> None:
         """After a step or a validation."""
         if found := moment.validation:
             missing = f", {found.regions_missing} regions missing" if found.regions_missing else ""
@@ -188,22 +184,22 @@ class _Lines:
         self.said = time.monotonic()
 
 
-def _line(model: str, moment: Moment) -> str:
+def _line(model: str, moment: TrainingProgress) -> str:
     loss = "" if moment.loss is None else f"  loss {moment.loss:.4f}"
     return f"{_place(model, moment)}{loss}{_left(moment)}"
 
 
-def _place(model: str, moment: Moment) -> str:
+def _place(model: str, moment: TrainingProgress) -> str:
     return f"{model} {moment.fraction:4.0%}  step {moment.step}, epoch {moment.epochs:.1f}"
 
 
-def _left(moment: Moment) -> str:
+def _left(moment: TrainingProgress) -> str:
     from parcela_training.progress import minutes
 
     return f"  {minutes(moment.seconds_left)} left" if moment.seconds_left else ""
 
 
-def _summary(model: str, folder: Path, done: TrainedRun) -> str:
+def _summary(model: str, folder: Path, done: TrainingRecord) -> str:
     """Tab-separated: the folder, steps, epochs, hours, the last validation, and the one before any step."""
     cells = [str(folder / model), f"{done.steps} steps", f"{done.epochs:.2f} epochs"]
     cells.append(f"{done.hours:.3f} h" + (", stopped early" if done.stopped_early else ""))

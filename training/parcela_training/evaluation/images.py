@@ -1,6 +1,6 @@
 """Evaluate a network on one part of a prepared cohort: Dice, seconds and surface distances of every image.
 
-Each image's row is on disk as soon as it is found, so that a killed evaluation goes on where it was.
+Each image's row is on disk as soon as it is measured, so that a killed evaluation goes on where it was.
 """
 
 from __future__ import annotations
@@ -9,35 +9,33 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parcela.atlas.aal import CLASS_COUNT
 from parcela_training.cohorts.cohort import Part
-from parcela_training.evaluation.record import Evaluation
-from parcela_training.journal import Journal, Row
+from parcela_training.evaluation.measuring import Measurement, measure
+from parcela_training.evaluation.record import REFERENCES, Evaluation, Reference
+from parcela_training.journal import Row
+from parcela_training.jsonable import to_jsonable
 from parcela_training.metrics.measures import dice, image_mean, surface_distances
 from parcela_training.networks.predict import Predictor
-from parcela_training.preparation.prepared import Prepared, PreparedSet
-from parcela_training.progress import Tell
+from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
+from parcela_training.progress import OnItem
 from parcela_training.thesis import Network
-
-Against = Literal["opened", "unopened"]
-
-AGAINST: tuple[Against, ...] = ("opened", "unopened")
 
 
 @dataclass(frozen=True, slots=True)
-class Way:
+class Evaluator:
     """What to evaluate, and how closely.
 
     Attributes:
         network: which of the two.
         predict: image to label map; its seconds are those of Table 4.3.
         monai: the same by MONAI alone, to be timed beside on the first ``monai_images`` images.
-        surface: measure surface distances against the opened labels too (some 8 s an image).
+        surface: measure surface distances from the opened labels too (some 8 s an image).
         made_from: what decides the rows, such as the hash of the weights; other rows are not reused.
     """
 
@@ -50,23 +48,23 @@ class Way:
 
 
 def evaluate(
-    way: Way,
+    evaluator: Evaluator,
     prepared: PreparedSet,
     part: Part,
     journal: Path,
     *,
-    against: Sequence[Against] = AGAINST,
-    tell: Tell | None = None,
+    references: Sequence[Reference] = REFERENCES,
+    on_item: OnItem | None = None,
 ) -> tuple[Evaluation, ...]:
-    """Predict every image of a part and compare it with its labels: an evaluation for each of ``against``.
+    """Predict every image of a part and compare it with its labels: an evaluation for each of ``references``.
 
     Args:
-        way: what is evaluated.
+        evaluator: what is evaluated.
         prepared: the images and their labels.
         part: ``test``, ``val`` or ``train``.
         journal: the file of JSON lines that keeps the rows.
-        against: the labels after their opening, before it, or both.
-        tell: called after each image.
+        references: the labels after their opening, before it, or both.
+        on_item: called after each image.
 
     Raises:
         ValueError: the part has no image.
@@ -74,42 +72,50 @@ def evaluate(
     names, files = prepared.ids(part), prepared.files(part)
     if not names:
         raise ValueError(f"the prepared cohort has no image in {part}")
-    found = Journal(journal, {"network": way.network, "part": part, **way.made_from})
-    for place, (name, file) in enumerate(zip(names, files, strict=True)):
-        timed = place < way.monai_images and way.monai is not None
-        if not _complete(found.rows.get(name), way, timed):
-            found.add(name, _row(way, Prepared.load(file), timed))
-        if tell:
-            mean = image_mean(_floats(found.rows[name]["opened"]))
-            tell(place + 1, len(names), f"{name} Dice {mean:.4f}")
-    rows = [found.rows[name] for name in names]
+    rows = measure(
+        [
+            _measurement(evaluator, name, file, timed=place < evaluator.monai_images)
+            for place, (name, file) in enumerate(zip(names, files, strict=True))
+        ],
+        journal,
+        {"network": evaluator.network, "part": part, **evaluator.made_from},
+        describe=lambda row: f"{row['name']} Dice {image_mean(_array(row['opened'])):.4f}",
+        on_item=on_item,
+    )
     datasets = tuple(prepared.datasets[name] for name in names)
-    return tuple(_evaluation(way.network, kind, tuple(names), datasets, rows) for kind in against)
-
-
-def _complete(row: Row | None, way: Way, timed: bool) -> bool:
-    if row is None:
-        return False
-    return ("hausdorff95_mm" in row or not way.surface) and (
-        row["monai_seconds"] is not None or not timed
+    return tuple(
+        _evaluation(evaluator.network, reference, tuple(names), datasets, rows)
+        for reference in references
     )
 
 
-def _row(way: Way, subject: Prepared, timed: bool) -> Row:
+def _measurement(evaluator: Evaluator, name: str, file: Path, *, timed: bool) -> Measurement:
+    monai = evaluator.monai if timed else None
+
+    def suffices(row: Row) -> bool:
+        measured = "hausdorff95_mm" in row or not evaluator.surface
+        return measured and (row["monai_seconds"] is not None or monai is None)
+
+    return Measurement(
+        name, lambda: _row(evaluator, PreparedImage.load(file), monai), suffices=suffices
+    )
+
+
+def _row(evaluator: Evaluator, subject: PreparedImage, monai: Predictor | None) -> Row:
     image = subject.image.astype(np.float32)
-    predicted, seconds = _timed(way.predict, image)
+    predicted, seconds = _timed(evaluator.predict, image)
     row: Row = {
         "seconds": seconds,
-        "monai_seconds": _timed(way.monai, image)[1] if timed and way.monai else None,
-        "opened": _plain(dice(predicted, subject.label)),
-        "unopened": _plain(dice(predicted, subject.registered)),
+        "monai_seconds": _timed(monai, image)[1] if monai else None,
+        "opened": to_jsonable(dice(predicted, subject.label)),
+        "unopened": to_jsonable(dice(predicted, subject.registered)),
         "regions": int(np.count_nonzero(np.unique(predicted))),
     }
-    if way.surface:
+    if evaluator.surface:
         x, y, z = np.linalg.norm(subject.affine[:3, :3], axis=0).tolist()
         distances = surface_distances(predicted, subject.label, (x, y, z))
-        row["hausdorff95_mm"] = _plain(distances.hausdorff95_mm)
-        row["average_surface_mm"] = _plain(distances.average_mm)
+        row["hausdorff95_mm"] = to_jsonable(distances.hausdorff95_mm)
+        row["average_surface_mm"] = to_jsonable(distances.average_mm)
     return row
 
 
@@ -120,32 +126,28 @@ def _timed(predict: Predictor, image: NDArray[np.float32]) -> tuple[NDArray[np.u
 
 def _evaluation(
     network: Network,
-    against: Against,
+    reference: Reference,
     names: tuple[str, ...],
     datasets: tuple[str, ...],
     rows: Sequence[Row],
 ) -> Evaluation:
     def surface(kind: str) -> NDArray[np.float64] | None:
-        if against != "opened" or not any(kind in row for row in rows):
+        if reference != "opened" or not any(kind in row for row in rows):
             return None
-        return np.stack([_floats(row.get(kind, [None] * CLASS_COUNT)) for row in rows])
+        return _array([row.get(kind, [None] * CLASS_COUNT) for row in rows])
 
     return Evaluation(
         network,
-        against,
+        reference,
         names,
         datasets,
-        np.stack([_floats(row[against]) for row in rows]),
-        _floats([row["seconds"] for row in rows]),
+        _array([row[reference] for row in rows]),
+        _array([row["seconds"] for row in rows]),
         surface("hausdorff95_mm"),
         surface("average_surface_mm"),
-        _floats([row["monai_seconds"] for row in rows]),
+        _array([row["monai_seconds"] for row in rows]),
     )
 
 
-def _plain(values: NDArray[np.float64]) -> list[float | None]:
-    return [None if np.isnan(value) else float(value) for value in values]
-
-
-def _floats(values: Sequence[float | None]) -> NDArray[np.float64]:
+def _array(values: Sequence[Any]) -> NDArray[np.float64]:
     return np.array(values, dtype=np.float64)  # None becomes NaN

@@ -9,40 +9,34 @@ from functools import partial
 
 import numpy as np
 import torch
-from pydantic import TypeAdapter
 from torch import nn
 
 from parcela.errors import BadRequest
-from parcela.files import write_text
+from parcela.files import atomic_file
 from parcela.imaging.preprocessed import MODEL_SHAPE
 from parcela.settings import settings
 from parcela.weights.cards import MODELS, Model
 from parcela_inference.scores import choose_device
 from parcela_inference.weights import network as shipped_network
 from parcela_training.cohorts.cohort import Part
-from parcela_training.evaluation.images import Way, evaluate
-from parcela_training.evaluation.record import Evaluation
+from parcela_training.evaluation.images import Evaluator, evaluate
+from parcela_training.evaluation.record import Evaluation, RegistrationRecord
 from parcela_training.evaluation.registrations import measure_registrations
-from parcela_training.experiment_folder import RunFolder
+from parcela_training.experiment_folder import ExperimentFolder
 from parcela_training.hardware import hardware
 from parcela_training.networks.predict import monai_predictor, predictor
-from parcela_training.preparation.prepared import Prepared, PreparedSet
-from parcela_training.progress import Say, Tell, counting
-from parcela_training.report.pictures.catalogue import PREDICTION_FIGURES
-from parcela_training.report.pictures.labels import draw_prediction
-from parcela_training.report.pictures.slices import Scan
-from parcela_training.report.record import Registration
+from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
+from parcela_training.progress import OnItem, OnLine, counting
 from parcela_training.training import checkpoint
-from parcela_training.training.trained import load_network
+from parcela_training.training.record import load_network
 
 SHIPPED = "shipped-"
 REGISTRATION_FILE = "registration.json"
 TIMED = 2
-_REGISTRATION = TypeAdapter(Registration)
 
 
 @dataclass(frozen=True, slots=True)
-class Depth:
+class EvaluationOptions:
     """How much is measured.
 
     Attributes:
@@ -64,7 +58,7 @@ class Depth:
 
 
 @dataclass(frozen=True, slots=True)
-class Candidate:
+class EvaluatedNetwork:
     """A network to evaluate: its kind, the name of its files, how it is come by, and whether it runs in bf16."""
 
     model: Model
@@ -73,10 +67,12 @@ class Candidate:
     mixed_precision: bool = True
 
 
-def evaluate_run(folder: RunFolder, depth: Depth, say: Say) -> dict[str, tuple[Evaluation, ...]]:
+def evaluate_experiment(
+    folder: ExperimentFolder, options: EvaluationOptions, on_line: OnLine
+) -> dict[str, tuple[Evaluation, ...]]:
     """Evaluate everything that a run's folder holds; the files lie in its ``evaluations`` afterwards.
 
-    What an earlier call found is not measured again.
+    What an earlier call measured is not measured again.
 
     Returns:
         The evaluations by network, such as ``unet`` and ``shipped-unet``: against opened labels, then unopened.
@@ -86,21 +82,21 @@ def evaluate_run(folder: RunFolder, depth: Depth, say: Say) -> dict[str, tuple[E
     """
     torch.set_num_threads(settings().torch_threads)
     prepared = PreparedSet.read(folder.prepared_of(folder.plan()))
-    if not prepared.ids(depth.part):
+    if not prepared.ids(options.part):
         raise BadRequest(
-            f"{prepared.folder}: no image in the part {depth.part}: choose another --part"
+            f"{prepared.folder}: no image in the part {options.part}: choose another --part"
         )
-    found = {}
-    for candidate in candidates(folder, prepared, depth.shipped):
-        tell = counting(say, f"evaluate {candidate.name} on {depth.part}")
-        found[candidate.name] = _evaluate(folder, prepared, candidate, depth, tell)
-    _register(folder, prepared, depth, say)
-    return found
+    evaluations = {}
+    for tested in networks_of(folder, prepared, options.shipped):
+        on_item = counting(on_line, f"evaluate {tested.name} on {options.part}")
+        evaluations[tested.name] = _evaluate(folder, prepared, tested, options, on_item)
+    _register(folder, prepared, options, on_line)
+    return evaluations
 
 
-def candidates(
-    folder: RunFolder, prepared: PreparedSet, shipped: bool | None
-) -> Iterator[Candidate]:
+def networks_of(
+    folder: ExperimentFolder, prepared: PreparedSet, shipped: bool | None
+) -> Iterator[EvaluatedNetwork]:
     """The run's own networks, then the shipped ones where they are wanted."""
     fits = prepared.shape == MODEL_SHAPE
     if shipped and not fits:
@@ -108,79 +104,83 @@ def candidates(
             f"the shipped weights take {MODEL_SHAPE}, these images are {prepared.shape}: leave --shipped out"
         )
     for model in folder.models:
-        own = folder.network(model)
-        mixed = checkpoint.load(own / checkpoint.FILE)["settings"]["precision"] == "bfloat16"
-        yield Candidate(model, model, partial(load_network, own), mixed)
+        trained = folder.network(model)
+        mixed = checkpoint.load(trained / checkpoint.FILE)["settings"]["precision"] == "bfloat16"
+        yield EvaluatedNetwork(model, model, partial(load_network, trained), mixed)
     if fits and shipped is not False:
         for model in MODELS:
-            yield Candidate(model, SHIPPED + model, partial(shipped_network, model, "cpu"))
+            yield EvaluatedNetwork(model, SHIPPED + model, partial(shipped_network, model, "cpu"))
 
 
 def _evaluate(
-    folder: RunFolder, prepared: PreparedSet, candidate: Candidate, depth: Depth, tell: Tell
+    folder: ExperimentFolder,
+    prepared: PreparedSet,
+    tested: EvaluatedNetwork,
+    options: EvaluationOptions,
+    on_item: OnItem,
 ) -> tuple[Evaluation, ...]:
-    network = candidate.load().to(choose_device())
-    way = Way(
-        candidate.model,
-        predictor(network, mixed_precision=candidate.mixed_precision),
+    network = tested.load().to(choose_device())
+    evaluator = Evaluator(
+        tested.model,
+        predictor(network, mixed_precision=tested.mixed_precision),
         monai_predictor(network),
-        depth.monai,
-        depth.surface,
-        {"weights": weights_hash(network), "prepared": prepared_hash(prepared, depth.part)},
+        options.monai,
+        options.surface,
+        {"weights": weights_hash(network), "prepared": prepared_hash(prepared, options.part)},
     )
-    stem = f"{candidate.name}-{depth.part}"
-    found = evaluate(way, prepared, depth.part, folder.evaluation(f"{stem}.jsonl"), tell=tell)
-    for evaluation in found:
-        evaluation.save(folder.evaluation(f"{stem}-{evaluation.against}.json"))
-    if candidate.name == candidate.model and depth.part == "test":
-        _draw(folder, prepared, way, found[0])
-    return found
+    stem = f"{tested.name}-{options.part}"
+    rows = folder.evaluation(f"{stem}.jsonl")
+    evaluations = evaluate(evaluator, prepared, options.part, rows, on_item=on_item)
+    for evaluation in evaluations:
+        evaluation.save(folder.evaluation(f"{stem}-{evaluation.reference}.json"))
+    if tested.name == tested.model and options.part == "test":
+        _keep_prediction(folder, prepared, evaluator, evaluations[0])
+    return evaluations
 
 
-def _draw(folder: RunFolder, prepared: PreparedSet, way: Way, found: Evaluation) -> None:
-    """Figure 4.1 or 4.2, of the image whose mean Dice is the median; not again while the rows are the same."""
-    figure = folder.figure(PREDICTION_FIGURES[way.network])
-    rows = folder.evaluation(f"{way.network}-test.jsonl")
-    if figure.exists() and figure.stat().st_mtime_ns > rows.stat().st_mtime_ns:
+def _keep_prediction(
+    folder: ExperimentFolder, prepared: PreparedSet, evaluator: Evaluator, evaluation: Evaluation
+) -> None:
+    """The label map of the test image whose mean Dice is the median: what its figure shows."""
+    file = folder.prediction(evaluator.network)
+    rows = folder.evaluation(f"{evaluator.network}-test.jsonl")
+    if file.exists() and file.stat().st_mtime_ns > rows.stat().st_mtime_ns:
         return
-    place = int(np.argsort(found.per_image, kind="stable")[len(found.images) // 2])
-    subject = Prepared.load(prepared.files("test")[place])
-    image = subject.image.astype(np.float32)
-    scan = Scan(image, np.asarray(subject.affine, np.float64))
-    drawn = draw_prediction(
-        scan, subject.label, way.predict(image), way.network, float(found.per_image[place])
-    )
-    folder.save_figures(drawn)
+    place = int(np.argsort(evaluation.per_image, kind="stable")[len(evaluation.images) // 2])
+    subject = PreparedImage.load(prepared.files("test")[place])
+    labels = evaluator.predict(subject.image.astype(np.float32))
+    with atomic_file(file) as stream:
+        np.savez_compressed(stream, image=np.array(evaluation.images[place]), labels=labels)
 
 
-def _register(folder: RunFolder, prepared: PreparedSet, depth: Depth, say: Say) -> None:
-    timed = depth.registrations
+def _register(
+    folder: ExperimentFolder, prepared: PreparedSet, options: EvaluationOptions, on_line: OnLine
+) -> None:
+    timed = options.registrations
     if timed is None:
         timed = 0 if registration_seconds(prepared) else TIMED
-    if not (timed or depth.noise):
+    if not (timed or options.noise):
         return
-    found = measure_registrations(
+    record = measure_registrations(
         prepared,
-        depth.part,
-        folder.evaluation(f"registrations-{depth.part}.jsonl"),
+        options.part,
+        folder.evaluation(f"registrations-{options.part}.jsonl"),
         timed=timed,
-        repeated=depth.noise,
-        tell=counting(say, "register the atlas"),
+        repeated=options.noise,
+        on_item=counting(on_line, "register the atlas"),
     )
-    if found is None:
-        return
-    path = folder.evaluation(REGISTRATION_FILE)
-    write_text(path, _REGISTRATION.dump_json(found, indent=2).decode() + "\n")
+    if record:
+        record.save(folder.evaluation(REGISTRATION_FILE))
 
 
-def read_registration(folder: RunFolder, prepared: PreparedSet) -> Registration | None:
+def read_registration(folder: ExperimentFolder, prepared: PreparedSet) -> RegistrationRecord | None:
     """What was measured of registrations; their seconds are those of ``prepare`` where it made the labels."""
     path = folder.evaluation(REGISTRATION_FILE)
-    found = _REGISTRATION.validate_json(path.read_bytes()) if path.exists() else None
+    record = RegistrationRecord.load(path) if path.exists() else None
     if seconds := registration_seconds(prepared):
-        repeats = found.repeat_dice if found else ()
-        return Registration(seconds, hardware(), repeats)
-    return found
+        repeats = record.repeat_dice if record else ()
+        return RegistrationRecord(seconds, hardware(), repeats)
+    return record
 
 
 def registration_seconds(prepared: PreparedSet) -> tuple[float, ...]:

@@ -1,17 +1,18 @@
-"""The record of one network over a set of images: what the tables and box plots are made from."""
+"""What evaluating leaves: the record of one network over a set of images, and that of the registrations."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import PlainSerializer, PlainValidator, TypeAdapter
+from pydantic import Field, PlainSerializer, PlainValidator, TypeAdapter
 
 from parcela.atlas.aal import CLASS_COUNT
 from parcela.files import write_text
+from parcela_training.jsonable import to_jsonable
 from parcela_training.metrics.measures import image_mean
 from parcela_training.metrics.statistics import region_medians
 from parcela_training.thesis import Network
@@ -21,14 +22,11 @@ def _array(value: object) -> NDArray[np.float64]:
     return np.array(value, dtype=np.float64)  # None becomes NaN
 
 
-def _lists(values: NDArray[np.float64]) -> object:
-    plain = values.astype(object)
-    plain[np.isnan(values)] = None
-    return plain.tolist()
-
-
 # In JSON nested lists with null for NaN; floats in full, so that they read back equal.
-Floats = Annotated[NDArray[np.float64], PlainValidator(_array), PlainSerializer(_lists)]
+Floats = Annotated[NDArray[np.float64], PlainValidator(_array), PlainSerializer(to_jsonable)]
+Reference = Literal["opened", "unopened"]
+
+REFERENCES: tuple[Reference, ...] = ("opened", "unopened")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,7 +35,7 @@ class Evaluation:
 
     Attributes:
         network: ``highresnet`` or ``unet``.
-        against: which labels, such as ``opened`` or ``unopened``.
+        reference: which labels, such as ``opened`` or ``unopened``.
         images: name of each image.
         datasets: the data set of each image.
         dice: (n, 117) fractions, background first; NaN where the image's label lacks the class.
@@ -51,7 +49,7 @@ class Evaluation:
     """
 
     network: Network
-    against: str
+    reference: Annotated[str, Field(alias="against")]
     images: tuple[str, ...]
     datasets: tuple[str, ...]
     dice: Floats
@@ -100,7 +98,7 @@ class Evaluation:
 
     def save(self, path: Path) -> None:
         """Write as JSON, without loss. Raises OSError."""
-        write_text(path, _ADAPTER.dump_json(self).decode() + "\n")
+        write_text(path, _ADAPTER.dump_json(self, by_alias=True).decode() + "\n")
 
     @classmethod
     def load(cls, path: Path) -> Evaluation:
@@ -109,3 +107,31 @@ class Evaluation:
 
 
 _ADAPTER = TypeAdapter(Evaluation)
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationRecord:
+    """What was measured of the atlas registration that the networks stand in for.
+
+    Attributes:
+        seconds: wall-clock of each registration.
+        hardware: what it ran on.
+        repeat_dice: mean Dice over the 117 classes between two runs on the same image: SyN's own
+            noise, which no network trained on its labels can be expected to beat by much.
+    """
+
+    seconds: tuple[float, ...] = ()
+    hardware: str = ""
+    repeat_dice: tuple[float, ...] = ()
+
+    def save(self, path: Path) -> None:
+        """Write as JSON. Raises OSError."""
+        write_text(path, _REGISTRATION.dump_json(self, indent=2).decode() + "\n")
+
+    @classmethod
+    def load(cls, path: Path) -> RegistrationRecord:
+        """Read what ``save`` wrote. Raises OSError, ValueError where it is something else."""
+        return _REGISTRATION.validate_json(path.read_bytes())
+
+
+_REGISTRATION = TypeAdapter(RegistrationRecord)

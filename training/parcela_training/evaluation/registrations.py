@@ -12,12 +12,13 @@ from parcela.imaging.trail import GeometryTrail
 from parcela.settings import settings
 from parcela_labelling.register import Method, register
 from parcela_training.cohorts.cohort import Part
+from parcela_training.evaluation.measuring import Measurement, measure
+from parcela_training.evaluation.record import RegistrationRecord
 from parcela_training.hardware import hardware
-from parcela_training.journal import Journal, Row
+from parcela_training.journal import Row
 from parcela_training.metrics.measures import dice, image_mean
-from parcela_training.preparation.prepared import Prepared, PreparedSet
-from parcela_training.progress import Tell
-from parcela_training.report.record import Registration
+from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
+from parcela_training.progress import OnItem
 
 SEEDS = (1, 2)  # 1 is the one that every label is made with
 
@@ -29,17 +30,17 @@ def measure_registrations(
     *,
     timed: int,
     repeated: int,
-    tell: Tell | None = None,
-) -> Registration | None:
+    on_item: OnItem | None = None,
+) -> RegistrationRecord | None:
     """Register the atlas to the first images of a part, some of them twice with different seeds.
 
     Args:
         prepared: the images.
         part: ``test``, ``val`` or ``train``.
-        journal: the file of JSON lines that keeps what is found.
+        journal: the file of JSON lines that keeps the rows.
         timed: how many images are registered at least once.
         repeated: how many are registered twice.
-        tell: called after each image.
+        on_item: called after each image.
 
     Returns:
         Seconds, and the mean Dice between the two runs' labels before any opening; None where nothing was asked for.
@@ -49,21 +50,30 @@ def measure_registrations(
     """
     names = prepared.ids(part)[: max(timed, repeated)]
     files = prepared.files(part)[: len(names)]
-    found = Journal(journal, {"part": part, "method": "SyN", "itk_threads": settings().itk_threads})
-    for place, (name, file) in enumerate(zip(names, files, strict=True)):
-        twice = place < repeated
-        row = found.rows.get(name)
-        if row is None or (twice and row["repeat_dice"] is None):
-            found.add(name, _row(Prepared.load(file), twice))
-        if tell:
-            tell(place + 1, len(names), f"{name} registered in {found.rows[name]['seconds'][0]} s")
-    rows = [found.rows[name] for name in names]
+    rows = measure(
+        [
+            _measurement(name, file, twice=place < repeated)
+            for place, (name, file) in enumerate(zip(names, files, strict=True))
+        ],
+        journal,
+        {"part": part, "method": "SyN", "itk_threads": settings().itk_threads},
+        describe=lambda row: f"{row['name']} registered in {row['seconds'][0]} s",
+        on_item=on_item,
+    )
     seconds = tuple(value for row in rows for value in row["seconds"])
     repeats = tuple(row["repeat_dice"] for row in rows if row["repeat_dice"] is not None)
-    return Registration(seconds, hardware("cpu"), repeats) if rows else None
+    return RegistrationRecord(seconds, hardware("cpu"), repeats) if rows else None
 
 
-def _row(subject: Prepared, twice: bool) -> Row:
+def _measurement(name: str, file: Path, *, twice: bool) -> Measurement:
+    return Measurement(
+        name,
+        lambda: _row(PreparedImage.load(file), twice),
+        suffices=lambda row: not twice or row["repeat_dice"] is not None,
+    )
+
+
+def _row(subject: PreparedImage, twice: bool) -> Row:
     maps, seconds = [], []
     for seed in SEEDS[: 1 + twice]:
         begun = time.perf_counter()
@@ -74,7 +84,7 @@ def _row(subject: Prepared, twice: bool) -> Row:
 
 
 def registered(
-    subject: Prepared, *, method: Method = "SyN", seed: int = SEEDS[0]
+    subject: PreparedImage, *, method: Method = "SyN", seed: int = SEEDS[0]
 ) -> NDArray[np.uint8]:
     """AAL registered to a prepared image, (I, J, K), before any opening. Raises StepFailed."""
     i, j, k = subject.image.shape

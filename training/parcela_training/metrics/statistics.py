@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from parcela_training.thesis import Z_95
+
 Floats = NDArray[np.float64]
 
-Z_95 = 1.96  # standard normal, both sides, as commonly rounded: the thesis's intervals use it
 DDOF = 1  # every SD here is the sample's, divided by n − 1
 RESAMPLES = 10_000
 
@@ -47,11 +48,6 @@ def interval(mean: float, sd: float, n: int) -> tuple[float, float]:
     """95 % interval of a mean: mean ∓ 1.96 · SD / √n, by the normal approximation."""
     halfwidth = Z_95 * sd / math.sqrt(n)
     return mean - halfwidth, mean + halfwidth
-
-
-def implied_sd(low: float, high: float, n: int) -> float:
-    """The SD from which ``interval`` makes these ends, in their unit."""
-    return (high - low) / 2 * math.sqrt(n) / Z_95
 
 
 def by_group(values: Floats, groups: Sequence[str]) -> dict[str, Summary]:

@@ -13,7 +13,7 @@ from PIL import ImageDraw, ImageFont
 
 from parcela.files import atomic_file
 from parcela.imaging.slices import paint, sample_linear, sample_nearest
-from parcela_training.preparation.prepared import Prepared
+from parcela_training.preparation.prepared_set import PreparedImage
 
 Pixels = NDArray[np.uint8]  # (height, width, 3), top row first
 
@@ -27,7 +27,7 @@ EVERY_VERDICT = ("failed", "doubtful", "ok")
 PAGE = "contact-sheet-{:02d}.png"
 
 
-def write_tile(path: Path, prepared: Prepared) -> None:
+def write_tile(path: Path, prepared: PreparedImage) -> None:
     """Three slices (sagittal, coronal, axial) with the opened labels over them, as PNG.
 
     The array's axes are taken to run nearest to RAS+, as the nine steps leave them; the view is neurological.

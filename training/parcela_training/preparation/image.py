@@ -23,7 +23,7 @@ from parcela_preprocess.preprocess import Preprocessed, preprocess
 from parcela_preprocess.transforms.skull_strip import STRIPPED_BEFORE
 from parcela_training.cohorts.cohort import Image
 from parcela_training.preparation.imported import check_labels, matched, read_labels, read_mask
-from parcela_training.preparation.prepared import Prepared
+from parcela_training.preparation.prepared_set import PreparedImage
 from parcela_training.preparation.settings import Preparation, Sources
 
 
@@ -58,7 +58,7 @@ class Ready:
 
 def prepare_image(
     image: Image, how: Preparation, sources: Sources, halfway: Path | None = None
-) -> Prepared:
+) -> PreparedImage:
     """Preprocess one scan, find its label, open it, and bring both onto one grid.
 
     Args:
@@ -78,7 +78,9 @@ def prepare_image(
         prepared = _with_registration(_halfway(image, how, sources, halfway), how)
     total = prepared.record["seconds"] | {"total": round(time.perf_counter() - begun, 3)}
     record = {**prepared.record, "id": image.id, "seconds": total}
-    return Prepared(prepared.image, prepared.label, prepared.registered, prepared.affine, record)
+    return PreparedImage(
+        prepared.image, prepared.label, prepared.registered, prepared.affine, record
+    )
 
 
 def preprocessed(image: Image, how: Preparation, sources: Sources) -> Ready:
@@ -112,7 +114,7 @@ def _halfway(image: Image, how: Preparation, sources: Sources, file: Path | None
     return Ready.load(file)
 
 
-def _with_registration(ready: Ready, how: Preparation) -> Prepared:
+def _with_registration(ready: Ready, how: Preparation) -> PreparedImage:
     found = label(ready.image, ready.trail, opening=how.opening)
     record = {
         **ready.record,
@@ -123,13 +125,13 @@ def _with_registration(ready: Ready, how: Preparation) -> Prepared:
         "seconds": ready.record["seconds"] | {"registration": found.seconds["registration"]},
     }
     image = ready.image.astype(np.float16)
-    return Prepared(image, found.labels, found.registered, ready.trail.model_affine, record)
+    return PreparedImage(image, found.labels, found.registered, ready.trail.model_affine, record)
 
 
-def _with_imported(ready: Ready, path: Path, how: Preparation) -> Prepared:
+def _with_imported(ready: Ready, path: Path, how: Preparation) -> PreparedImage:
     labels, affine = read_labels(path)
     found = matched(ready.image, ready.trail.model_affine, labels, affine)
     verdict, reasons = check_labels(found)
     record = {**ready.record, "label_from": "imported", "verdict": verdict, "reasons": reasons}
     opened = open_labels(found.labels, how.opening)
-    return Prepared(found.image.astype(np.float16), opened, found.labels, found.affine, record)
+    return PreparedImage(found.image.astype(np.float16), opened, found.labels, found.affine, record)

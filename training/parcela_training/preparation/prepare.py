@@ -26,7 +26,7 @@ from parcela.settings import settings
 from parcela_training.cohorts.cohort import PARTS, Image
 from parcela_training.cohorts.split import Split
 from parcela_training.preparation.contact_sheet import write_contact_sheets
-from parcela_training.preparation.prepared import PreparedSet
+from parcela_training.preparation.prepared_set import PreparedSet
 from parcela_training.preparation.processes import spread
 from parcela_training.preparation.settings import LIBRARIES, Preparation, Sources
 from parcela_training.preparation.task import HALFWAY, IMAGES, TEMPORARY, Task, do

@@ -14,7 +14,7 @@ from parcela.settings import settings
 from parcela_training.cohorts.cohort import Image
 from parcela_training.preparation.contact_sheet import write_tile
 from parcela_training.preparation.image import prepare_image
-from parcela_training.preparation.prepared import Prepared
+from parcela_training.preparation.prepared_set import PreparedImage
 from parcela_training.preparation.settings import Preparation, Sources
 
 IMAGES, HALFWAY, TEMPORARY = "images", "halfway", "temporary"
@@ -56,7 +56,7 @@ class Task:
     def record(self) -> dict[str, Any] | None:
         """How the image was prepared; None while it is not, or where a crash of the machine left half a file."""
         try:
-            return Prepared.load_record(self.file) if self.tile.exists() else None
+            return PreparedImage.load_record(self.file) if self.tile.exists() else None
         except (OSError, ValueError, KeyError, BadZipFile):
             return None
 

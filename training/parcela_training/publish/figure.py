@@ -21,7 +21,7 @@ from parcela_inference.weights import network
 from parcela_training.cohorts.cohort import listed
 from parcela_training.metrics.measures import dice, image_mean
 from parcela_training.networks.predict import predictor
-from parcela_training.preparation.prepared import Prepared, PreparedSet
+from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
 from parcela_training.report.pictures.labels import draw_side_by_side
 from parcela_training.report.pictures.slices import Scan
 from parcela_training.thesis import PUBLISHED
@@ -36,7 +36,7 @@ def draw(prepared: PreparedSet, name: str | None, out: Path) -> None:
     files = dict(zip(prepared.ids("val"), prepared.files("val"), strict=True))
     if not files or (name is not None and name not in files):
         raise BadRequest(f"{name}: choose a validation image, such as {listed(files)}")
-    subject = Prepared.load(files[name or next(iter(files))])
+    subject = PreparedImage.load(files[name or next(iter(files))])
     image = subject.image.astype(np.float32)
     maps = {}
     for model in MODELS:

@@ -24,21 +24,22 @@ from parcela.settings import settings
 from parcela.weights.cards import Model
 from parcela_inference.networks import PADDED_SHAPE, build
 from parcela_training.cohorts.cohort import Part
-from parcela_training.evaluation.images import Way, evaluate
+from parcela_training.evaluation.images import Evaluator, evaluate
 from parcela_training.evaluation.networks import prepared_hash, weights_hash
 from parcela_training.evaluation.registrations import measure_registrations
-from parcela_training.experiment_folder import RunFolder
+from parcela_training.experiment_folder import ExperimentFolder
 from parcela_training.hardware import hardware
-from parcela_training.networks.batch_norm import reestimate
+from parcela_training.jsonable import to_jsonable
 from parcela_training.networks.predict import predictor
-from parcela_training.preparation.prepared import PreparedSet
-from parcela_training.progress import Say, counting
+from parcela_training.preparation.prepared_set import PreparedSet
+from parcela_training.progress import OnLine, counting
 from parcela_training.publish.card_record import evaluation_record
 from parcela_training.publish.model_card import VARIANTS, log_line, model_card
 from parcela_training.training import checkpoint
-from parcela_training.training.recipe import Settings, plain, read_settings
+from parcela_training.training.batch_norm import reestimate
+from parcela_training.training.recipe import Recipe, read_recipe
+from parcela_training.training.record import RECORD, load_network
 from parcela_training.training.samples import Samples
-from parcela_training.training.trained import RECORD, load_network
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +65,11 @@ class Publication:
     @property
     def training(self) -> Path:
         """Where the network's training left its files."""
-        own = RunFolder(self.run).network(self.model)
+        own = ExperimentFolder(self.run).network(self.model)
         return own if own.is_dir() else self.run
 
 
-def publish(wanted: Publication, say: Say) -> dict[str, Any]:
+def publish(wanted: Publication, on_line: OnLine) -> dict[str, Any]:
     """Write ``weights/<model>/`` (weights, ``card.json``, ``README.md``) and the log's line; returns the card.
 
     Raises:
@@ -83,8 +84,8 @@ def publish(wanted: Publication, say: Say) -> dict[str, Any]:
     part = folder / "model.safetensors.part"
     _write(_network(wanted, trained, prepared).state_dict(), part)
     parts: tuple[Part, ...] = ("val", "test") if wanted.test else ("val",)
-    measured = {kind: _measure(wanted, trained, part, prepared, kind, say) for kind in parts}
-    card = _card(trained, earlier, prepared, part, measured, _noise(wanted, prepared, say))
+    measured = {kind: _measure(wanted, trained, part, prepared, kind, on_line) for kind in parts}
+    card = _card(trained, earlier, prepared, part, measured, _noise(wanted, prepared, on_line))
     part.replace(folder / "model.safetensors")
     write_text(folder / "card.json", json.dumps(card, indent=2, ensure_ascii=False) + "\n")
     write_text(folder / "README.md", model_card(card))
@@ -97,7 +98,7 @@ def publish(wanted: Publication, say: Say) -> dict[str, Any]:
 class _Trained:
     """How far the training has come, finished or not."""
 
-    settings: Settings
+    recipe: Recipe
     steps: int
     hours: float
     from_weights: str | None
@@ -112,16 +113,16 @@ def _trained(wanted: Publication) -> _Trained:
         )
     state = checkpoint.load(file)
     try:
-        settings = read_settings(state["settings"])
+        recipe = read_recipe(state["settings"])
     except ValueError as error:
         raise BadRequest(
             f"{file} has other settings than today's: train it a little more first"
         ) from error
-    if settings.model != wanted.model:
-        raise BadRequest(f"{wanted.run} holds {settings.model}, not {wanted.model}")
+    if recipe.model != wanted.model:
+        raise BadRequest(f"{wanted.run} holds {recipe.model}, not {wanted.model}")
     progress = state["progress"]
     return _Trained(
-        settings,
+        recipe,
         progress["step"],
         progress["seconds"] / 3600,
         progress["from_weights"],
@@ -160,21 +161,16 @@ def _curve(trained: _Trained, earlier: dict[str, Any] | None) -> list[list[float
 def _network(wanted: Publication, trained: _Trained, prepared: PreparedSet) -> nn.Module:
     """Of an unfinished run the average, with the batch-norm statistics that belong to it."""
     network = load_network(wanted.training)
-    settings = trained.settings
+    recipe = trained.recipe
     unfinished = not (wanted.training / RECORD).exists()
-    if (
-        unfinished
-        and isinstance(network, HighResNet)
-        and settings.ema_decay
-        and settings.norm_images
-    ):
+    if unfinished and isinstance(network, HighResNet) and recipe.ema_decay and recipe.norm_images:
         train = Samples(prepared.files("train"), torch.device("cpu"))
-        reestimate(network, train, min(settings.norm_images, len(train)))
+        reestimate(network, train, min(recipe.norm_images, len(train)))
     return network
 
 
 def _prepared(wanted: Publication) -> PreparedSet:
-    folder = RunFolder(wanted.run)
+    folder = ExperimentFolder(wanted.run)
     prepared = PreparedSet.read(wanted.prepared or folder.prepared_of(folder.plan()))
     if prepared.shape != MODEL_SHAPE:
         raise BadRequest(
@@ -195,25 +191,29 @@ def _measure(
     file: Path,
     prepared: PreparedSet,
     part: Part,
-    say: Say,
+    on_line: OnLine,
 ) -> dict[str, Any]:
-    network = build(wanted.model, trained.settings.variant)
+    network = build(wanted.model, trained.recipe.variant)
     network.load_state_dict({name: v.float() for name, v in load_file(file).items()})
     made_from = {"weights": weights_hash(network), "prepared": prepared_hash(prepared, part)}
-    way = Way(wanted.model, predictor(network), made_from=made_from)
+    evaluator = Evaluator(wanted.model, predictor(network), made_from=made_from)
     journal = wanted.training / f"published-{part}.jsonl"
-    found = evaluate(way, prepared, part, journal, tell=counting(say, f"measure on {part}"))
+    found = evaluate(
+        evaluator, prepared, part, journal, on_item=counting(on_line, f"measure on {part}")
+    )
     return evaluation_record(*found)
 
 
-def _noise(wanted: Publication, prepared: PreparedSet, say: Say) -> dict[str, float | int] | None:
+def _noise(
+    wanted: Publication, prepared: PreparedSet, on_line: OnLine
+) -> dict[str, float | int] | None:
     found = measure_registrations(
         prepared,
         "val",
         wanted.training / "registrations-val.jsonl",
         timed=0,
         repeated=wanted.noise,
-        tell=counting(say, "register twice"),
+        on_item=counting(on_line, "register twice"),
     )
     if found is None:
         return None
@@ -233,8 +233,8 @@ def _card(
     steps = trained.steps + (earlier["steps"] if earlier else 0)
     hours = trained.hours + (earlier["hours"] if earlier else 0.0)
     return {
-        "model": trained.settings.model,
-        "variant": VARIANTS[trained.settings.model, trained.settings.variant],
+        "model": trained.recipe.model,
+        "variant": VARIANTS[trained.recipe.model, trained.recipe.variant],
         "sha256": sha256_of(file),
         "published": time.strftime("%Y-%m-%d %H:%M", time.gmtime()) + " UTC",
         "classes": 117,
@@ -249,7 +249,7 @@ def _card(
             "images": len(rows),
             "subjects": len({row["subject"] for row in rows}),
             "steps": steps,
-            "epochs": round(steps * trained.settings.batch / len(rows), 2),
+            "epochs": round(steps * trained.recipe.batch / len(rows), 2),
             "hours": round(hours, 2),
             "curve": _curve(trained, earlier),
             **(
@@ -258,7 +258,7 @@ def _card(
                 else {}
             ),
             "hardware": hardware(),
-            "settings": plain(trained.settings),
+            "settings": to_jsonable(trained.recipe),
         },
         "label_noise": noise,
         "validation": measured["val"],

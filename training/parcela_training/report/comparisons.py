@@ -10,7 +10,7 @@ import numpy as np
 
 from parcela_training.evaluation.record import Evaluation
 from parcela_training.metrics.statistics import Comparison, compare
-from parcela_training.report.record import NetworkRun, RunRecord
+from parcela_training.report.record import ExperimentRecord, NetworkRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,17 +19,17 @@ class Pair:
 
     first: str
     second: str
-    against: str
+    reference: str
     result: Comparison
 
 
-def pairs(record: RunRecord) -> Iterator[Pair]:
+def pairs(record: ExperimentRecord) -> Iterator[Pair]:
     """Every two networks of a run that were evaluated on common images against the same labels."""
     for one, two in combinations(record.all_networks, 2):
         for first, second in product(one.evaluations, two.evaluations):
-            result = paired(first, second) if first.against == second.against else None
+            result = paired(first, second) if first.reference == second.reference else None
             if result:
-                yield Pair(one.title, two.title, first.against, result)
+                yield Pair(one.title, two.title, first.reference, result)
 
 
 def paired(first: Evaluation, second: Evaluation) -> Comparison | None:
@@ -44,7 +44,9 @@ def paired(first: Evaluation, second: Evaluation) -> Comparison | None:
     return compare(*values)
 
 
-def side_by_side(first: RunRecord, second: RunRecord, names: tuple[str, str]) -> RunRecord:
+def side_by_side(
+    first: ExperimentRecord, second: ExperimentRecord, names: tuple[str, str]
+) -> ExperimentRecord:
     """The first run with the second's networks beside its own, each marked with its run's name.
 
     The report of what comes back compares the two runs.
@@ -60,7 +62,7 @@ def side_by_side(first: RunRecord, second: RunRecord, names: tuple[str, str]) ->
     return replace(first, networks=own, beside=other, remarks=tuple(remarks))
 
 
-def _marked(networks: tuple[NetworkRun, ...], name: str) -> tuple[NetworkRun, ...]:
+def _marked(networks: tuple[NetworkRecord, ...], name: str) -> tuple[NetworkRecord, ...]:
     return tuple(
         replace(run, origin=f"{name}, {run.origin}" if run.origin else name) for run in networks
     )

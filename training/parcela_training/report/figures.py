@@ -8,18 +8,18 @@ from pathlib import Path
 from parcela_training.report.document import Picture
 from parcela_training.report.pictures.catalogue import PREDICTIONS, PREPROCESSING
 from parcela_training.report.plots import Which, draw_boxes, draw_curves
-from parcela_training.report.record import RunRecord
+from parcela_training.report.record import ExperimentRecord
 from parcela_training.thesis import WORST_REGIONS_MISSED
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-def preprocessing_figures(record: RunRecord, run_folder: Path) -> list[Picture]:
+def preprocessing_figures(record: ExperimentRecord, run_folder: Path) -> list[Picture]:
     """Figures 3.1 to 3.12, from their files."""
     return _from_files(PREPROCESSING, record.pictures, run_folder)
 
 
-def prediction_figures(record: RunRecord, run_folder: Path) -> list[Picture]:
+def prediction_figures(record: ExperimentRecord, run_folder: Path) -> list[Picture]:
     """Figures 4.1 and 4.2, from their files."""
     return _from_files(PREDICTIONS, record.pictures, run_folder)
 
@@ -41,7 +41,7 @@ def _from_files(
     return found
 
 
-def region_figures(record: RunRecord) -> list[Picture]:
+def region_figures(record: ExperimentRecord) -> list[Picture]:
     """Figures 4.3 and 4.4: the box plots, of each network's first evaluation."""
     return [
         _boxes(
@@ -60,7 +60,7 @@ def region_figures(record: RunRecord) -> list[Picture]:
     ]
 
 
-def _boxes(record: RunRecord, number: str, which: Which, thesis: str) -> Picture:
+def _boxes(record: ExperimentRecord, number: str, which: Which, thesis: str) -> Picture:
     evaluated = [(run.title, run.evaluations[0]) for run in record.all_networks if run.evaluations]
     return Picture(
         number,
@@ -72,7 +72,7 @@ def _boxes(record: RunRecord, number: str, which: Which, thesis: str) -> Picture
     )
 
 
-def curves(record: RunRecord) -> Picture:
+def curves(record: ExperimentRecord) -> Picture:
     """Figure A.1."""
     runs = [run for run in record.all_networks if run.curve]
     return Picture(

@@ -11,13 +11,13 @@ from parcela_training.metrics.statistics import Summary, by_group, dead_regions,
 from parcela_training.report.cells import in_full, number, p_value, spread
 from parcela_training.report.comparisons import pairs
 from parcela_training.report.document import Table
-from parcela_training.report.record import RunRecord
+from parcela_training.report.record import ExperimentRecord
 from parcela_training.report.tables import Row, evaluations
 
 NO_EVALUATION = "no network of this run was evaluated."
 
 
-def further_tables(record: RunRecord) -> tuple[Table, ...]:
+def further_tables(record: ExperimentRecord) -> tuple[Table, ...]:
     """Tables A.1 to A.6."""
     return (
         data_sets(record),
@@ -29,14 +29,14 @@ def further_tables(record: RunRecord) -> tuple[Table, ...]:
     )
 
 
-def _evaluated(record: RunRecord) -> list[tuple[str, Evaluation]]:
+def _evaluated(record: ExperimentRecord) -> list[tuple[str, Evaluation]]:
     return [(run.title, e) for _, run, e in evaluations(record) if run and e]
 
 
-def data_sets(record: RunRecord) -> Table:
+def data_sets(record: ExperimentRecord) -> Table:
     """Table A.1."""
     rows = [
-        (title, evaluation.against, dataset, in_full(found))
+        (title, evaluation.reference, dataset, in_full(found))
         for title, evaluation in _evaluated(record)
         for dataset, found in by_group(evaluation.per_image, evaluation.datasets).items()
     ]
@@ -45,7 +45,7 @@ def data_sets(record: RunRecord) -> Table:
     return Table("A.1", caption, columns, tuple(rows), missing=NO_EVALUATION)
 
 
-def comparison(record: RunRecord) -> Table:
+def comparison(record: ExperimentRecord) -> Table:
     """Table A.2."""
     rows, how = [], ""
     for pair in pairs(record):
@@ -54,7 +54,7 @@ def comparison(record: RunRecord) -> Table:
         difference = _points(found.mean_difference)
         first_minus_second = f"{pair.first} − {pair.second}"
         p = p_value(found.p_value)
-        rows.append((first_minus_second, pair.against, str(found.n), difference, interval, p))
+        rows.append((first_minus_second, pair.reference, str(found.n), difference, interval, p))
         how = f" {found.resamples} resamples of the images, seed {found.seed}."
     return Table(
         "A.2",
@@ -71,14 +71,14 @@ def _points(fraction: float) -> str:
     return f"{100 * fraction:+.2f}".replace("-", "−")
 
 
-def noise(record: RunRecord) -> Table:
+def noise(record: ExperimentRecord) -> Table:
     """Table A.3."""
     repeats = record.registration.repeat_dice if record.registration else ()
     rows: list[Row] = []
     if repeats:
         rows = [("Registration, run twice", "its own", in_full(summarise(np.array(repeats))))]
         rows += [
-            (title, evaluation.against, in_full(summarise(evaluation.per_image)))
+            (title, evaluation.reference, in_full(summarise(evaluation.per_image)))
             for title, evaluation in _evaluated(record)
         ]
     return Table(
@@ -90,10 +90,10 @@ def noise(record: RunRecord) -> Table:
     )
 
 
-def surfaces(record: RunRecord) -> Table:
+def surfaces(record: ExperimentRecord) -> Table:
     """Table A.4."""
     rows = [
-        (title, e.against, _distance(e.hausdorff95_mm), _distance(e.average_surface_mm))
+        (title, e.reference, _distance(e.hausdorff95_mm), _distance(e.average_surface_mm))
         for title, e in _evaluated(record)
         if e.hausdorff95_mm is not None and e.average_surface_mm is not None
     ]
@@ -118,13 +118,13 @@ def surface_summary(per_region: NDArray[np.float64]) -> Summary | None:
     return summarise(np.nanmean(measured, axis=1)) if measured.size else None
 
 
-def dead(record: RunRecord) -> Table:
+def dead(record: ExperimentRecord) -> Table:
     """Table A.5."""
     rows = []
     for title, evaluation in _evaluated(record):
         found = dead_regions(evaluation.medians)
         names = ", ".join(region(index).name for index in found) or "none"
-        rows.append((title, evaluation.against, str(len(found)), names))
+        rows.append((title, evaluation.reference, str(len(found)), names))
     return Table(
         "A.5",
         "Regions with a median Dice of 0",
@@ -134,11 +134,11 @@ def dead(record: RunRecord) -> Table:
     )
 
 
-def medians(record: RunRecord) -> Table:
+def medians(record: ExperimentRecord) -> Table:
     """Table A.6, of each network's first evaluation."""
     first = [(run.title, run.evaluations[0]) for run in record.all_networks if run.evaluations]
     values = [evaluation.medians for _, evaluation in first]
-    columns = tuple(f"{title}, {evaluation.against} labels" for title, evaluation in first)
+    columns = tuple(f"{title}, {evaluation.reference} labels" for title, evaluation in first)
     rows = tuple(
         (str(known.index), known.name, *(number(found[known.index], 4) for found in values))
         for known in regions()

@@ -10,23 +10,22 @@ from parcela.weights.cards import MODELS, Model, read_card
 from parcela_inference.scores import choose_device
 from parcela_training.cohorts.cohort import PARTS, listed
 from parcela_training.cohorts.split import By
-from parcela_training.evaluation.images import AGAINST
 from parcela_training.evaluation.networks import SHIPPED, read_registration
-from parcela_training.evaluation.record import Evaluation
-from parcela_training.experiment_folder import Plan, RunFolder
+from parcela_training.evaluation.record import REFERENCES, Evaluation
+from parcela_training.experiment_folder import ExperimentFolder, Plan
 from parcela_training.hardware import hardware, versions
-from parcela_training.preparation.prepared import PreparedSet
+from parcela_training.preparation.prepared_set import PreparedSet
 from parcela_training.report.pictures.catalogue import PREDICTIONS, PREPROCESSING
-from parcela_training.report.record import Epoch, NetworkRun, RunRecord, Split
+from parcela_training.report.record import Epoch, ExperimentRecord, NetworkRecord, SplitCounts
 from parcela_training.thesis import PUBLISHED
 from parcela_training.training.recipe import scalars
-from parcela_training.training.trained import RECORD, TrainedRun
+from parcela_training.training.record import RECORD, TrainingRecord
 
 VIRTUAL = "virtual"
 PART = "test"  # what the report speaks of
 
 
-def run_record(folder: RunFolder) -> RunRecord:
+def gather_record(folder: ExperimentFolder) -> ExperimentRecord:
     """Everything that an experiment's folder holds so far.
 
     Raises:
@@ -35,11 +34,11 @@ def run_record(folder: RunFolder) -> RunRecord:
     plan = folder.plan()
     prepared = PreparedSet.read(folder.prepared_of(plan))
     trained = {
-        model: TrainedRun.read(folder.network(model))
+        model: TrainingRecord.read(folder.network(model))
         for model in folder.models
         if (folder.network(model) / RECORD).exists()
     }
-    return RunRecord(
+    return ExperimentRecord(
         preset=plan.preset,
         cohort=_cohort(prepared),
         split=_split(prepared),
@@ -60,24 +59,24 @@ def run_record(folder: RunFolder) -> RunRecord:
     )
 
 
-def _trained(folder: RunFolder, model: Model, run: TrainedRun) -> NetworkRun:
-    return NetworkRun(
+def _trained(folder: ExperimentFolder, model: Model, run: TrainingRecord) -> NetworkRecord:
+    return NetworkRecord(
         network=model,
-        variant=run.settings.variant,
+        variant=run.recipe.variant,
         training_hours=run.hours,
         epochs_reached=run.epochs,
-        epochs_planned=run.settings.budget.epochs,
+        epochs_planned=run.recipe.budget.epochs,
         training_images=run.training_images,
-        settings=scalars(run.settings),
+        settings=scalars(run.recipe),
         curve=tuple(Epoch(p.epoch, p.train_loss, p.validation_loss) for p in run.curve),
         evaluations=_evaluations(folder, model),
     )
 
 
-def _shipped(folder: RunFolder, model: Model) -> NetworkRun:
+def _shipped(folder: ExperimentFolder, model: Model) -> NetworkRecord:
     card = read_card(model)
     training = card.record.get("training", {})
-    return NetworkRun(
+    return NetworkRecord(
         network=model,
         variant=card.variant,
         origin="shipped weights",
@@ -89,8 +88,8 @@ def _shipped(folder: RunFolder, model: Model) -> NetworkRun:
     )
 
 
-def _evaluations(folder: RunFolder, name: str) -> tuple[Evaluation, ...]:
-    files = [folder.evaluation(f"{name}-{PART}-{against}.json") for against in AGAINST]
+def _evaluations(folder: ExperimentFolder, name: str) -> tuple[Evaluation, ...]:
+    files = [folder.evaluation(f"{name}-{PART}-{reference}.json") for reference in REFERENCES]
     return tuple(Evaluation.load(file) for file in files if file.exists())
 
 
@@ -102,13 +101,13 @@ def _cohort(prepared: PreparedSet) -> str:
     )
 
 
-def _split(prepared: PreparedSet) -> Split:
+def _split(prepared: PreparedSet) -> SplitCounts:
     where: dict[str, set[str]] = {}
     for row in prepared.rows:
         where.setdefault(row["subject"], set()).add(row["split"])
     train, val, test = (len(prepared.files(part)) for part in PARTS)
     by = prepared.record["split_by"]
-    return Split(
+    return SplitCounts(
         train,
         val,
         test,
@@ -118,7 +117,9 @@ def _split(prepared: PreparedSet) -> Split:
     )
 
 
-def _remarks(plan: Plan, prepared: PreparedSet, trained: Mapping[Model, TrainedRun]) -> list[str]:
+def _remarks(
+    plan: Plan, prepared: PreparedSet, trained: Mapping[Model, TrainingRecord]
+) -> list[str]:
     labels = Counter(row["label_from"] for row in prepared.rows)
     masks = Counter(row["mask_from"] for row in prepared.rows)
     used = sum(len(prepared.files(part)) for part in PARTS)

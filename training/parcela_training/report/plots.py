@@ -7,32 +7,20 @@ equal bytes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from io import BytesIO
 from typing import Literal
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from parcela.atlas.aal import region
 from parcela_training.evaluation.record import Evaluation
 from parcela_training.metrics.statistics import best_regions, worst_regions
-from parcela_training.report.record import NetworkRun
+from parcela_training.report.pictures.png import COLOURS, to_png
+from parcela_training.report.record import NetworkRecord
 
 Which = Literal["best", "worst"]
-
-COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7")  # Okabe and Ito: told apart by everyone
-DPI = 110
-
-
-def to_png(figure: Figure) -> bytes:
-    """The figure as PNG without a date or a program's name in it."""
-    FigureCanvasAgg(figure)
-    packed = BytesIO()
-    figure.savefig(packed, format="png", dpi=DPI, metadata={"Software": None})
-    return packed.getvalue()
 
 
 def draw_boxes(evaluated: Sequence[tuple[str, Evaluation]], which: Which) -> bytes:
@@ -77,7 +65,7 @@ def _boxes(axes: Axes, ids: Sequence[int], evaluations: Sequence[Evaluation]) ->
     axes.grid(axis="y", alpha=0.3)
 
 
-def draw_curves(runs: Sequence[NetworkRun]) -> bytes:
+def draw_curves(runs: Sequence[NetworkRecord]) -> bytes:
     """Training and validation loss by epoch, a panel per network that has a curve."""
     shown = [run for run in runs if run.curve]
     figure = Figure(figsize=(10, 0.4 + 3.2 * len(shown)), layout="constrained")

@@ -10,12 +10,12 @@ from typing import Literal
 from pydantic import TypeAdapter
 
 from parcela.files import write_text
-from parcela_training.evaluation.record import Evaluation
+from parcela_training.evaluation.record import Evaluation, RegistrationRecord
 from parcela_training.thesis import PUBLISHED, Network, Published
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class SplitCounts:
     """How the images were divided.
 
     Attributes:
@@ -44,7 +44,7 @@ class Epoch:
 
 
 @dataclass(frozen=True, slots=True)
-class NetworkRun:
+class NetworkRecord:
     """One network as trained and evaluated; None or empty for what a run does not have.
 
     Attributes:
@@ -90,23 +90,7 @@ class NetworkRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Registration:
-    """The atlas registration that the networks stand in for.
-
-    Attributes:
-        seconds: wall-clock of each registration.
-        hardware: what it ran on.
-        repeat_dice: mean Dice over the 117 classes between two runs on the same image: SyN's own
-            noise, which no network trained on its labels can be expected to beat by much.
-    """
-
-    seconds: tuple[float, ...] = ()
-    hardware: str = ""
-    repeat_dice: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class RunRecord:
+class ExperimentRecord:
     """Everything that a report says of a run.
 
     Attributes:
@@ -126,33 +110,33 @@ class RunRecord:
 
     preset: str
     cohort: str
-    split: Split
+    split: SplitCounts
     hardware: str
     versions: Mapping[str, str]
     seeds: Mapping[str, int]
-    networks: tuple[NetworkRun, ...]
-    beside: tuple[NetworkRun, ...] = ()
-    registration: Registration | None = None
+    networks: tuple[NetworkRecord, ...]
+    beside: tuple[NetworkRecord, ...] = ()
+    registration: RegistrationRecord | None = None
     pictures: Mapping[str, Path] = field(default_factory=dict)
     remarks: tuple[str, ...] = ()
 
     @property
-    def all_networks(self) -> tuple[NetworkRun, ...]:
+    def all_networks(self) -> tuple[NetworkRecord, ...]:
         """The run's own, then those beside."""
         return *self.networks, *self.beside
 
-    def first(self, network: Network) -> NetworkRun | None:
+    def first(self, network: Network) -> NetworkRecord | None:
         """The run's own network of a kind."""
         return next((run for run in self.networks if run.network == network), None)
 
     def save(self, path: Path) -> None:
         """Write as JSON, without loss. Raises OSError."""
-        write_text(path, _ADAPTER.dump_json(self).decode() + "\n")
+        write_text(path, _ADAPTER.dump_json(self, by_alias=True).decode() + "\n")
 
     @classmethod
-    def load(cls, path: Path) -> RunRecord:
+    def load(cls, path: Path) -> ExperimentRecord:
         """Read what ``save`` wrote. Raises OSError, ValueError where it is no record of a run."""
         return _ADAPTER.validate_json(path.read_bytes())
 
 
-_ADAPTER = TypeAdapter(RunRecord)
+_ADAPTER = TypeAdapter(ExperimentRecord)

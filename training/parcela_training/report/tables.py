@@ -19,7 +19,7 @@ from parcela_training.report.cells import (
     spread,
 )
 from parcela_training.report.document import Table
-from parcela_training.report.record import NetworkRun, RunRecord
+from parcela_training.report.record import ExperimentRecord, NetworkRecord
 from parcela_training.thesis import (
     HARDWARE,
     HIGHRESNET,
@@ -34,12 +34,12 @@ from parcela_training.thesis import (
 Row = tuple[str, ...]
 
 
-def main_tables(record: RunRecord) -> tuple[Table, ...]:
+def main_tables(record: ExperimentRecord) -> tuple[Table, ...]:
     """The four tables of the thesis in its order."""
     return training(record), mean_dice(record), intervals(record), times(record)
 
 
-def runs(record: RunRecord) -> Iterator[tuple[Published, NetworkRun | None]]:
+def runs(record: ExperimentRecord) -> Iterator[tuple[Published, NetworkRecord | None]]:
     """The networks in the thesis's order; a kind that the run lacks comes once, without a run."""
     for network, published in PUBLISHED.items():
         found = [run for run in record.all_networks if run.network == network]
@@ -49,20 +49,20 @@ def runs(record: RunRecord) -> Iterator[tuple[Published, NetworkRun | None]]:
 
 
 def evaluations(
-    record: RunRecord,
-) -> Iterator[tuple[Published, NetworkRun | None, Evaluation | None]]:
+    record: ExperimentRecord,
+) -> Iterator[tuple[Published, NetworkRecord | None, Evaluation | None]]:
     """Likewise, once for each evaluation of a network; without one where there is none."""
     for published, run in runs(record):
         found = run.evaluations if run else ()
         yield from ((published, run, evaluation) for evaluation in found or (None,))
 
 
-def name(published: Published, run: NetworkRun | None) -> str:
+def name(published: Published, run: NetworkRecord | None) -> str:
     """The network as its row is called."""
     return run.title if run else published.title
 
 
-def training(record: RunRecord) -> Table:
+def training(record: ExperimentRecord) -> Table:
     """Table 3.1."""
     return Table(
         "3.1",
@@ -82,7 +82,7 @@ def training(record: RunRecord) -> Table:
     )
 
 
-def _training_row(published: Published, run: NetworkRun | None) -> Row:
+def _training_row(published: Published, run: NetworkRecord | None) -> Row:
     epochs = MISSING
     if run and run.epochs_reached is not None:
         epochs = brief(run.epochs_reached)
@@ -98,12 +98,12 @@ def _training_row(published: Published, run: NetworkRun | None) -> Row:
     )
 
 
-def mean_dice(record: RunRecord) -> Table:
+def mean_dice(record: ExperimentRecord) -> Table:
     """Table 4.1."""
     absent: dict[str, int] = {}
     for _, _, found in evaluations(record):
         if found:
-            absent[found.against] = max(found.absent, absent.get(found.against, 0))
+            absent[found.reference] = max(found.absent, absent.get(found.reference, 0))
     lacking = ", ".join(f"{count} among {labels} labels" for labels, count in absent.items())
     return Table(
         "4.1",
@@ -125,14 +125,16 @@ def mean_dice(record: RunRecord) -> Table:
     )
 
 
-def _dice_row(published: Published, run: NetworkRun | None, evaluation: Evaluation | None) -> Row:
+def _dice_row(
+    published: Published, run: NetworkRecord | None, evaluation: Evaluation | None
+) -> Row:
     printed = as_printed(published.mean_dice_percent, published.sd_dice)
     if evaluation is None:
         return (name(published, run), MISSING, printed, MISSING, MISSING, MISSING)
     with_background = summarise(evaluation.per_image)
     return (
         name(published, run),
-        evaluation.against,
+        evaluation.reference,
         printed,
         as_printed(100 * with_background.mean, with_background.sd),
         in_full(with_background),
@@ -140,7 +142,7 @@ def _dice_row(published: Published, run: NetworkRun | None, evaluation: Evaluati
     )
 
 
-def intervals(record: RunRecord) -> Table:
+def intervals(record: ExperimentRecord) -> Table:
     """Table 4.2."""
     return Table(
         "4.2",
@@ -152,7 +154,7 @@ def intervals(record: RunRecord) -> Table:
 
 
 def _interval_row(
-    published: Published, run: NetworkRun | None, evaluation: Evaluation | None
+    published: Published, run: NetworkRecord | None, evaluation: Evaluation | None
 ) -> Row:
     printed = percent_interval(*published.interval_percent)
     implied = f"{100 * published.implied_sd_dice:.2f}"
@@ -161,10 +163,10 @@ def _interval_row(
     found = summarise(evaluation.per_image)
     ours = percent_interval(100 * found.low, 100 * found.high)
     sd = "n/a" if found.n == 1 else f"{100 * found.sd:.2f}"
-    return (name(published, run), evaluation.against, printed, implied, ours, sd, str(found.n))
+    return (name(published, run), evaluation.reference, printed, implied, ours, sd, str(found.n))
 
 
-def times(record: RunRecord) -> Table:
+def times(record: ExperimentRecord) -> Table:
     """Table 4.3."""
     registration = registration_seconds(record)
     where = record.registration.hardware if record.registration else ""
@@ -189,7 +191,9 @@ def times(record: RunRecord) -> Table:
     )
 
 
-def _times_row(published: Published, run: NetworkRun | None, registration: Summary | None) -> Row:
+def _times_row(
+    published: Published, run: NetworkRecord | None, registration: Summary | None
+) -> Row:
     seconds = prediction_seconds(run)
     faster = registration.mean / seconds.mean if registration and seconds else None
     return (
@@ -202,12 +206,12 @@ def _times_row(published: Published, run: NetworkRun | None, registration: Summa
     )
 
 
-def prediction_seconds(run: NetworkRun | None) -> Summary | None:
+def prediction_seconds(run: NetworkRecord | None) -> Summary | None:
     """Of a network's first evaluation that was timed; images without a time are left out."""
     return _seconds([evaluation.seconds for evaluation in run.evaluations] if run else [])
 
 
-def monai_seconds(run: NetworkRun | None) -> Summary | None:
+def monai_seconds(run: NetworkRecord | None) -> Summary | None:
     """Likewise of MONAI's own forward pass."""
     return _seconds([evaluation.monai_seconds for evaluation in run.evaluations] if run else [])
 
@@ -220,7 +224,7 @@ def _seconds(measured: Iterable[NDArray[np.float64] | None]) -> Summary | None:
     return None
 
 
-def registration_seconds(record: RunRecord) -> Summary | None:
+def registration_seconds(record: ExperimentRecord) -> Summary | None:
     """Of the run's registrations, None where none was timed."""
     if not (record.registration and record.registration.seconds):
         return None

@@ -24,7 +24,7 @@ from parcela_training.report.further_tables import further_tables
 from parcela_training.report.html import to_html
 from parcela_training.report.markdown import to_markdown
 from parcela_training.report.metrics import to_metrics
-from parcela_training.report.record import NetworkRun, RunRecord, Split
+from parcela_training.report.record import ExperimentRecord, NetworkRecord, SplitCounts
 from parcela_training.report.tables import intervals, mean_dice, times, training
 from parcela_training.thesis import TEST_IMAGES, TRAIN_IMAGES, VALIDATION_IMAGES
 
@@ -33,7 +33,7 @@ THESIS = f"{TRAIN_IMAGES}, {VALIDATION_IMAGES}, {TEST_IMAGES}"
 BY = {"subject": "by subject", "image": "by image", "column": "by the cohort's own column"}
 
 
-def write_report(record: RunRecord, folder: Path) -> dict[str, Path]:
+def write_report(record: ExperimentRecord, folder: Path) -> dict[str, Path]:
     """Write ``report.md`` (its pictures in ``report-figures/``), ``report.html``, ``metrics.json``.
 
     Args:
@@ -62,12 +62,12 @@ def write_report(record: RunRecord, folder: Path) -> dict[str, Path]:
     return {kind: folder / name for kind, (name, _) in texts.items()}
 
 
-def title(record: RunRecord) -> str:
+def title(record: ExperimentRecord) -> str:
     """Of the whole report."""
     return f"Experiment, preset {record.preset}"
 
 
-def to_document(record: RunRecord, run_folder: Path) -> Document:
+def to_document(record: ExperimentRecord, run_folder: Path) -> Document:
     """The report's blocks, in the order of the thesis's chapters."""
     blocks: list[Block] = [
         Heading(title(record), 1),
@@ -93,7 +93,7 @@ def to_document(record: RunRecord, run_folder: Path) -> Document:
     return blocks
 
 
-def _facts(record: RunRecord) -> tuple[str, ...]:
+def _facts(record: ExperimentRecord) -> tuple[str, ...]:
     return (
         f"Cohort: {record.cohort}",
         f"Split: {_split(record.split)}",
@@ -103,7 +103,7 @@ def _facts(record: RunRecord) -> tuple[str, ...]:
     )
 
 
-def _split(split: Split) -> str:
+def _split(split: SplitCounts) -> str:
     counts = f"{split.train} training, {split.validation} validation, {split.test} test images"
     subjects = "" if split.subjects is None else f" of {split.subjects} subjects"
     leaks = split.leaking_subjects
@@ -113,7 +113,7 @@ def _split(split: Split) -> str:
     return f"{counts}{subjects}, divided {BY[split.by]}{warning}. Thesis: {THESIS} images."
 
 
-def _settings(run: NetworkRun) -> str:
+def _settings(run: NetworkRecord) -> str:
     return f"{run.title}, variant {run.variant}: {_listed(run.settings)}"
 
 

@@ -3,44 +3,54 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from parcela.errors import BadRequest
 from parcela.files import atomic_file
-from parcela_training.training.recipe import Settings, plain
+from parcela_training.jsonable import to_jsonable
+from parcela_training.training.recipe import Recipe
 
 FILE = "checkpoint.pt"
 HISTORY = "history.jsonl"
 
 
-class Average:
-    """An exponential moving average of a module's parameters and buffers."""
+def averaged(network: nn.Module, decay: float) -> AveragedModel:
+    """A network whose parameters and buffers are the moving averages of another's, beginning with its present ones.
 
-    def __init__(self, module: nn.Module) -> None:
-        self.state = {name: value.detach().clone() for name, value in _floating(module)}
+    The n-th step's weight is 1 − min(decay, (1 + n) / (10 + n)), so that the first steps are soon forgotten.
+    """
 
-    @torch.no_grad()
-    def update(self, module: nn.Module, decay: float) -> None:
-        """Move towards the module; counters and other integers are not averaged."""
-        for name, value in _floating(module):
-            self.state[name].lerp_(value, 1 - decay)
+    def update(
+        averages: tuple[Tensor, ...] | list[Tensor],
+        values: tuple[Tensor, ...] | list[Tensor],
+        step: Tensor | int,
+    ) -> None:
+        share = 1 - min(decay, (1 + int(step)) / (10 + int(step)))
+        for average, value in zip(averages, values, strict=True):
+            average.lerp_(value, share) if average.is_floating_point() else average.copy_(value)
 
-    def into(self, module: nn.Module) -> None:
-        """Overwrite the module's state with the average."""
-        module.load_state_dict(self.state, strict=False)
+    model = AveragedModel(network, multi_avg_fn=update, use_buffers=True)
+    model.update_parameters(network)
+    return model
 
 
-def _floating(module: nn.Module) -> list[tuple[str, Tensor]]:
-    return [(name, v) for name, v in module.state_dict().items() if v.is_floating_point()]
+def part(state: Mapping[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The state of one module of those that a state holds, such as ``network``."""
+    prefix = f"{name}."
+    return {
+        key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)
+    }
 
 
 @dataclass(slots=True)
-class Progress:
+class TrainingState:
     """How far a run has come.
 
     Attributes:
@@ -66,14 +76,14 @@ class Progress:
     curve: list[dict[str, float | int | None]] = field(default_factory=list)
 
 
-def save(path: Path, state: dict[str, Any], progress: Progress, settings: Settings) -> None:
+def save(path: Path, state: dict[str, Any], progress: TrainingState, recipe: Recipe) -> None:
     """Write the whole state, complete or not at all.
 
     It holds no random numbers: those are a function of the seed and the step.
     """
     with atomic_file(path) as stream:
         torch.save(
-            state | {"progress": asdict(progress), "settings": plain(settings)},
+            state | {"progress": asdict(progress), "settings": to_jsonable(recipe)},
             stream,
         )
 
@@ -93,23 +103,23 @@ def load(path: Path) -> dict[str, Any]:
     return state
 
 
-def check_fits(path: Path, state: dict[str, Any], settings: Settings) -> None:
+def check_fits(path: Path, state: dict[str, Any], recipe: Recipe) -> None:
     """Refuse the checkpoint of another network.
 
     Raises:
         BadRequest: it is of another network or variant.
     """
-    there = state["settings"]
-    if (there["model"], there["variant"]) != (settings.model, settings.variant):
+    saved = state["settings"]
+    if (saved["model"], saved["variant"]) != (recipe.model, recipe.variant):
         raise BadRequest(
-            f"{path} is of {there['model']} ({there['variant']}), not of {settings.model} "
-            f"({settings.variant}): choose another folder, or begin anew with --fresh"
+            f"{path} is of {saved['model']} ({saved['variant']}), not of {recipe.model} "
+            f"({recipe.variant}): choose another folder, or begin anew with --fresh"
         )
 
 
-def add_history(run: Path, progress: Progress, settings: Settings) -> None:
-    """Note with what settings and from which step a run was begun, or gone on with."""
-    line = {"from_step": progress.step, "settings": plain(settings)}
+def add_history(run: Path, progress: TrainingState, recipe: Recipe) -> None:
+    """Note with what recipe and from which step a run was begun, or gone on with."""
+    line = {"from_step": progress.step, "settings": to_jsonable(recipe)}
     with (run / HISTORY).open("a") as history:
         history.write(json.dumps(line) + "\n")
 

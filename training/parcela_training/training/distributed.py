@@ -20,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 
 @dataclass(frozen=True, slots=True)
-class Ranks:
+class ProcessGroup:
     """This process among those that train together."""
 
     rank: int
@@ -32,7 +32,7 @@ class Ranks:
         """Whether this process writes the files."""
         return self.rank == 0
 
-    def most(self, *values: float) -> list[float]:
+    def maximum(self, *values: float) -> list[float]:
         """The largest of each value over all ranks: what they must agree on, such as the clock."""
         if self.count == 1:
             return list(values)
@@ -48,7 +48,7 @@ class Ranks:
         dist.all_reduce(summed)
         return summed.to(values.device)
 
-    def joined(self, module: nn.Module, *, unused: bool) -> nn.Module:
+    def distributed(self, module: nn.Module, *, unused: bool) -> nn.Module:
         """A module whose gradients are averaged over the ranks; ``unused``: some steps leave parameters out.
 
         On CUDA its batch norms use all ranks' images. PyTorch has no such batch norm for a CPU:
@@ -63,14 +63,14 @@ class Ranks:
 
 
 @contextmanager
-def ranks(device: torch.device) -> Iterator[Ranks]:
+def process_group(device: torch.device) -> Iterator[ProcessGroup]:
     """Join the processes that ``torchrun`` started, and leave together; alone without it.
 
     They are joined once for the life of the process: two networks may be trained one after the other.
     """
     count = int(os.environ.get("WORLD_SIZE", "1"))
     if count == 1:
-        yield Ranks(0, 1, device)
+        yield ProcessGroup(0, 1, device)
         return
     if device.type == "cuda":
         device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
@@ -78,7 +78,7 @@ def ranks(device: torch.device) -> Iterator[Ranks]:
     if not dist.is_initialized():
         dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
         atexit.register(dist.destroy_process_group)
-    yield Ranks(dist.get_rank(), count, device)
+    yield ProcessGroup(dist.get_rank(), count, device)
     dist.barrier(device_ids=[device.index] if device.type == "cuda" else None)
 
 

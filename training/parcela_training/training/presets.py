@@ -9,16 +9,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from parcela.weights.cards import MODELS, Model
+from parcela_training.augmentation.settings import Augmentation
 from parcela_training.cohorts.split_sizes import SPLIT_PRESETS, SplitPreset
 from parcela_training.preparation.settings import Preparation, preparation
 from parcela_training.training.budget import Budget
-from parcela_training.training.recipe import Augmentation, Settings
+from parcela_training.training.recipe import Recipe
 
 THESIS_PATIENCE = 10
 LEARNING_RATE = 1e-3  # ours: the thesis gives none
 
 
-def thesis(model: Model, device: str = "cpu") -> Settings:  # noqa: ARG001  (the same on each)
+def thesis(model: Model, device: str = "cpu") -> Recipe:  # noqa: ARG001  (the same on each)
     """The published method, exact, as a plain MONAI loop over whole volumes.
 
     DiceLoss over softmax with 117 classes, Adam, float16 with gradient scaling on CUDA and float32
@@ -30,7 +31,7 @@ def thesis(model: Model, device: str = "cpu") -> Settings:  # noqa: ARG001  (the
     1,200 images. It took the thesis 0.3 and 37 hours on an RTX 4090; on a CPU a step takes about a
     minute and 7 GB, so give it a budget.
     """
-    return Settings(
+    return Recipe(
         preset="thesis",
         model=model,
         variant="thesis",
@@ -54,7 +55,7 @@ def thesis(model: Model, device: str = "cpu") -> Settings:  # noqa: ARG001  (the
     )
 
 
-def modern(model: Model, device: str = "cpu") -> Settings:
+def modern(model: Model, device: str = "cpu") -> Recipe:
     """Parcela's own recipe: augmentation, AdamW, warm-up and cosine, cross-entropy + Dice, EMA, bf16.
 
     On a CPU in parts of whole volumes: a U-Net step takes 1–3 s, a HighResNet step 2–6 s, and both
@@ -64,7 +65,7 @@ def modern(model: Model, device: str = "cpu") -> Settings:
 
     No early stopping: the learning rate falls to 0 with the budget, and the last weights are best.
     """
-    settings = Settings(
+    recipe = Recipe(
         preset="modern",
         model=model,
         variant="modern",
@@ -88,14 +89,14 @@ def modern(model: Model, device: str = "cpu") -> Settings:
         trunk_steps=600,
         parts=4,
     )
-    return settings if device == "cpu" else _whole(settings)
+    return recipe if device == "cpu" else _whole(recipe)
 
 
-def _whole(settings: Settings) -> Settings:
+def _whole(recipe: Recipe) -> Recipe:
     """The same recipe on whole volumes, for a GPU."""
-    unet = settings.model == "unet"
+    unet = recipe.model == "unet"
     return replace(
-        settings,
+        recipe,
         step="whole",
         batch=4 if unet else 2,
         budget=Budget(steps=3_500 if unet else 4_000),
@@ -106,7 +107,7 @@ def _whole(settings: Settings) -> Settings:
     )
 
 
-def demo(model: Model, device: str = "cpu") -> Settings:
+def demo(model: Model, device: str = "cpu") -> Recipe:
     """``modern`` at half the grid, cut to six or seven minutes a network on two cores.
 
     For 12 training images of the virtual cohort. Expect most regions, not a good network. The
@@ -131,7 +132,7 @@ def demo(model: Model, device: str = "cpu") -> Settings:
     )
 
 
-RECIPES: dict[str, Callable[[Model, str], Settings]] = {
+RECIPES: dict[str, Callable[[Model, str], Recipe]] = {
     "demo": demo,
     "thesis": thesis,
     "modern": modern,
@@ -150,7 +151,7 @@ class ExperimentPreset:
 
     preparation: Preparation
     split: SplitPreset
-    recipes: Mapping[Model, Settings]
+    recipes: Mapping[Model, Recipe]
 
 
 def experiment(preset: str, device: str = "cpu") -> ExperimentPreset:

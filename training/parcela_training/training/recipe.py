@@ -10,49 +10,14 @@ from pydantic import TypeAdapter
 
 from parcela.weights.cards import Model
 from parcela_inference.networks import Variant
+from parcela_training.augmentation.settings import Augmentation
 from parcela_training.training.budget import Budget
 
 Scalar = str | int | float | bool
 
 
 @dataclass(frozen=True, slots=True)
-class Augmentation:
-    """What may happen to an image before a step, and how much; a chance of 0 leaves it out.
-
-    Attributes:
-        gamma: the exponent lies between exp(−gamma) and exp(gamma).
-        bias: SD of a smooth field's logarithm, at most.
-        noise: SD, at most, of an image in [0, 1].
-        resolution_chance, resolution_mm: averaged along a random axis to voxels of this size, and
-            interpolated back.
-        edge_chance, edge_voxels: the brain mask's edge moves in and out by smooth blobs, so far.
-        affine_chance, rotation_degrees, scale, shift: about every axis; ``scale`` is a logarithm,
-            ``shift`` a fraction of half the volume.
-        elastic_chance, elastic_voxels: a smooth warp with this SD, at most, on the networks' grid.
-        flip_chance: left and right swapped, and the labels with them. 0 unless asked for: AAL
-            itself is lopsided. Over 24 prepared subjects the regions' volumes differ between the
-            sides by 15 % on average and in 17 of the 54 pairs always the same way, so that a
-            flipped brain with swapped labels teaches borders that the atlas does not have.
-    """
-
-    gamma: float = 0.4
-    bias: float = 0.2
-    noise: float = 0.05
-    resolution_chance: float = 0.25
-    resolution_mm: tuple[float, float] = (2.0, 3.0)
-    edge_chance: float = 0.4
-    edge_voxels: int = 3
-    affine_chance: float = 0.3
-    rotation_degrees: float = 10.0
-    scale: float = 0.1
-    shift: float = 0.05
-    elastic_chance: float = 0.2
-    elastic_voxels: float = 2.0
-    flip_chance: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
+class Recipe:
     """Everything that decides how a network is trained.
 
     Attributes:
@@ -114,39 +79,33 @@ class Settings:
     deep_every: int = 4
 
 
-SETTINGS = TypeAdapter(Settings)
+_RECIPE = TypeAdapter(Recipe)
 
 
-def without_first_steps(settings: Settings) -> Settings:
+def without_first_steps(recipe: Recipe) -> Recipe:
     """The same for trained weights: what brings random ones on their way would spoil them.
 
     The first steps at half resolution move the trunk away from the top block that it was trained
     with, and their loss reads the features through a layer that is not published with them.
     """
-    return replace(settings, trunk_steps=0, auxiliary_weight=0.0)
+    return replace(recipe, trunk_steps=0, auxiliary_weight=0.0)
 
 
-def plain(settings: Settings) -> dict[str, Any]:
-    """The settings as plain JSON values; ``read_settings`` gives them back."""
-    values: dict[str, Any] = SETTINGS.dump_python(settings, mode="json")
-    return values
+def read_recipe(values: Mapping[str, Any]) -> Recipe:
+    """The recipe that ``to_jsonable`` made these values of. Raises ValueError where they are something else."""
+    return _RECIPE.validate_python(dict(values))
 
 
-def read_settings(values: Mapping[str, Any]) -> Settings:
-    """What ``plain`` wrote. Raises ValueError where it is something else."""
-    return SETTINGS.validate_python(dict(values))
-
-
-def scalars(settings: Settings) -> dict[str, Scalar]:
-    """The settings by name for a table: one text or number each, those without a value left out."""
-    found: dict[str, Scalar] = {}
-    for field in fields(settings):
-        value = getattr(settings, field.name)
+def scalars(recipe: Recipe) -> dict[str, Scalar]:
+    """The recipe by name for a table: one text or number each, those without a value left out."""
+    cells: dict[str, Scalar] = {}
+    for field in fields(recipe):
+        value = getattr(recipe, field.name)
         if isinstance(value, Augmentation):
-            found |= {f"augmentation {name}": _scalar(own) for name, own in asdict(value).items()}
+            cells |= {f"augmentation {name}": _scalar(each) for name, each in asdict(value).items()}
         elif value is not None:
-            found[field.name] = _scalar(value)
-    return found
+            cells[field.name] = _scalar(value)
+    return cells
 
 
 def _scalar(value: object) -> Scalar:

@@ -17,7 +17,7 @@ from parcela.errors import BadRequest
 from parcela.imaging.geometry import Shape
 from parcela_training.augmentation.augment import augment
 from parcela_training.augmentation.rng import Draws, order
-from parcela_training.training.recipe import Augmentation
+from parcela_training.augmentation.settings import Augmentation
 
 OUTSIDE = 255
 MULTIPLE = 16  # four halvings

@@ -13,32 +13,32 @@ import torch
 
 from parcela.files import sha256_of
 from parcela.settings import settings as installation
-from parcela_training.preparation.prepared import PreparedSet
+from parcela_training.preparation.prepared_set import PreparedSet
 from parcela_training.training import checkpoint
 from parcela_training.training.budget import Budget
 from parcela_training.training.curve import CurvePoint, write_curve
-from parcela_training.training.distributed import Ranks, ranks
-from parcela_training.training.recipe import Settings, without_first_steps
-from parcela_training.training.samples import Samples
-from parcela_training.training.trained import (
+from parcela_training.training.distributed import ProcessGroup, process_group
+from parcela_training.training.recipe import Recipe, without_first_steps
+from parcela_training.training.record import (
     NETWORK,
     RECORD,
-    TrainedRun,
+    TrainingRecord,
     load_network,
     load_weights,
     read_weights,
     save_network,
 )
-from parcela_training.training.trainer import Run
+from parcela_training.training.samples import Samples
+from parcela_training.training.trainer import Trainer
 
-__all__ = ["Moment", "TrainedRun", "load_network", "train"]
+__all__ = ["TrainingProgress", "TrainingRecord", "load_network", "train"]
 
 CHECKPOINT_S = 180.0
 TITLES = {"unet": "U-Net", "highresnet": "HighResNet"}
 
 
 @dataclass(frozen=True, slots=True)
-class Moment:
+class TrainingProgress:
     """Where a run is, after a step or a validation.
 
     Attributes:
@@ -57,11 +57,11 @@ class Moment:
     validation: CurvePoint | None = None
 
 
-Tell = Callable[[Moment], None]
+OnProgress = Callable[[TrainingProgress], None]
 
 
 def train(
-    settings: Settings,
+    recipe: Recipe,
     prepared: PreparedSet,
     out: Path,
     *,
@@ -69,9 +69,9 @@ def train(
     resume: bool = True,
     from_weights: Path | None = None,
     device: str = "cpu",
-    on_progress: Tell | None = None,
+    on_progress: OnProgress | None = None,
     checkpoint_s: float = CHECKPOINT_S,
-) -> TrainedRun:
+) -> TrainingRecord:
     """Train a network on the prepared images of ``train``, judged on those of ``val``.
 
     ``out`` gets ``checkpoint.pt``, ``history.jsonl``, ``curve.tsv``, ``curve.png`` and at the end
@@ -80,7 +80,7 @@ def train(
     ends it after the step, saved.
 
     Args:
-        settings: the recipe; its own budget holds unless ``budget`` is given.
+        recipe: the recipe; its own budget holds unless ``budget`` is given.
         prepared: the images, from ``prepare``.
         out: one folder per network.
         budget: instead of the recipe's.
@@ -96,40 +96,40 @@ def train(
         Unavailable: whole volumes too large for a CPU.
     """
     if budget is not None:
-        settings = replace(settings, budget=budget)
+        recipe = replace(recipe, budget=budget)
     torch.set_num_threads(installation().torch_threads)
     out.mkdir(parents=True, exist_ok=True)
-    chosen = torch.device("cpu" if settings.step == "parts" else device)
-    with ranks(chosen) as group, _interruption() as interruption:
-        run = _begin(settings, prepared, out, group, resume, from_weights)
-        if not run.finished:
-            _go_on(run, out, interruption, Reporter(run, on_progress), checkpoint_s)
-        return _end(run, out)
+    chosen = torch.device("cpu" if recipe.step == "parts" else device)
+    with process_group(chosen) as group, _interruption() as interruption:
+        trainer = _begin(recipe, prepared, out, group, resume, from_weights)
+        if not trainer.finished:
+            _go_on(trainer, out, interruption, Reporter(trainer, on_progress), checkpoint_s)
+        return _end(trainer, out)
 
 
 def _begin(
-    settings: Settings,
+    recipe: Recipe,
     prepared: PreparedSet,
     out: Path,
-    group: Ranks,
+    group: ProcessGroup,
     resume: bool,
     from_weights: Path | None,
-) -> Run:
+) -> Trainer:
     file = out / checkpoint.FILE
     state = checkpoint.load(file) if resume and file.exists() else None
     if state is not None:
-        checkpoint.check_fits(file, state, settings)
+        checkpoint.check_fits(file, state, recipe)
     if state["progress"]["from_weights"] if state else from_weights:
-        settings = without_first_steps(settings)
+        recipe = without_first_steps(recipe)
     files = prepared.files("val")
-    wanted = settings.validation_images or len(files)
+    wanted = recipe.validation_images or len(files)
     train_images = Samples(prepared.files("train"), group.device)
-    run = Run(settings, train_images, Samples(_spaced(files, wanted), group.device), group)
+    trainer = Trainer(recipe, train_images, Samples(_spaced(files, wanted), group.device), group)
     if state is not None:
-        run.resume(state)
+        trainer.resume(state)
     elif from_weights is not None:
-        _start_from(run, from_weights)
-    return run
+        _start_from(trainer, from_weights)
+    return trainer
 
 
 def _spaced(files: list[Path], wanted: int) -> list[Path]:
@@ -138,67 +138,67 @@ def _spaced(files: list[Path], wanted: int) -> list[Path]:
     return [files[place * len(files) // count] for place in range(count)]
 
 
-def _start_from(run: Run, folder: Path) -> None:
-    weights, file = read_weights(folder, run.settings.model)
-    load_weights(run.trainee.network, weights, file)
-    run.start_from(weights)
-    run.progress.from_weights = sha256_of(file)
+def _start_from(trainer: Trainer, folder: Path) -> None:
+    weights, file = read_weights(folder, trainer.recipe.model)
+    load_weights(trainer.training_step.network, weights, file)
+    trainer.start_from(weights)
+    trainer.progress.from_weights = sha256_of(file)
 
 
 def _go_on(
-    run: Run, out: Path, interruption: Interruption, reporter: Reporter, checkpoint_s: float
+    trainer: Trainer, out: Path, interruption: Interruption, reporter: Reporter, checkpoint_s: float
 ) -> None:
     """Step until the budget is used up; a checkpoint holds no step without its validation."""
-    first = run.ranks.first
+    first = trainer.group.first
     if first:
         for stale in (RECORD, NETWORK):
             (out / stale).unlink(missing_ok=True)
-        checkpoint.add_history(out, run.progress, run.settings)
-    if run.progress.from_weights and not run.progress.curve:
-        reporter.validated(run.validate())
-    run.trainee.train()
+        checkpoint.add_history(out, trainer.progress, trainer.recipe)
+    if trainer.progress.from_weights and not trainer.progress.curve:
+        reporter.validated(trainer.validate())
+    trainer.training_step.train()
     saved = time.monotonic()
-    while not run.finished:
-        stop = run.step(stop=interruption.wanted)
+    while not trainer.finished:
+        stop = trainer.step(stop=interruption.wanted)
         reporter.stepped()
-        if validated := run.validation_due:
-            reporter.validated(run.validate())
+        if validated := trainer.validation_due:
+            reporter.validated(trainer.validate())
         if first and (validated or stop or time.monotonic() - saved >= checkpoint_s):
-            run.save(out)
+            trainer.save(out)
             saved = time.monotonic()
         if first and validated:
-            _write_curve(run, out)
-        if stop and not run.finished:
+            _write_curve(trainer, out)
+        if stop and not trainer.finished:
             raise SystemExit(128 + (interruption.signal or signal.SIGTERM))
 
 
-def _write_curve(run: Run, out: Path) -> None:
-    write_curve(out, _curve(run), TITLES[run.settings.model])
+def _write_curve(trainer: Trainer, out: Path) -> None:
+    write_curve(out, _curve(trainer), TITLES[trainer.recipe.model])
 
 
-def _curve(run: Run) -> tuple[CurvePoint, ...]:
-    return tuple(CurvePoint(**row) for row in run.progress.curve)  # type: ignore[arg-type]
+def _curve(trainer: Trainer) -> tuple[CurvePoint, ...]:
+    return tuple(CurvePoint(**row) for row in trainer.progress.curve)  # type: ignore[arg-type]
 
 
-def _end(run: Run, out: Path) -> TrainedRun:
+def _end(trainer: Trainer, out: Path) -> TrainingRecord:
     """The record and the network of a finished run; found, not made again, on a later call."""
-    progress = run.progress
-    trained = TrainedRun(
-        settings=run.settings,
+    progress = trainer.progress
+    trained = TrainingRecord(
+        recipe=trainer.recipe,
         steps=progress.step,
-        epochs=run.epochs,
+        epochs=trainer.epochs,
         hours=progress.seconds / 3600,
         stopped_early=progress.stopped_early,
-        training_images=len(run.train),
-        validation_images=len(run.val),
-        device=str(run.ranks.device),
-        processes=run.ranks.count,
+        training_images=len(trainer.train),
+        validation_images=len(trainer.val),
+        device=str(trainer.group.device),
+        processes=trainer.group.count,
         from_weights=progress.from_weights,
-        curve=_curve(run),
+        curve=_curve(trainer),
     )
-    if run.ranks.first and not (out / RECORD).exists():
-        _write_curve(run, out)
-        save_network(out, run.result().cpu())
+    if trainer.group.first and not (out / RECORD).exists():
+        _write_curve(trainer, out)
+        save_network(out, trainer.result().cpu())
         trained.save(out)
     return trained
 
@@ -206,27 +206,29 @@ def _end(run: Run, out: Path) -> TrainedRun:
 class Reporter:
     """Tells the caller where the run is, with the time left by the pace of this sitting."""
 
-    def __init__(self, run: Run, tell: Tell | None) -> None:
-        self._run = run
-        self._tell = tell if run.ranks.first else None
-        self._began, self._fraction = time.monotonic(), run.fraction
+    def __init__(self, trainer: Trainer, on_progress: OnProgress | None) -> None:
+        self._trainer = trainer
+        self._on_progress = on_progress if trainer.group.first else None
+        self._began, self._fraction = time.monotonic(), trainer.fraction
 
     def stepped(self) -> None:
         """After a step."""
-        progress = self._run.progress
-        self._say(progress.losses / progress.counted, None)
+        progress = self._trainer.progress
+        self._report(progress.losses / progress.counted, None)
 
     def validated(self, point: CurvePoint) -> None:
         """After a validation."""
-        self._say(None, point)
+        self._report(None, point)
 
-    def _say(self, loss: float | None, point: CurvePoint | None) -> None:
-        if self._tell is None:
+    def _report(self, loss: float | None, point: CurvePoint | None) -> None:
+        if self._on_progress is None:
             return
-        run, fraction = self._run, self._run.fraction
+        trainer, fraction = self._trainer, self._trainer.fraction
         done = fraction - self._fraction
         left = (time.monotonic() - self._began) / done * (1 - fraction) if done > 0 else None
-        self._tell(Moment(run.progress.step, run.epochs, fraction, left, loss, point))
+        self._on_progress(
+            TrainingProgress(trainer.progress.step, trainer.epochs, fraction, left, loss, point)
+        )
 
 
 @dataclass(slots=True)

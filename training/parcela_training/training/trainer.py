@@ -13,53 +13,62 @@ from typing import Any
 import torch
 from monai.networks.nets import HighResNet
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from parcela.errors import BadRequest, StepFailed
 from parcela.imaging.geometry import Shape
-from parcela_training.networks.batch_norm import reestimate
-from parcela_training.networks.objectives import trainee
 from parcela_training.training import checkpoint
+from parcela_training.training.batch_norm import reestimate
 from parcela_training.training.curve import CurvePoint
-from parcela_training.training.distributed import Ranks
-from parcela_training.training.recipe import Settings
+from parcela_training.training.distributed import ProcessGroup
+from parcela_training.training.objectives import training_step
+from parcela_training.training.recipe import Recipe
+from parcela_training.training.record import clone, result
 from parcela_training.training.samples import Samples
-from parcela_training.training.trained import clone, result
 from parcela_training.training.validation import validate
 
 SMALLEST_BF16 = 32
 
 
-class Run:
+class Trainer:
     """Everything that changes while a network is trained; ``state`` is all that a checkpoint needs."""
 
-    def __init__(self, settings: Settings, train: Samples, val: Samples, ranks: Ranks) -> None:
-        if settings.batch % ranks.count:
+    def __init__(self, recipe: Recipe, train: Samples, val: Samples, group: ProcessGroup) -> None:
+        if recipe.batch % group.count:
             raise BadRequest(
-                f"a batch of {settings.batch} cannot be shared among {ranks.count} processes: choose "
+                f"a batch of {recipe.batch} cannot be shared among {group.count} processes: choose "
                 "a multiple with --batch, or fewer processes"
             )
-        self.settings, self.train, self.val, self.ranks = settings, train, val, ranks
-        torch.manual_seed(settings.seed)
-        self.trainee = trainee(settings).to(ranks.device)
-        if settings.preset != "thesis":
-            self.trainee.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
-        self.module = ranks.joined(self.trainee, unused=settings.step == "parts")
-        averaged = settings.ema_decay is not None
-        self.average = checkpoint.Average(self.trainee.network) if averaged else None
-        self.judged = copy.deepcopy(self.trainee) if averaged else self.trainee
+        self.recipe, self.train, self.val, self.group = recipe, train, val, group
+        torch.manual_seed(recipe.seed)
+        self.training_step = training_step(recipe).to(group.device)
+        if recipe.preset != "thesis":
+            self.training_step.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
+        self.module = group.distributed(self.training_step, unused=recipe.step == "parts")
+        self.evaluated = self.training_step
+        self.average = self._averaged()
         self.best: dict[str, Tensor] | None = None
-        self.optimiser = _optimiser(settings, self.trainee)
-        self._type = autocast_type(settings, ranks.device, train.shape)
-        self.scaler = torch.amp.GradScaler(ranks.device.type, enabled=self._type == torch.float16)
-        self.progress = checkpoint.Progress()
+        self.optimiser = _optimiser(recipe, self.training_step)
+        self._type = autocast_type(recipe, group.device, train.shape)
+        self.scaler = torch.amp.GradScaler(group.device.type, enabled=self._type == torch.float16)
+        self.progress = checkpoint.TrainingState()
+
+    def _averaged(self) -> AveragedModel | None:
+        """The average, begun with the present weights; it is what will be evaluated."""
+        if self.recipe.ema_decay is None:
+            return None
+        average = checkpoint.averaged(self.training_step.network, self.recipe.ema_decay)
+        self.evaluated = copy.deepcopy(self.training_step)
+        self.evaluated.network = average.module
+        return average
 
     # ---------------------------------------------------------------------------- state
 
     def state(self) -> dict[str, Any]:
-        """Everything but the settings and the progress, for a checkpoint."""
+        """Everything but the recipe and the progress, for a checkpoint."""
         return {
-            "modules": self.trainee.state_dict(),
-            "average": self.average.state if self.average else None,
+            "modules": self.training_step.state_dict(),
+            "average": self.average.state_dict() if self.average else None,
             "best": self.best,
             "optimiser": self.optimiser.state_dict(),
             "scaler": self.scaler.state_dict(),
@@ -67,28 +76,22 @@ class Run:
 
     def resume(self, state: dict[str, Any]) -> None:
         """Go on from a checkpoint."""
-        self.trainee.load_state_dict(state["modules"])
+        self.training_step.load_state_dict(state["modules"])
         if self.average and state["average"]:
-            for name, value in state["average"].items():
-                self.average.state[name].copy_(value)
-        self.best = state.get("best")
+            self.average.load_state_dict(state["average"])
+        self.best = state["best"]
         self.optimiser.load_state_dict(state["optimiser"])
-        if state.get("scaler"):
-            self.scaler.load_state_dict(state["scaler"])
-        # A checkpoint that counts no images had one in each step.
-        self.progress = checkpoint.Progress(
-            **{"images": state["progress"]["step"]} | state["progress"]
-        )
+        self.scaler.load_state_dict(state["scaler"])
+        self.progress = checkpoint.TrainingState(**state["progress"])
 
     def start_from(self, weights: dict[str, Tensor]) -> None:
         """Begin with published weights; the average begins with them too."""
-        self.trainee.network.load_state_dict(weights)
-        if self.average:
-            self.average = checkpoint.Average(self.trainee.network)
+        self.training_step.network.load_state_dict(weights)
+        self.average = self._averaged()
 
     def save(self, folder: Path) -> None:
         """Write the checkpoint."""
-        checkpoint.save(folder / checkpoint.FILE, self.state(), self.progress, self.settings)
+        checkpoint.save(folder / checkpoint.FILE, self.state(), self.progress, self.recipe)
 
     # ------------------------------------------------------------------------- progress
 
@@ -100,7 +103,7 @@ class Run:
     @property
     def fraction(self) -> float:
         """Of the budget."""
-        return self.settings.budget.fraction(self.epochs, self.progress.step, self.progress.seconds)
+        return self.recipe.budget.fraction(self.epochs, self.progress.step, self.progress.seconds)
 
     @property
     def finished(self) -> bool:
@@ -110,14 +113,14 @@ class Run:
     @property
     def validation_due(self) -> bool:
         """After the last step, and whenever the preset's so many epochs are over."""
-        span = self.settings.validate_every * len(self.train)
-        before = self.progress.images - self.settings.batch
+        span = self.recipe.validate_every * len(self.train)
+        before = self.progress.images - self.recipe.batch
         return self.fraction >= 1 or self.progress.images // span > before // span
 
     @property
     def learning_rate(self) -> float:
         """Of the next step."""
-        return learning_rate(self.settings, self.progress.step, self.fraction)
+        return learning_rate(self.recipe, self.progress.step, self.fraction)
 
     # ----------------------------------------------------------------------------- work
 
@@ -129,37 +132,34 @@ class Run:
         Raises:
             StepFailed: the loss or the gradient is not finite.
         """
-        began, settings = time.monotonic(), self.settings
+        began, recipe = time.monotonic(), self.recipe
         for group in self.optimiser.param_groups:
             group["lr"] = self.learning_rate
-        share = settings.batch // self.ranks.count
-        first = self.progress.images + self.ranks.rank * share
+        share = recipe.batch // self.group.count
+        first = self.progress.images + self.group.rank * share
         samples = [
-            self.train.at(place, settings.seed, settings.augmentation)
+            self.train.at(place, recipe.seed, recipe.augmentation)
             for place in range(first, first + share)
         ]
         with self.mixed():
             loss = self.module(samples, self.progress.step)
         self._update(loss)
-        mean = float(self.ranks.total(loss.detach().double())) / self.ranks.count
+        mean = float(self.group.total(loss.detach().double())) / self.group.count
         self._check(mean)
         self.progress.step += 1
-        self.progress.images += settings.batch
+        self.progress.images += recipe.batch
         self.progress.losses += mean
         self.progress.counted += 1
-        if self.average and settings.ema_decay:
-            step = self.progress.step
-            self.average.update(
-                self.trainee.network, min(settings.ema_decay, (1 + step) / (10 + step))
-            )
+        if self.average:
+            self.average.update_parameters(self.training_step.network)
         return self._agree(began, stop)
 
     def _update(self, loss: Tensor) -> None:
         self.optimiser.zero_grad(set_to_none=True)
         self.scaler.scale(loss).backward()
-        if self.settings.clip_norm is not None:
+        if self.recipe.clip_norm is not None:
             self.scaler.unscale_(self.optimiser)
-            norm = nn.utils.clip_grad_norm_(self.trainee.parameters(), self.settings.clip_norm)
+            norm = nn.utils.clip_grad_norm_(self.training_step.parameters(), self.recipe.clip_norm)
             if not self.scaler.is_enabled():
                 self._check(float(norm))
         self.scaler.step(self.optimiser)
@@ -174,26 +174,24 @@ class Run:
 
     def _agree(self, began: float, stop: bool) -> bool:
         seconds = self.progress.seconds + time.monotonic() - began
-        self.progress.seconds, anyone = self.ranks.most(seconds, float(stop))
+        self.progress.seconds, anyone = self.group.maximum(seconds, float(stop))
         return bool(anyone)
 
     def validate(self) -> CurvePoint:
         """Judge what would be the result now; the next row of the curve, and the early stopping's count."""
         began, progress = time.monotonic(), self.progress
-        if self.average:
-            self.average.into(self.judged.network)
         with self.mixed():
-            found = validate(self.judged, self.val, progress.step, self.ranks)
-        self._remember(found.loss)
+            validation = validate(self.evaluated, self.val, progress.step, self.group)
+        self._remember(validation.loss)
         self._agree(began, False)
         point = CurvePoint(
             progress.step,
             self.epochs,
             float(self.optimiser.param_groups[0]["lr"]) if progress.step else 0.0,
             progress.losses / progress.counted if progress.counted else None,
-            found.loss,
-            found.dice,
-            found.regions_missing,
+            validation.loss,
+            validation.dice,
+            validation.regions_missing,
             round(progress.seconds, 1),
         )
         progress.losses, progress.counted = 0.0, 0
@@ -206,49 +204,49 @@ class Run:
         if progress.best_loss is None or loss < progress.best_loss:
             progress.best_loss, progress.best_step, progress.worse = loss, progress.step, 0
             if not self.average:
-                self.best = clone(self.trainee.network)
+                self.best = clone(self.training_step.network)
         else:
             progress.worse += 1
-        patience = self.settings.patience
+        patience = self.recipe.patience
         progress.stopped_early = patience is not None and progress.worse > patience
 
     def result(self) -> nn.Module:
         """The network to keep, in evaluation mode."""
         state = self.state() | {
-            "settings": {"model": self.settings.model, "variant": self.settings.variant}
+            "settings": {"model": self.recipe.model, "variant": self.recipe.variant}
         }
-        network = result(state).to(self.ranks.device)
-        if isinstance(network, HighResNet) and self.average and self.settings.norm_images:
-            images = min(self.settings.norm_images, len(self.train))
+        network = result(state).to(self.group.device)
+        if isinstance(network, HighResNet) and self.average and self.recipe.norm_images:
+            images = min(self.recipe.norm_images, len(self.train))
             reestimate(network, self.train, images, None, self._type is not None)
         return network
 
     def mixed(self) -> AbstractContextManager[Any]:
-        """Autocast as the settings and the device have it."""
+        """Autocast as the recipe and the device have it."""
         return torch.autocast(
-            self.ranks.device.type, self._type or torch.bfloat16, enabled=self._type is not None
+            self.group.device.type, self._type or torch.bfloat16, enabled=self._type is not None
         )
 
 
-def _optimiser(settings: Settings, module: nn.Module) -> torch.optim.Optimizer:
-    kind = torch.optim.Adam if settings.optimiser == "adam" else torch.optim.AdamW
-    return kind(module.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay)
+def _optimiser(recipe: Recipe, module: nn.Module) -> torch.optim.Optimizer:
+    kind = torch.optim.Adam if recipe.optimiser == "adam" else torch.optim.AdamW
+    return kind(module.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
 
 
-def autocast_type(settings: Settings, device: torch.device, shape: Shape) -> torch.dtype | None:
+def autocast_type(recipe: Recipe, device: torch.device, shape: Shape) -> torch.dtype | None:
     """What autocast uses; None: float32. Float16 needs CUDA, and scaled gradients.
 
     On a CPU bf16 needs a grid above 32 voxels along each axis: of convolutions over two voxels, such
     as the U-Net's deepest there, oneDNN's bf16 gradients are infinite or wrong (PyTorch 2.13).
     """
-    if settings.precision == "float16" and device.type == "cuda":
+    if recipe.precision == "float16" and device.type == "cuda":
         return torch.float16
     sound = device.type == "cuda" or min(shape) > SMALLEST_BF16
-    return torch.bfloat16 if settings.precision == "bfloat16" and sound else None
+    return torch.bfloat16 if recipe.precision == "bfloat16" and sound else None
 
 
-def learning_rate(settings: Settings, step: int, fraction: float) -> float:
+def learning_rate(recipe: Recipe, step: int, fraction: float) -> float:
     """Linear warm-up, then constant, or a cosine to zero at the end of the budget."""
-    warm = min(1.0, (step + 1) / settings.warm_up_steps) if settings.warm_up_steps else 1.0
-    fall = 0.5 * (1 + math.cos(math.pi * fraction)) if settings.schedule == "cosine" else 1.0
-    return settings.learning_rate * warm * fall
+    warm = min(1.0, (step + 1) / recipe.warm_up_steps) if recipe.warm_up_steps else 1.0
+    fall = 0.5 * (1 + math.cos(math.pi * fraction)) if recipe.schedule == "cosine" else 1.0
+    return recipe.learning_rate * warm * fall

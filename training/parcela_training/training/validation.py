@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from parcela.atlas.aal import CLASS_COUNT
 from parcela_training.metrics.measures import dice
-from parcela_training.networks.objectives import Trainee
-from parcela_training.training.distributed import Ranks
+from parcela_training.training.distributed import ProcessGroup
+from parcela_training.training.objectives import TrainingStep
 from parcela_training.training.samples import Samples
 
 
@@ -25,23 +25,25 @@ class Validation:
     regions_missing: int
 
 
-def validate(trainee: Trainee, samples: Samples, step: int, ranks: Ranks) -> Validation:
+def validate(
+    training_step: TrainingStep, samples: Samples, step: int, group: ProcessGroup
+) -> Validation:
     """Judge every image once, shared among the ranks; the network is in evaluation mode meanwhile.
 
     What is random about the loss is the same in every validation.
     """
-    was_training = trainee.training
-    trainee.eval()
+    was_training = training_step.training
+    training_step.eval()
     losses = torch.zeros(len(samples), dtype=torch.float64)
     found = torch.zeros(len(samples), CLASS_COUNT, dtype=torch.float64)
-    for index in range(ranks.rank, len(samples), ranks.count):
+    for index in range(group.rank, len(samples), group.count):
         sample = samples.get(index)
-        loss, labels = trainee.judge(sample, step)
+        loss, labels = training_step.evaluate(sample, step)
         losses[index] = loss
         i, j, k = sample.shape
         found[index] = torch.from_numpy(dice(labels, sample.label[:i, :j, :k].cpu().numpy()))
-    trainee.train(was_training)
-    return _summary(ranks.total(losses).numpy(), ranks.total(found).numpy())
+    training_step.train(was_training)
+    return _summary(group.total(losses).numpy(), group.total(found).numpy())
 
 
 def _summary(losses: NDArray[np.float64], found: NDArray[np.float64]) -> Validation:

@@ -16,9 +16,9 @@ from parcela_training.report.pictures.catalogue import (
     PREDICTIONS,
     PREPROCESSING,
 )
+from parcela_training.report.pictures.png import to_png
 from parcela_training.report.pictures.slices import Scan, frame
 from parcela_training.report.pictures.views import Pixels, View
-from parcela_training.report.plots import to_png
 from parcela_training.thesis import Network
 
 Drawn = tuple[str, Callable[[int], Pixels]]

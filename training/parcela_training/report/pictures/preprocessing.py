@@ -9,8 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from parcela_training.report.pictures.catalogue import PREPROCESSING, STEP_FIGURES
+from parcela_training.report.pictures.png import COLOURS, to_png
 from parcela_training.report.pictures.slices import Scan, show_plane
-from parcela_training.report.plots import COLOURS, to_png
 
 
 def draw_preprocessing(

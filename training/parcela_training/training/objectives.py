@@ -20,7 +20,7 @@ from parcela_training.networks.losses import Pool, alone, segmentation_loss, vox
 from parcela_training.networks.predict import predict
 from parcela_training.networks.unet_step import statistics, top_block, trunk
 from parcela_training.training.distributed import pooled
-from parcela_training.training.recipe import Settings
+from parcela_training.training.recipe import Recipe
 from parcela_training.training.samples import OUTSIDE, Sample
 
 Labels = NDArray[np.uint8]
@@ -29,13 +29,13 @@ LARGEST_CPU_TENSOR = (
 )  # bytes; beyond it PyTorch's conv3d on a CPU ends in a segmentation fault
 
 
-class Trainee(nn.Module):
+class TrainingStep(nn.Module):
     """A network with what trains it. Called, it gives the loss of one step on some volumes."""
 
-    def __init__(self, network: nn.Module, settings: Settings) -> None:
+    def __init__(self, network: nn.Module, recipe: Recipe) -> None:
         super().__init__()
         self.network = network
-        self.settings = settings
+        self.recipe = recipe
 
     def forward(self, samples: Sequence[Sample], step: int) -> Tensor:
         """The mean loss over the volumes, each for itself."""
@@ -50,24 +50,24 @@ class Trainee(nn.Module):
         return segmentation_loss(
             scores,
             labels,
-            self.settings.balanced_weight,
+            self.recipe.balanced_weight,
             pool,
-            cross_entropy=self.settings.loss == "dice+cross-entropy",
+            cross_entropy=self.recipe.loss == "dice+cross-entropy",
         )
 
     @torch.no_grad()
-    def judge(self, sample: Sample, step: int) -> tuple[float, Labels]:
+    def evaluate(self, sample: Sample, step: int) -> tuple[float, Labels]:
         """The loss on one volume in evaluation mode, and the label map (I, J, K)."""
         mixed = torch.is_autocast_enabled(sample.image.device.type)
         labels = predict(self.network, sample.image, sample.shape, mixed)
         return float(self.loss(sample, step)), labels
 
 
-class WholeTrainee(Trainee):
+class WholeVolumeStep(TrainingStep):
     """Whole volumes through the network as MONAI has it."""
 
-    def __init__(self, network: nn.Module, settings: Settings) -> None:
-        super().__init__(network, settings)
+    def __init__(self, network: nn.Module, recipe: Recipe) -> None:
+        super().__init__(network, recipe)
         self.dice = DiceLoss(softmax=True, to_onehot_y=True)
 
     def forward(self, samples: Sequence[Sample], step: int) -> Tensor:  # noqa: ARG002
@@ -80,7 +80,7 @@ class WholeTrainee(Trainee):
         return self.forward([sample], step)
 
     @torch.no_grad()
-    def judge(self, sample: Sample, step: int) -> tuple[float, Labels]:  # noqa: ARG002
+    def evaluate(self, sample: Sample, step: int) -> tuple[float, Labels]:  # noqa: ARG002
         """The loss on one volume in evaluation mode, and the label map (I, J, K)."""
         scores = self._scores([sample])
         i, j, k = sample.shape
@@ -90,7 +90,7 @@ class WholeTrainee(Trainee):
     def _scores(self, samples: Sequence[Sample]) -> Tensor:
         images = torch.cat([sample.image for sample in samples])
         check_memory(images)
-        if self.settings.preset != "thesis":
+        if self.recipe.preset != "thesis":
             images = images.contiguous(memory_format=torch.channels_last_3d)
         scores: Tensor = self.network(images)
         return scores
@@ -99,7 +99,7 @@ class WholeTrainee(Trainee):
         """On (B, 117, I', J', K') and (B, I', J', K'); the padding does not count."""
         i, j, k = sample.shape
         scores, labels = scores[..., :i, :j, :k], labels[..., :i, :j, :k].long()
-        if self.settings.loss == "dice":
+        if self.recipe.loss == "dice":
             loss: Tensor = self.dice(scores, labels[:, None])
             return loss
         flat = scores.movedim(1, -1).reshape(-1, CLASS_COUNT)
@@ -121,11 +121,11 @@ def check_memory(images: Tensor) -> None:
         )
 
 
-class UNetTrainee(Trainee):
+class UNetStep(TrainingStep):
     """The U-Net: its trunk on whole volumes, its top block on random patches."""
 
-    def __init__(self, network: nn.Module, settings: Settings) -> None:
-        super().__init__(network, settings)
+    def __init__(self, network: nn.Module, recipe: Recipe) -> None:
+        super().__init__(network, recipe)
         # For training only: reads the eight voxels under each half-resolution feature.
         self.head = nn.Linear(32, len(OFFSETS) * CLASS_COUNT)
 
@@ -137,18 +137,18 @@ class UNetTrainee(Trainee):
     def loss(self, sample: Sample, step: int) -> Tensor:
         """Half resolution on the whole volume, and full resolution on patches after that."""
         features = trunk(self.unet, sample.image)
-        if step < self.settings.trunk_steps and self.training:
+        if step < self.recipe.trunk_steps and self.training:
             return self._half_resolution_loss(features, sample, every=1)
         full = self._full_resolution_loss(features, sample)
-        if not (self.training and self.settings.auxiliary_weight):
+        if not (self.training and self.recipe.auxiliary_weight):
             return full
-        return full + self.settings.auxiliary_weight * self._half_resolution_loss(
+        return full + self.recipe.auxiliary_weight * self._half_resolution_loss(
             features, sample, every=2
         )
 
     def _full_resolution_loss(self, features: Tensor, sample: Sample) -> Tensor:
-        size, generator = self.settings.patch_size, sample.draws.generator
-        starts = draw_patches(sample, self.settings.patches, size, generator)
+        size, generator = self.recipe.patch_size, sample.draws.generator
+        starts = draw_patches(sample, self.recipe.patches, size, generator)
         moments = statistics(self.unet, features, draw_offset(generator))
         scores = top_block(self.unet, features, moments, starts, size)
         labels = torch.stack([_patch(sample.label, start, size) for start in starts]).long()
@@ -209,24 +209,24 @@ def _patch(volume: Tensor, start: tuple[int, int, int], size: tuple[int, int, in
     return volume[i : i + di, j : j + dj, k : k + dk]
 
 
-class HighResNetTrainee(Trainee):
+class HighResNetStep(TrainingStep):
     """HighResNet: exact scores on a random sub-lattice of the whole volume."""
 
     def loss(self, sample: Sample, step: int) -> Tensor:
         """Every so many steps the gradient reaches the full-resolution layers too."""
-        lattice = SubLattice.draw(self.settings.parts, sample.draws.generator)
-        deep = step % self.settings.deep_every == 0
+        lattice = SubLattice.draw(self.recipe.parts, sample.draws.generator)
+        deep = step % self.recipe.deep_every == 0
         scores = forward_on(cast(HighResNet, self.network), sample.image, lattice, deep)
         labels = lattice.take(sample.label[None, None].float())[:, 0].long()
         chosen = voxels(scores, labels, labels != OUTSIDE)
         return self.segmentation_loss(*chosen)
 
 
-def trainee(settings: Settings) -> Trainee:
+def training_step(recipe: Recipe) -> TrainingStep:
     """An untrained network with its step, on the CPU."""
-    network = build(settings.model, settings.variant)
-    if settings.step == "whole":
-        return WholeTrainee(network, settings)
-    if settings.model == "unet":
-        return UNetTrainee(network, settings)
-    return HighResNetTrainee(network, settings)
+    network = build(recipe.model, recipe.variant)
+    if recipe.step == "whole":
+        return WholeVolumeStep(network, recipe)
+    if recipe.model == "unet":
+        return UNetStep(network, recipe)
+    return HighResNetStep(network, recipe)

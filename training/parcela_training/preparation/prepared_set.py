@@ -36,7 +36,7 @@ COLUMNS = (
 
 
 @dataclass(frozen=True, eq=False)
-class Prepared:
+class PreparedImage:
     """One image on the networks' grid, with its labels.
 
     Attributes:
@@ -66,10 +66,10 @@ class Prepared:
             )
 
     @staticmethod
-    def load(path: Path) -> Prepared:
+    def load(path: Path) -> PreparedImage:
         """Read what ``save`` wrote."""
         with np.load(path) as stored:
-            return Prepared(
+            return PreparedImage(
                 stored["image"],
                 stored["label"],
                 stored["registered"],

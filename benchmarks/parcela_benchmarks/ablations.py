@@ -18,25 +18,27 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from parcela.weights.cards import MODELS, Model, read_card
-from parcela_benchmarks.methods import plain
+from parcela_benchmarks.methods import DIGITS
 from parcela_inference.scores import class_scores
+from parcela_training.augmentation.settings import Augmentation
 from parcela_training.augmentation.space import opposite
-from parcela_training.evaluation.images import Way, evaluate
+from parcela_training.evaluation.images import Evaluator, evaluate
+from parcela_training.evaluation.measuring import Measurement, for_each_image, measure
 from parcela_training.evaluation.networks import prepared_hash
 from parcela_training.hardware import hardware
-from parcela_training.journal import Journal, Row
+from parcela_training.journal import Row
+from parcela_training.jsonable import to_jsonable
 from parcela_training.metrics.measures import dice, image_mean
 from parcela_training.metrics.statistics import compare, dead_regions, region_medians
 from parcela_training.networks.predict import predictor
-from parcela_training.preparation.prepared import Prepared, PreparedSet
-from parcela_training.progress import Tell
+from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
+from parcela_training.progress import OnItem
 from parcela_training.report.cells import MISSING
 from parcela_training.report.document import Table
 from parcela_training.thesis import PUBLISHED
 from parcela_training.training.budget import Budget
 from parcela_training.training.presets import demo
-from parcela_training.training.recipe import Augmentation, Settings
-from parcela_training.training.recipe import plain as plain_settings
+from parcela_training.training.recipe import Recipe
 from parcela_training.training.train import load_network, train
 
 RECIPE, AS_IS = "the recipe", "as it ships"
@@ -45,7 +47,7 @@ Labels = NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class Ablation:
     """One change on the validation images.
 
     Attributes:
@@ -72,23 +74,23 @@ class Trial:
 # ------------------------------------------------------------------------------------ recipe
 
 
-def recipe(model: Model, steps: int) -> Settings:
+def base_recipe(model: Model, steps: int) -> Recipe:
     """What everything is compared with: ``modern`` as it was first, for half the grid, with so many steps.
 
     First it turned seven images in ten, and warped four: see the change that turns fewer.
     """
-    settings = demo(model)
-    settings = replace(settings, budget=Budget(steps=steps), validate_every=steps, norm_images=60)
-    return _augmented(settings, affine_chance=0.7, elastic_chance=0.4)
+    recipe = demo(model)
+    recipe = replace(recipe, budget=Budget(steps=steps), validate_every=steps, norm_images=60)
+    return _augmented(recipe, affine_chance=0.7, elastic_chance=0.4)
 
 
-def _augmented(settings: Settings, **chances: float) -> Settings:
-    augmentation = settings.augmentation or Augmentation()
-    return replace(settings, augmentation=replace(augmentation, **chances))  # type: ignore[arg-type]
+def _augmented(recipe: Recipe, **chances: float) -> Recipe:
+    augmentation = recipe.augmentation or Augmentation()
+    return replace(recipe, augmentation=replace(augmentation, **chances))  # type: ignore[arg-type]
 
 
 FEWER = "fewer images turned (3 in 10) and warped (2 in 10)"
-CHANGES: Mapping[str, Callable[[Settings], Settings]] = {
+CHANGES: Mapping[str, Callable[[Recipe], Recipe]] = {
     RECIPE: lambda s: s,
     "another seed: the noise of this table": lambda s: replace(s, seed=1),
     "Dice alone as loss": lambda s: replace(s, loss="dice"),
@@ -111,12 +113,12 @@ CHANGES: Mapping[str, Callable[[Settings], Settings]] = {
 }
 
 
-def plan(steps: Mapping[Model, int]) -> list[tuple[str, Settings]]:
+def plan(steps: Mapping[Model, int]) -> list[tuple[str, Recipe]]:
     """Every change that changes something, for each network."""
     found = []
     for name, change in CHANGES.items():
         for model in MODELS:
-            base = recipe(model, steps[model])
+            base = base_recipe(model, steps[model])
             if (changed := change(base)) != base or name == RECIPE:
                 found.append((name, changed))
     return found
@@ -125,39 +127,44 @@ def plan(steps: Mapping[Model, int]) -> list[tuple[str, Settings]]:
 def run_recipe(
     prepared: PreparedSet,
     folder: Path,
-    tell: Tell,
+    on_item: OnItem,
     steps: Mapping[Model, int] = STEPS,
     only: Sequence[str] = (),
 ) -> list[Row]:
-    """Train and judge every change, or the recipe and some; what ``folder`` already holds is not run again."""
+    """Train and evaluate every change, or the recipe and some; what ``folder`` already holds is not run again."""
     parts = {part: prepared_hash(prepared, part) for part in ("train", "val")}
-    found = Journal(folder / "recipe.jsonl", parts)
     planned = [one for one in plan(steps) if not only or one[0] in (RECIPE, *only)]
-    rows = []
-    for place, (change, settings) in enumerate(planned):
-        name = f"{settings.model}: {change}"
-        key = plain_settings(settings)
-        if name not in found.rows or found.rows[name]["settings"] != key:
-            found.add(name, {"settings": key, **_trained(change, settings, prepared, folder)})
-        rows.append(found.rows[name])
-        mean = float(_per_image(rows[-1]).mean())
-        tell(place + 1, len(planned), f"{name}, Dice {mean:.4f}")
-    return rows
+    return measure(
+        [_training(change, recipe, prepared, folder) for change, recipe in planned],
+        folder / "recipe.jsonl",
+        parts,
+        describe=lambda row: f"{row['name']}, Dice {_per_image(row).mean():.4f}",
+        on_item=on_item,
+    )
 
 
-def _trained(change: str, settings: Settings, prepared: PreparedSet, folder: Path) -> Row:
+def _training(change: str, recipe: Recipe, prepared: PreparedSet, folder: Path) -> Measurement:
+    key = to_jsonable(recipe)
+    return Measurement(
+        f"{recipe.model}: {change}",
+        lambda: {"settings": key, **_trained(change, recipe, prepared, folder)},
+        lambda row: bool(row["settings"] == key),
+    )
+
+
+def _trained(change: str, recipe: Recipe, prepared: PreparedSet, folder: Path) -> Row:
     out = folder / "training"
     begun = time.process_time()
-    train(settings, prepared, out, resume=False)
+    train(recipe, prepared, out, resume=False)
     seconds = time.process_time() - begun
-    way = Way(settings.model, predictor(load_network(out)))
-    journal = folder / "judged.jsonl"
+    evaluator = Evaluator(recipe.model, predictor(load_network(out)))
+    journal = folder / "evaluated.jsonl"
     journal.unlink(missing_ok=True)
-    (judged,) = evaluate(way, prepared, "val", journal, against=("opened",))
+    (evaluation,) = evaluate(evaluator, prepared, "val", journal, references=("opened",))
     return {
         "change": change,
-        "model": settings.model,
-        "dice": [plain(values) for values in judged.dice],
+        "model": recipe.model,
+        "dice": to_jsonable(evaluation.dice, DIGITS),
         "seconds": round(seconds, 1),
     }
 
@@ -167,18 +174,20 @@ def _trained(change: str, settings: Settings, prepared: PreparedSet, folder: Pat
 FLIPPED, LARGEST = "flipped as well, scores averaged", "each region's largest part alone"
 
 
-def run_prediction(prepared: PreparedSet, folder: Path, tell: Tell) -> list[Row]:
-    """Judge the shipped networks as they are, with flips at test time, and cleaned; rows as ``run_recipe``'s."""
+def run_prediction(prepared: PreparedSet, folder: Path, on_item: OnItem) -> list[Row]:
+    """Measure the shipped networks as they are, with flips at test time, and cleaned; rows as ``run_recipe``'s."""
     weights: dict[str, Any] = {model: read_card(model).sha256 for model in MODELS}
     made_from = {"val": prepared_hash(prepared, "val"), **weights}
-    found = Journal(folder / "prediction.jsonl", made_from)
-    names, files = prepared.ids("val"), prepared.files("val")
-    for place, (name, file) in enumerate(zip(names, files, strict=True)):
-        if name not in found.rows:
-            subject = Prepared.load(file)
-            found.add(name, {model: predictions(subject, model) for model in MODELS})
-        tell(place + 1, len(names), name)
-    images = [found.rows[name] for name in names]
+    images = measure(
+        for_each_image(
+            prepared,
+            "val",
+            lambda subject: {model: predictions(subject, model) for model in MODELS},
+        ),
+        folder / "prediction.jsonl",
+        made_from,
+        on_item=on_item,
+    )
     return [
         {
             "change": change,
@@ -191,7 +200,7 @@ def run_prediction(prepared: PreparedSet, folder: Path, tell: Tell) -> list[Row]
     ]
 
 
-def predictions(subject: Prepared, model: Model) -> Row:
+def predictions(subject: PreparedImage, model: Model) -> Row:
     """Dice (117,) and processor seconds of one image, by change."""
     image = subject.image.astype(np.float32)
     begun = time.process_time()
@@ -205,8 +214,11 @@ def predictions(subject: Prepared, model: Model) -> Row:
     both = _hard(scores.add_(mirrored.flip(0)[..., opposite()]))
     flipping = time.process_time() - begun
     return {
-        change: {"dice": plain(dice(found, subject.label)), "seconds": round(seconds, 2)}
-        for change, found, seconds in (
+        change: {
+            "dice": to_jsonable(dice(changed, subject.label), DIGITS),
+            "seconds": round(seconds, 2),
+        }
+        for change, changed, seconds in (
             (AS_IS, labels, alone),
             (FLIPPED, both, alone + flipping),
             (LARGEST, cleaned, alone + cleaning),
@@ -236,45 +248,45 @@ def _hard(scores: torch.Tensor) -> Labels:
 # ------------------------------------------------------------------------------------- table
 
 
-def trials(rows: Iterable[Row], unchanged: str) -> list[Trial]:
+def ablations(rows: Iterable[Row], unchanged: str) -> list[Ablation]:
     """Every row beside its network's unchanged one, on the same images."""
-    kept = list(rows)
-    base = {row["model"]: _per_image(row) for row in kept if row["change"] == unchanged}
-    found = []
-    for row in kept:
+    every = list(rows)
+    base = {row["model"]: _per_image(row) for row in every if row["change"] == unchanged}
+    compared = []
+    for row in every:
         per_image, model = _per_image(row), row["model"]
         gain = None
         if row["change"] != unchanged:
-            against = compare(per_image, base[model])
-            gain = (against.mean_difference, against.low, against.high)
+            difference = compare(per_image, base[model])
+            gain = (difference.mean_difference, difference.low, difference.high)
         dead = len(dead_regions(region_medians(np.array(row["dice"], np.float64))))
         mean = float(per_image.mean())
-        found.append(
-            Trial(
+        compared.append(
+            Ablation(
                 row["change"], model, mean, gain, dead, row["seconds"], per_image.size, hardware()
             )
         )
-    return found
+    return compared
 
 
 def _per_image(row: Row) -> NDArray[np.float64]:
     return image_mean(np.array(row["dice"], np.float64))
 
 
-def table(number: str, title: str, found: Iterable[Trial], note: str) -> Table:
-    """One row a trial."""
-    rows = tuple(
+def table(number: str, title: str, rows: Iterable[Ablation], note: str) -> Table:
+    """One row an ablation."""
+    cells = tuple(
         (
-            trial.change,
-            PUBLISHED[trial.model].title,
-            f"{trial.dice:.4f}",
-            _signed(trial.gain[0]) if trial.gain else "",
-            f"{_signed(trial.gain[1])} to {_signed(trial.gain[2])}" if trial.gain else "",
-            str(trial.dead),
-            f"{trial.seconds:.0f}",
-            _machine(trial),
+            ablation.change,
+            PUBLISHED[ablation.model].title,
+            f"{ablation.dice:.4f}",
+            _signed(ablation.gain[0]) if ablation.gain else "",
+            f"{_signed(ablation.gain[1])} to {_signed(ablation.gain[2])}" if ablation.gain else "",
+            str(ablation.dead),
+            f"{ablation.seconds:.0f}",
+            _machine(ablation),
         )
-        for trial in found
+        for ablation in rows
     )
     columns = (
         "What was tried",
@@ -286,26 +298,28 @@ def table(number: str, title: str, found: Iterable[Trial], note: str) -> Table:
         "Processor seconds",
         "Processor",
     )
-    return Table(number, title, columns, rows, note, missing=MISSING)
+    return Table(number, title, columns, cells, note, missing=MISSING)
 
 
-def merged(kept: Sequence[Trial], found: Sequence[Trial]) -> list[Trial]:
-    """The trials of now, and those of before that were not tried again, machine by machine.
+def merged(earlier: Sequence[Ablation], latest: Sequence[Ablation]) -> list[Ablation]:
+    """The latest ablations, and those of before that were not measured again, machine by machine.
 
     A gain is over what was unchanged on the same machine: that stays for as long as one of its gains does.
     """
-    again = {(trial.change, trial.model) for trial in found}
-    old = [trial for trial in kept if (trial.change, trial.model) not in again]
-    needed = {trial.measured_on for trial in old} - {trial.measured_on for trial in found}
+    again = {(ablation.change, ablation.model) for ablation in latest}
+    old = [ablation for ablation in earlier if (ablation.change, ablation.model) not in again]
+    needed = {ablation.measured_on for ablation in old} - {
+        ablation.measured_on for ablation in latest
+    }
     stays = [
-        trial
-        for trial in kept
-        if trial in old or (trial.gain is None and trial.measured_on in needed)
+        ablation
+        for ablation in earlier
+        if ablation in old or (ablation.gain is None and ablation.measured_on in needed)
     ]
-    places = list(dict.fromkeys(trial.measured_on for trial in (*stays, *found)))
+    places = list(dict.fromkeys(ablation.measured_on for ablation in (*stays, *latest)))
     order = [*CHANGES, AS_IS, FLIPPED, LARGEST]
     return sorted(
-        (*stays, *found),
+        (*stays, *latest),
         key=lambda t: (
             places.index(t.measured_on),
             order.index(t.change),
@@ -314,9 +328,9 @@ def merged(kept: Sequence[Trial], found: Sequence[Trial]) -> list[Trial]:
     )
 
 
-def _machine(trial: Trial) -> str:
+def _machine(ablation: Ablation) -> str:
     """Its processor, and how it was used: what tells the machines of a table apart."""
-    parts = trial.measured_on.split(", ")
+    parts = ablation.measured_on.split(", ")
     return ", ".join(dict.fromkeys((parts[0], parts[-1])))
 
 

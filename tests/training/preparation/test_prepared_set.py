@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from parcela.errors import BadRequest
-from parcela_training.preparation.prepared import COLUMNS, Prepared, PreparedSet
+from parcela_training.preparation.prepared_set import COLUMNS, PreparedImage, PreparedSet
 
 
 def prepared_set(folder: Path, preset: str = "modern") -> PreparedSet:
@@ -29,15 +29,17 @@ def test_given_an_image_when_saved_then_it_reads_back_equal(tmp_path: Path) -> N
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 117, (4, 5, 6)).astype(np.uint8)
     image = rng.random((4, 5, 6)).astype(np.float16)
-    made = Prepared(image, labels, labels + 1, np.eye(4), {"verdict": "ok", "seconds": {"a": 1}})
+    made = PreparedImage(
+        image, labels, labels + 1, np.eye(4), {"verdict": "ok", "seconds": {"a": 1}}
+    )
 
     made.save(tmp_path / "a_0123.npz")
-    read = Prepared.load(tmp_path / "a_0123.npz")
+    read = PreparedImage.load(tmp_path / "a_0123.npz")
 
     for name in ("image", "label", "registered", "affine"):
         np.testing.assert_array_equal(getattr(read, name), getattr(made, name))
         assert getattr(read, name).dtype == getattr(made, name).dtype
-    assert read.record == Prepared.load_record(tmp_path / "a_0123.npz") == made.record
+    assert read.record == PreparedImage.load_record(tmp_path / "a_0123.npz") == made.record
     assert [path.name for path in tmp_path.iterdir()] == ["a_0123.npz"]
 
 

@@ -13,7 +13,7 @@ from parcela.errors import Unavailable
 from parcela.weights.cards import MODELS, Model
 from parcela_training.augmentation.rng import Draws
 from parcela_training.networks.losses import segmentation_loss
-from parcela_training.networks.objectives import check_memory, draw_patches, trainee
+from parcela_training.training.objectives import check_memory, draw_patches, training_step
 from parcela_training.training.presets import modern, thesis
 from parcela_training.training.samples import OUTSIDE, Sample, Samples, pad
 from training.prepared_images import made_up_cohort
@@ -30,7 +30,7 @@ def test_given_the_thesis_s_step_then_its_loss_is_monai_s_on_the_volume_without_
     model: Model, sample: Sample
 ) -> None:
     torch.manual_seed(0)
-    step = trainee(thesis(model))
+    step = training_step(thesis(model))
     with torch.no_grad():
         scores = step.network(sample.image)[..., :30, :31, :32]
         label = sample.label[None, None, :30, :31, :32]
@@ -41,13 +41,13 @@ def test_given_the_thesis_s_step_then_its_loss_is_monai_s_on_the_volume_without_
 
 def test_given_whole_volumes_then_the_modern_loss_pools_the_batch(sample: Sample) -> None:
     torch.manual_seed(0)
-    settings = replace(modern("unet", "cuda"), precision="float32")
-    step = trainee(settings)
+    recipe = replace(modern("unet", "cuda"), precision="float32")
+    step = training_step(recipe)
     with torch.no_grad():
         scores = step.network(sample.image)[..., :30, :31, :32]
         flat, labels = scores[0].flatten(1).T, sample.label[:30, :31, :32].flatten().long()
         twice = segmentation_loss(
-            torch.cat([flat, flat]), torch.cat([labels, labels]), settings.balanced_weight
+            torch.cat([flat, flat]), torch.cat([labels, labels]), recipe.balanced_weight
         )
         torch.testing.assert_close(step([sample, sample], 0), twice, atol=1e-4, rtol=1e-4)
 
@@ -57,8 +57,8 @@ def test_given_dice_alone_then_parts_of_volumes_have_a_smaller_loss_too(
     model: Model, sample: Sample
 ) -> None:
     torch.manual_seed(0)
-    both = trainee(replace(modern(model), precision="float32", trunk_steps=0))
-    alone = trainee(replace(both.settings, loss="dice"))
+    both = training_step(replace(modern(model), precision="float32", trunk_steps=0))
+    alone = training_step(replace(both.recipe, loss="dice"))
     alone.load_state_dict(both.state_dict())
     with torch.no_grad():
         losses = [float(step([replace(sample, draws=Draws(0))], 1)) for step in (alone, both)]
@@ -84,9 +84,9 @@ def test_given_a_pool_then_half_the_voxels_with_the_other_half_s_sums_have_the_w
 
 
 def test_given_a_judged_volume_then_its_label_map_has_its_shape(sample: Sample) -> None:
-    for settings in (thesis("unet"), replace(modern("unet"), precision="float32")):
-        step = trainee(settings).eval()
-        loss, labels = step.judge(sample, 0)
+    for recipe in (thesis("unet"), replace(modern("unet"), precision="float32")):
+        step = training_step(recipe).eval()
+        loss, labels = step.evaluate(sample, 0)
         assert loss > 0
         assert labels.shape == (30, 31, 32)
 

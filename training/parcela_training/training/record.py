@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter, ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
@@ -16,17 +16,17 @@ from parcela.files import atomic_file, write_text
 from parcela_inference.networks import build
 from parcela_training.training import checkpoint
 from parcela_training.training.curve import CurvePoint
-from parcela_training.training.recipe import Settings
+from parcela_training.training.recipe import Recipe
 
 RECORD, NETWORK = "trained.json", "network.safetensors"
 
 
 @dataclass(frozen=True, slots=True)
-class TrainedRun:
+class TrainingRecord:
     """A finished training.
 
     Attributes:
-        settings: complete.
+        recipe: complete.
         steps, epochs: reached; an epoch is a pass over the training images.
         hours: wall-clock, validation included, over all sittings.
         stopped_early: by the preset's rule.
@@ -36,7 +36,7 @@ class TrainedRun:
         curve: in the order of training. With ``from_weights`` the first row is before any step.
     """
 
-    settings: Settings
+    recipe: Annotated[Recipe, Field(alias="settings")]
     steps: int
     epochs: float
     hours: float
@@ -50,10 +50,12 @@ class TrainedRun:
 
     def save(self, folder: Path) -> None:
         """Write ``trained.json``."""
-        write_text(folder / RECORD, _ADAPTER.dump_json(self, indent=2).decode() + "\n")
+        write_text(
+            folder / RECORD, _ADAPTER.dump_json(self, indent=2, by_alias=True).decode() + "\n"
+        )
 
     @staticmethod
-    def read(folder: Path) -> TrainedRun:
+    def read(folder: Path) -> TrainingRecord:
         """The run that finished in a folder.
 
         Raises:
@@ -67,7 +69,7 @@ class TrainedRun:
             ) from error
 
 
-_ADAPTER = TypeAdapter(TrainedRun)
+_ADAPTER = TypeAdapter(TrainingRecord)
 
 
 def save_network(folder: Path, network: nn.Module) -> None:
@@ -99,12 +101,10 @@ def load_network(folder: Path) -> nn.Module:
 def result(state: dict[str, Any]) -> nn.Module:
     """The network of a checkpoint as ``load_network`` says, before its batch norm is re-estimated."""
     network = build(state["settings"]["model"], state["settings"]["variant"])
-    own = {
-        name.removeprefix("network."): value
-        for name, value in state["modules"].items()
-        if name.startswith("network.")
-    }
-    network.load_state_dict(own | (state.get("average") or state.get("best") or {}))
+    average = state["average"] and checkpoint.part(state["average"], "module")
+    network.load_state_dict(
+        average or state["best"] or checkpoint.part(state["modules"], "network")
+    )
     return network.eval()
 
 

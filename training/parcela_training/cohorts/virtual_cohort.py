@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,17 +18,16 @@ from parcela.imaging.label_map import write_label_map, write_mask
 from parcela_training.cohorts.bids import read_bids
 from parcela_training.cohorts.cohort import Cohort
 from parcela_training.cohorts.virtual.subject import Extent, VirtualSubject, virtual_subject
+from parcela_training.progress import OnItem
 
 NAME = "Virtual cohort (Colin27 and AAL, deformed)"
 VERSION = 1  # of the recipe: another one draws other subjects from the same seed
 DERIVATIVE = "truth"
 SPACINGS_MM = (0.5, 6.0)
 
-Progress = Callable[[int, int, str], None]
-
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class VirtualRecipe:
     """What decides every byte of a virtual cohort, its number of subjects aside."""
 
     seed: int
@@ -75,7 +73,7 @@ def write_virtual_cohort(
     seed: int = 0,
     spacing_mm: float = 2.0,
     extent: Extent = "brain",
-    progress: Progress | None = None,
+    progress: OnItem | None = None,
 ) -> Cohort:
     """Write a virtual cohort, or what is missing of it, and read it back.
 
@@ -95,7 +93,7 @@ def write_virtual_cohort(
         Unavailable: the atlas is missing or damaged.
         OSError: a file cannot be written.
     """
-    recipe = _checked(subjects, Recipe(seed, float(spacing_mm), extent))
+    recipe = _checked(subjects, VirtualRecipe(seed, float(spacing_mm), extent))
     _claim(folder, recipe)
     files = [_Files(folder, f"sub-virtual{number:04d}") for number in range(1, subjects + 1)]
     for number, own in enumerate(files, start=1):
@@ -111,7 +109,7 @@ def write_virtual_cohort(
     return Cohort(images, everyone.name, folder, everyone.warnings, columns)
 
 
-def _checked(subjects: int, recipe: Recipe) -> Recipe:
+def _checked(subjects: int, recipe: VirtualRecipe) -> VirtualRecipe:
     low, high = SPACINGS_MM
     if subjects < 1 or recipe.seed < 0:
         raise BadRequest(
@@ -123,7 +121,7 @@ def _checked(subjects: int, recipe: Recipe) -> Recipe:
     return recipe
 
 
-def _claim(folder: Path, recipe: Recipe) -> None:
+def _claim(folder: Path, recipe: VirtualRecipe) -> None:
     """Mark an empty folder as this recipe's, or make sure that it already is."""
     description = folder / "dataset_description.json"
     derived = folder / "derivatives" / DERIVATIVE / description.name
