@@ -15,6 +15,12 @@ from parcela.settings import Settings
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 COMMAND_PAGE = CHECKOUT / "docs" / "command.md"
+SOURCES = [
+    CHECKOUT / "shared",
+    CHECKOUT / "training",
+    CHECKOUT / "cli",
+    *(CHECKOUT / "services").iterdir(),
+]
 SKIPPED = {".venv", ".git", ".cache", ".pytest_cache", "node_modules", "runs", "out"}
 PAGES = sorted(
     path for path in CHECKOUT.rglob("*.md") if not SKIPPED & set(path.relative_to(CHECKOUT).parts)
@@ -130,6 +136,30 @@ def test_given_each_page_then_the_make_targets_it_names_exist(page: Path) -> Non
     )
     named = re.findall(r"`make ([a-z-]+)", page.read_text(encoding="utf-8"))
     assert set(named) <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(CHECKOUT).as_posix())
+def test_given_each_page_then_the_modules_and_paths_it_names_exist(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    paths = re.findall(r"`((?:tests|benchmarks|services|shared|training|cli)/[\w/.-]+)`", text)
+    names = re.findall(r"`(parcela\w*(?:\.\w+)+)`", text)
+    missing_paths = [path for path in paths if not (CHECKOUT / path).exists()]
+    assert missing_paths + [name for name in names if not is_importable(name)] == []
+
+
+def is_importable(name: str) -> bool:
+    """Whether a dotted name is a module of the tree, or stands in one."""
+    path = name.replace(".", "/")
+    module, _, inner = path.rpartition("/")
+    files = [
+        file
+        for folder in SOURCES
+        for file in (folder / f"{module}.py", folder / module / "__init__.py")
+        if file.exists()
+    ]
+    return any(
+        (folder / path).is_dir() or (folder / f"{path}.py").exists() for folder in SOURCES
+    ) or any(re.search(rf"\b{inner}\b", file.read_text(encoding="utf-8")) for file in files)
 
 
 def test_given_each_make_target_then_help_says_what_it_does() -> None:
