@@ -29,10 +29,9 @@ from parcela.atlas.aal import CLASS_COUNT
 from parcela.imaging.geometry import Shape
 from parcela.imaging.preprocessed import MODEL_SHAPE
 from parcela.weights.cards import MODELS, Model
-from parcela_inference.networks import build
+from parcela_inference.networks import MULTIPLE, build
 from parcela_training.preparation.settings import HALF_SHAPE, LARGE_SHAPE
 from parcela_training.training.presets import LEARNING_RATE
-from parcela_training.training.samples import MULTIPLE
 
 RESULTS = Path(__file__).parent / "results" / "step_memory.json"
 PRECISIONS = {"float32": None, "float16": torch.float16}

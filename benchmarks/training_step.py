@@ -32,8 +32,9 @@ from parcela.imaging.geometry import Shape
 from parcela.imaging.preprocessed import MODEL_SHAPE
 from parcela.weights.cards import MODELS, Model
 from parcela_inference.networks import build
+from parcela_training.evaluation.engine import parcellator
 from parcela_training.hardware import hardware
-from parcela_training.networks.predict import monai_predictor, padded, predictor
+from parcela_training.networks.predict import monai_predictor, padded
 from parcela_training.preparation.prepared_set import PreparedImage
 from parcela_training.preparation.settings import HALF_SHAPE, parse_shape
 from parcela_training.training.distributed import ProcessGroup
@@ -104,7 +105,7 @@ def measure(
     seconds = mean_s(step, device, steps)
     peak = peak_gb(device) - (before if device.type == "cpu" else 0)
     network = build(model, "thesis" if way == "monai" else "modern").to(device)
-    predict = (monai_predictor if way == "monai" else predictor)(network)
+    predict = monai_predictor(network) if way == "monai" else parcellator(model, network)
     image = prepared.image.astype(np.float32)
     prediction = mean_s(lambda: predict(image), device, steps)
     return {

@@ -22,6 +22,7 @@ from parcela_benchmarks.methods import DIGITS
 from parcela_inference.scores import class_scores
 from parcela_training.augmentation.settings import Augmentation
 from parcela_training.augmentation.space import opposite
+from parcela_training.evaluation.engine import parcellator
 from parcela_training.evaluation.images import Evaluator, evaluate
 from parcela_training.evaluation.measuring import Measurement, for_each_image, measure
 from parcela_training.evaluation.networks import prepared_hash
@@ -30,7 +31,6 @@ from parcela_training.journal import Row
 from parcela_training.jsonable import to_jsonable
 from parcela_training.metrics.measures import dice, image_mean
 from parcela_training.metrics.statistics import compare, dead_regions, region_medians
-from parcela_training.networks.predict import predictor
 from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
 from parcela_training.progress import OnItem
 from parcela_training.report.cells import MISSING
@@ -157,7 +157,7 @@ def _trained(change: str, recipe: Recipe, prepared: PreparedSet, folder: Path) -
     begun = time.process_time()
     train(recipe, prepared, out, resume=False)
     seconds = time.process_time() - begun
-    evaluator = Evaluator(recipe.model, predictor(load_network(out)))
+    evaluator = Evaluator(recipe.model, parcellator(recipe.model, load_network(out)))
     journal = folder / "evaluated.jsonl"
     journal.unlink(missing_ok=True)
     (evaluation,) = evaluate(evaluator, prepared, "val", journal, references=("opened",))

@@ -8,15 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from parcela.settings import settings
 from parcela.weights.cards import MODELS, read_card
 from parcela_benchmarks.volumes import region_mm3
-from parcela_inference.scores import class_scores
+from parcela_inference.parcellate import parcellate
 from parcela_labelling.opening import open_labels
 from parcela_labelling.register import Method
+from parcela_training.evaluation.engine import unmoved
 from parcela_training.evaluation.registrations import SEEDS, registered
 from parcela_training.journal import Row
 from parcela_training.jsonable import to_jsonable
@@ -88,23 +88,14 @@ def repeat(subject: PreparedImage) -> Row:
 def networks(subject: PreparedImage) -> Row:
     """Both networks as they ship, and the arg-max of their averaged scores."""
     image = subject.image.astype(np.float32)
-    found: Row = {}
-    total, elapsed = torch.zeros((), dtype=torch.float16), 0.0
-    for model in MODELS:
-        begun = time.perf_counter()
-        scores = class_scores(image, model)
-        labels = _hard(scores)
-        seconds = time.perf_counter() - begun
-        elapsed += seconds
-        found[model] = _agreement(labels, labels, subject, seconds)
-        total = scores.mul_(1 / len(MODELS)).add_(total)
-    both = _hard(total)
-    return found | {"both": _agreement(both, both, subject, elapsed)}
-
-
-def _hard(scores: torch.Tensor) -> Labels:
-    labels: Labels = scores.argmax(-1).to(torch.uint8).numpy()
-    return labels
+    parcellation = parcellate(image, unmoved(image), model="both", space="model")
+    seconds = parcellation.seconds
+    row = {
+        model: _agreement(labels, labels, subject, seconds[model] + seconds[f"{model} to model"])
+        for model, labels in parcellation.by_network.items()
+    }
+    both = parcellation.labels
+    return row | {"both": _agreement(both, both, subject, sum(seconds.values()))}
 
 
 def _agreement(labels: Labels, raw_labels: Labels, subject: PreparedImage, seconds: float) -> Row:

@@ -19,8 +19,7 @@ from parcela.imaging.volume import read_volume
 from parcela.weights.cards import MODELS, Model, read_card
 from parcela_benchmarks.degrade import CONDITIONS, Degraded
 from parcela_benchmarks.methods import DIGITS
-from parcela_inference.scores import class_scores
-from parcela_inference.to_scan import to_scan
+from parcela_inference.parcellate import parcellate
 from parcela_preprocess.preprocess import preprocess
 from parcela_training.cohorts.cohort import Cohort, Image, Part
 from parcela_training.evaluation.measuring import for_each_image, measure
@@ -94,10 +93,8 @@ def dice_of(degraded: Degraded, truth: PreparedImage) -> dict[Model, NDArray[np.
         (0.0, 0.0, 0.0),
         (),
     )
-    return {
-        model: dice(to_scan(class_scores(done.image, model), trail), truth.label)
-        for model in MODELS
-    }
+    parcellation = parcellate(done.image, trail, model="both")
+    return {model: dice(parcellation.by_network[model], truth.label) for model in MODELS}
 
 
 def losses(rows: Mapping[str, Mapping[str, Row]]) -> list[Loss]:

@@ -20,6 +20,7 @@ from parcela.weights.cards import Model
 Variant = Literal["thesis", "modern"]
 
 PADDED_SHAPE = (96, 128, 128)
+MULTIPLE = 16  # four halvings
 
 
 def build(model: Model, variant: Variant = "modern") -> torch.nn.Module:
@@ -67,7 +68,12 @@ def pad_to_network(volume: torch.Tensor) -> torch.Tensor:
     """
     if tuple(volume.shape[-3:]) != MODEL_SHAPE:
         raise ValueError(f"the networks take {MODEL_SHAPE}, this volume is {tuple(volume.shape)}")
-    i, j, k = (padded - size for padded, size in zip(PADDED_SHAPE, MODEL_SHAPE, strict=True))
+    return pad_to_halvings(volume)
+
+
+def pad_to_halvings(volume: torch.Tensor) -> torch.Tensor:
+    """Zeros at the end of the last three axes, up to sizes that survive the U-Net's four halvings."""
+    i, j, k = (-size % MULTIPLE for size in volume.shape[-3:])
     return functional.pad(volume, (0, k, 0, j, 0, i))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -41,6 +42,7 @@ def parcellate(
     model: Choice = "unet",
     space: Space = "native",
     device: str = "cpu",
+    networks: Mapping[Model, torch.nn.Module] | None = None,
     on_step: OnStep | None = None,
 ) -> Parcellation:
     """Label a preprocessed image.
@@ -51,6 +53,8 @@ def parcellate(
         model: one network, or ``both``: the arg-max of their averaged scores, with each one's own map beside it.
         space: the grid of the label map: the scan's (``native``) or the model's.
         device: ``cpu`` or ``cuda``.
+        networks: trained ones, in evaluation mode on the device, instead of those that ship; their images may lie on
+            any grid.
         on_step: called with each step's name as it begins.
     """
     watch = Stopwatch(on_step)
@@ -59,7 +63,7 @@ def parcellate(
     total = torch.zeros((), dtype=torch.float16)
     for name in models:
         with watch.step(name):
-            scores = class_scores(image, name, device)
+            scores = class_scores(image, name, device, (networks or {}).get(name))
         if len(models) > 1:
             with watch.step(f"{name} to {space}"):
                 own[name] = _map(scores, trail, space)

@@ -16,18 +16,17 @@ from parcela.files import atomic_file
 from parcela.imaging.preprocessed import MODEL_SHAPE
 from parcela.settings import settings
 from parcela.weights.cards import MODELS, Model
-from parcela_inference.scores import choose_device
 from parcela_inference.weights import network as shipped_network
 from parcela_training.cohorts.cohort import Part
+from parcela_training.evaluation.engine import parcellator
 from parcela_training.evaluation.images import Evaluator, evaluate
 from parcela_training.evaluation.record import Evaluation, RegistrationRecord
 from parcela_training.evaluation.registrations import measure_registrations
 from parcela_training.experiment_folder import ExperimentFolder
 from parcela_training.hardware import hardware
-from parcela_training.networks.predict import monai_predictor, predictor
+from parcela_training.networks.predict import monai_predictor
 from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
 from parcela_training.progress import OnItem, OnLine, counting
-from parcela_training.training import checkpoint
 from parcela_training.training.record import load_network
 
 SHIPPED = "shipped-"
@@ -59,12 +58,11 @@ class EvaluationOptions:
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedNetwork:
-    """A network to evaluate: its kind, the name of its files, how it is come by, and whether it runs in bf16."""
+    """A network to evaluate: its kind, the name of its files, and how it is come by."""
 
     model: Model
     name: str
     load: Callable[[], nn.Module]
-    mixed_precision: bool = True
 
 
 def evaluate_experiment(
@@ -105,8 +103,7 @@ def networks_of(
         )
     for model in folder.models:
         trained = folder.network(model)
-        mixed = checkpoint.load(trained / checkpoint.FILE)["settings"]["precision"] == "bfloat16"
-        yield EvaluatedNetwork(model, model, partial(load_network, trained), mixed)
+        yield EvaluatedNetwork(model, model, partial(load_network, trained))
     if fits and shipped is not False:
         for model in MODELS:
             yield EvaluatedNetwork(model, SHIPPED + model, partial(shipped_network, model, "cpu"))
@@ -119,14 +116,14 @@ def _evaluate(
     options: EvaluationOptions,
     on_item: OnItem,
 ) -> tuple[Evaluation, ...]:
-    network = tested.load().to(choose_device())
+    network = tested.load()
     evaluator = Evaluator(
         tested.model,
-        predictor(network, mixed_precision=tested.mixed_precision),
+        parcellator(tested.model, network),
         monai_predictor(network),
         options.monai,
         options.surface,
-        {"weights": weights_hash(network), "prepared": prepared_hash(prepared, options.part)},
+        made_from(network, prepared, options.part),
     )
     stem = f"{tested.name}-{options.part}"
     rows = folder.evaluation(f"{stem}.jsonl")
@@ -187,6 +184,15 @@ def registration_seconds(prepared: PreparedSet) -> tuple[float, ...]:
     """Of each label that ``prepare`` made itself."""
     cells = [row["seconds_registration"] for row in prepared.rows]
     return tuple(float(cell) for cell in cells if cell != "n/a")
+
+
+def made_from(network: nn.Module, prepared: PreparedSet, part: Part) -> dict[str, str]:
+    """What decides the rows of an evaluation."""
+    return {
+        "weights": weights_hash(network),
+        "prepared": prepared_hash(prepared, part),
+        "precision": settings().torch_precision,
+    }
 
 
 def weights_hash(network: nn.Module) -> str:

@@ -1,6 +1,8 @@
 """Label maps from a network in training: as MONAI alone would make them, and ours, faster.
 
-Ours runs the networks by the same fast paths as their training steps, and never holds all scores of the 117 classes.
+Ours is for the validation during training alone: it runs the networks by the same fast paths as their training steps,
+and never holds all scores of the 117 classes. What is published is measured on the engine that users run
+(``parcela_training.evaluation.engine``).
 """
 
 from __future__ import annotations
@@ -13,10 +15,10 @@ import torch
 from monai.networks.nets import HighResNet, UNet
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 
 from parcela.imaging.geometry import Shape
 from parcela.imaging.preprocessed import MODEL_SHAPE
+from parcela_inference.networks import pad_to_halvings
 from parcela_training.networks.highresnet_step import OFFSETS, SubLattice, deepen, shallow
 from parcela_training.networks.unet_step import statistics, top_block, trunk
 
@@ -24,7 +26,6 @@ Labels = NDArray[np.uint8]
 Predictor = Callable[[NDArray[np.float32]], Labels]  # (I, J, K) in [0, 1] to ids on the same grid
 
 SLAB = 8
-MULTIPLE = 16  # four halvings
 
 
 def predictor(network: nn.Module, *, mixed_precision: bool = True) -> Predictor:
@@ -75,10 +76,7 @@ def predict(
 
 def padded(image: NDArray[np.float32]) -> Tensor:
     """(I, J, K) as (1, 1, I', J', K'): zeros at each axis's end, sizes that survive four halvings."""
-    i, j, k = (-size % MULTIPLE for size in image.shape)
-    return functional.pad(
-        torch.from_numpy(np.ascontiguousarray(image))[None, None], (0, k, 0, j, 0, i)
-    )
+    return pad_to_halvings(torch.from_numpy(np.ascontiguousarray(image))[None, None])
 
 
 def _device(network: nn.Module) -> torch.device:

@@ -17,10 +17,10 @@ from parcela.errors import BadRequest
 from parcela.files import atomic_file
 from parcela.settings import settings
 from parcela.weights.cards import MODELS
-from parcela_inference.weights import network
+from parcela_inference.parcellate import parcellate
 from parcela_training.cohorts.cohort import listed
+from parcela_training.evaluation.engine import unmoved
 from parcela_training.metrics.measures import dice, image_mean
-from parcela_training.networks.predict import predictor
 from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
 from parcela_training.report.pictures.labels import draw_side_by_side
 from parcela_training.report.pictures.slices import Scan
@@ -40,9 +40,9 @@ def draw(prepared: PreparedSet, name: str | None, out: Path) -> None:
     image = subject.image.astype(np.float32)
     maps = {}
     for model in MODELS:
-        found = predictor(network(model, "cpu"))(image)
-        mean = float(image_mean(dice(found, subject.label)))
-        maps[f"{PUBLISHED[model].title}, Dice {mean:.3f}"] = found
+        labels = parcellate(image, unmoved(image), model=model, space="model").labels
+        mean = float(image_mean(dice(labels, subject.label)))
+        maps[f"{PUBLISHED[model].title}, Dice {mean:.3f}"] = labels
     scan = Scan(image, np.asarray(subject.affine, np.float64))
     png = draw_side_by_side("Bronze label and the networks' own", scan, subject.label, maps)
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -136,10 +136,11 @@ def _accuracy(card: dict[str, Any], part: str) -> str:
     )
     ranked = sorted(found["median_dice_per_region"].items(), key=lambda item: float(item[1]))
     dead = ", ".join(found["regions_with_median_0"]) or "none"
+    precision = card.get("computed_in", "bfloat16")
     without, unopened = found["without_background"], found["against_unopened"]
     return (
         f"## Accuracy on the {PARTS[part]} images\n\nDice per image, then mean ± SD over images, at "
-        f"{_shape(card['grid'])}, from these 16-bit weights, computed in bfloat16. Mean-117 is the mean over 117 "
+        f"{_shape(card['grid'])}, from these 16-bit weights, computed in {precision}. Mean-117 is the mean over 117 "
         "classes, the background among them:\n\n"
         f"| data | images | mean-117 Dice |\n|---|---|---|\n{table}\n\n"
         f"Mean-116, the regions alone: {without['mean']:.4f} ± {without['sd']:.4f}. Mean-117 against the labels before "

@@ -24,13 +24,13 @@ from parcela.settings import settings
 from parcela.weights.cards import Model
 from parcela_inference.networks import PADDED_SHAPE, build
 from parcela_training.cohorts.cohort import Part
+from parcela_training.evaluation.engine import parcellator
 from parcela_training.evaluation.images import Evaluator, evaluate
-from parcela_training.evaluation.networks import prepared_hash, weights_hash
+from parcela_training.evaluation.networks import made_from
 from parcela_training.evaluation.registrations import measure_registrations
 from parcela_training.experiment_folder import ExperimentFolder
 from parcela_training.hardware import hardware
 from parcela_training.jsonable import to_jsonable
-from parcela_training.networks.predict import predictor
 from parcela_training.preparation.prepared_set import PreparedSet
 from parcela_training.progress import OnLine, counting
 from parcela_training.publish.card_record import evaluation_record
@@ -195,8 +195,8 @@ def _measure(
 ) -> dict[str, Any]:
     network = build(wanted.model, trained.recipe.variant)
     network.load_state_dict({name: v.float() for name, v in load_file(file).items()})
-    made_from = {"weights": weights_hash(network), "prepared": prepared_hash(prepared, part)}
-    evaluator = Evaluator(wanted.model, predictor(network), made_from=made_from)
+    decisive = made_from(network, prepared, part)
+    evaluator = Evaluator(wanted.model, parcellator(wanted.model, network), made_from=decisive)
     journal = wanted.training / f"published-{part}.jsonl"
     found = evaluate(
         evaluator, prepared, part, journal, on_item=counting(on_line, f"measure on {part}")
@@ -260,6 +260,7 @@ def _card(
             "hardware": hardware(),
             "settings": to_jsonable(trained.recipe),
         },
+        "computed_in": settings().torch_precision,
         "label_noise": noise,
         "validation": measured["val"],
         **({"test": measured["test"]} if "test" in measured else {}),
