@@ -10,7 +10,7 @@ OnStep = Callable[[str], None]
 
 
 class Stopwatch:
-    """Times steps by name.
+    """A stopwatch that times a scan's steps by their names.
 
     Attributes:
         seconds: wall-clock seconds of each finished step, in the order of the steps.

@@ -77,7 +77,7 @@ class ExperimentFolder:
         return tuple(model for model in MODELS if (self.network(model) / CHECKPOINT).exists())
 
     def figure(self, number: str) -> Path:
-        """One of them, such as 3.2."""
+        """Where a figure lies, by its number, such as 3.2."""
         return self.figures / f"figure-{number}.png"
 
     def save_figures(self, drawn: Mapping[str, bytes]) -> None:

@@ -55,7 +55,7 @@ class Client:
         timeout_s: float = 60.0,
         patience_s: float = 120.0,
     ) -> None:
-        """Nothing is sent yet.
+        """A client that sends nothing yet.
 
         Args:
             server: its address, such as ``http://127.0.0.1:8000``.
@@ -159,7 +159,7 @@ class Client:
     # --------------------------------------------------------------------------------------------------- looking
 
     def job(self, job: RemoteJob | str) -> RemoteJob:
-        """How a job stands now.
+        """Ask the server how a job stands now.
 
         Raises:
             BadRequest: there is no such job, or it was deleted.

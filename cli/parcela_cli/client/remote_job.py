@@ -26,7 +26,7 @@ class RemoteProblem(BaseModel):
     slug: str = ""
 
     def error(self) -> ParcelaError:
-        """The same error as it would have been raised in this process, so that exit codes agree."""
+        """The problem as the error that this process would have raised, so that exit codes agree."""
         slug = self.slug or self.type.rstrip("/").rpartition("/")[2].rpartition("#")[2]
         kinds = {kind.slug: kind for kind in _kinds(ParcelaError)}
         kind = kinds.get(slug) or _kind_of(self.status)
@@ -34,7 +34,7 @@ class RemoteProblem(BaseModel):
 
 
 class RemoteJob(BaseModel):
-    """One job.
+    """One job as the server describes it.
 
     Attributes:
         id: 32 hexadecimal digits.

@@ -55,7 +55,8 @@ class Supervisor:
     """Keeps its parts running: ``tend`` must be called now and then, from one thread."""
 
     def __init__(self, logs: Path, say: Callable[[str], None]) -> None:
-        """
+        """A supervisor without parts yet.
+
         Args:
             logs: a folder for what each part prints, ``<name>.log``; the one before is ``<name>.log.1``.
             say: told, in a sentence, whenever a part has died.

@@ -1,5 +1,7 @@
-"""One line a request, in JSON, and its numbers. The route as it is written in the code, never what was put in its place
-(a file's name, a query), so that nothing of a caller's can get into a log; a job's id is no secret to its owner's log.
+"""One line of JSON for each request, and the request's numbers.
+
+The route is logged as it is written in the code, never what was put in its place (a file's name, a query). So nothing
+of a caller's can get into a log. A job's id is no secret to its owner's log.
 """
 
 from __future__ import annotations

@@ -38,7 +38,7 @@ class Keys:
 
     @classmethod
     def of(cls, settings: Settings) -> Keys:
-        """Those of the settings.
+        """The keys that the settings name.
 
         Raises:
             KeysMissing: none, though others than this computer reach the gateway; or one too short.

@@ -49,7 +49,7 @@ class Watch:
     _at: float = 0.0
 
     def look(self) -> Readiness:
-        """How things stand."""
+        """What is ready and what is missing, at most some seconds old."""
         with self._lock:
             kept_s = MISSING_KEPT_S if self._seen and self._seen.missing else KEPT_S
             if self._seen is None or time.monotonic() - self._at > kept_s:

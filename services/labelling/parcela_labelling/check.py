@@ -73,7 +73,7 @@ class Check:
     unusual_regions: dict[str, float]
 
     def to_json(self) -> str:
-        """As JSON, with the limits that the measures were held against; a measure that is no number becomes null."""
+        """The check as JSON, with the limits of its measures; a measure that is no number becomes null."""
         record: dict[str, Any] = {"schema_version": SCHEMA_VERSION, **asdict(self)}
         record["measures"] = {
             name: value if np.isfinite(value) else None for name, value in self.measures.items()

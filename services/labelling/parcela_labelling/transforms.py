@@ -36,7 +36,7 @@ LPS = np.array([-1.0, -1.0, 1.0])  # RAS+ to LPS+ and back
 
 @dataclass(frozen=True, eq=False)
 class Field:
-    """A displacement field.
+    """A displacement field with its grid, in ITK's millimetres.
 
     Attributes:
         vectors_mm: (I, J, K, 3) float32, in LPS+ mm.

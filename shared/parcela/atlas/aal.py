@@ -34,7 +34,7 @@ Hemisphere = Literal["L", "R", "M"]
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """One region of AAL.
+    """One of the 116 regions of AAL, a row of the atlas's table.
 
     Attributes:
         index: id in every label map, 1 to 116; 0 is the background.

@@ -22,7 +22,7 @@ SCHEMA_VERSION = 1
 
 @dataclass(frozen=True, slots=True)
 class InputRecord:
-    """The scan as received.
+    """What the manifest says of the scan as received.
 
     Attributes:
         sha256: of the bytes received, compressed if they were.
@@ -74,7 +74,7 @@ class Manifest:
         return replace(self, warnings=warnings, input=record, files=dict(files))
 
     def to_json(self) -> str:
-        """As JSON, indented; numbers of NumPy become plain ones.
+        """The manifest as indented JSON; numbers of NumPy become plain ones.
 
         Raises:
             TypeError, ValueError: a parameter is not a JSON value (an object, NaN, infinity).

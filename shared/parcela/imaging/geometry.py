@@ -62,8 +62,10 @@ class Geometry:
 
     @classmethod
     def of_grid(cls, shape: Shape, affine: Affine) -> Geometry:
-        """A grid of our own making (a phantom, the model's grid), with a NIfTI-1 header that says the same in sform
-        and, when the affine has no shear, qform."""
+        """A grid of our own making, such as a phantom's or the model's, with a NIfTI-1 header of its own.
+
+        The header says the affine in its sform and, when there is no shear, in its qform.
+        """
         image = nib.Nifti1Image(np.zeros(shape, np.uint8), affine)
         image.header.set_xyzt_units("mm")
         return cls(shape, np.asarray(affine, np.float64), image.header)

@@ -48,7 +48,7 @@ class Volume:
     warnings: tuple[str, ...] = ()
 
     def with_data(self, data: NDArray[np.float32]) -> Volume:
-        """The same grid and provenance with other intensities, (X, Y, Z) float32."""
+        """A volume of the same grid and provenance with other intensities, (X, Y, Z) float32."""
         return replace(self, data=data)
 
 

@@ -26,7 +26,7 @@ from parcela.store.store import Store, Stored, read
 
 
 def read_request(store: Store, job_id: str) -> JobRequest:
-    """What was asked.
+    """What was asked of a job, read from the store.
 
     Raises:
         NotStored: there is no such job, or it was deleted. BadRecord. StoreUnavailable.
@@ -40,7 +40,7 @@ def write_request(store: Store, request: JobRequest) -> None:
 
 
 def read_outcome(store: Store, job_id: str) -> Outcome:
-    """How a job ended.
+    """How a job ended, read from the store.
 
     Raises:
         NotStored: it has not, or nobody has written it down yet. BadRecord. StoreUnavailable.

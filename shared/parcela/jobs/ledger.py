@@ -297,7 +297,7 @@ class Ledger:
         return str(self._redis.info("server")["run_id"])
 
     def _run(self, name: str, *arguments: object) -> Any:
-        """Run one transition."""
+        """Run one transition's script inside Redis."""
         script = self._redis.register_script(_script(name))
         with reported():
             return script(keys=[self._namespace], args=[str(argument) for argument in arguments])

@@ -227,7 +227,7 @@ class Outcome(Record):
 
 
 class Tombstone(Record):
-    """That a job was deleted, and when (Unix seconds)."""
+    """A record that a job was deleted, and when (Unix seconds)."""
 
     deleted: float
 

@@ -59,7 +59,7 @@ class StageTask:
         self._plan = dict(typical_s)
 
     def on_step(self, name: str) -> None:
-        """A step begins."""
+        """Report that a step begins, with the progress that the steps before it make."""
         steps = list(self._plan)
         before = steps[: steps.index(name)] if name in steps else []
         total = sum(self._plan.values())

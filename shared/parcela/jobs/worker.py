@@ -36,7 +36,7 @@ Verdict = Finished | Failed | Literal["lost", "stopped", "no store"]
 
 
 def worker_name() -> str:
-    """This process among all workers: host and process."""
+    """The name of this process among all workers: host and process."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 

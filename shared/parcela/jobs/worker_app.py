@@ -75,5 +75,5 @@ class Woken:
         self._worker.work_once()
 
     def leave(self, **_: object) -> None:
-        """End the child."""
+        """End the compute child when the worker stops."""
         self._child.close()

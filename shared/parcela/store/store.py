@@ -92,7 +92,7 @@ class Store(Protocol):
 
 
 def checked(key: str) -> str:
-    """The key itself.
+    """The key itself, once it is known to be one.
 
     Raises:
         BadKey: it is none.

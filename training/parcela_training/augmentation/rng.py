@@ -29,7 +29,7 @@ class Draws:
         )
 
     def uniform(self, low: float = 0.0, high: float = 1.0) -> float:
-        """A number between two."""
+        """A random number between ``low`` and ``high``."""
         return low + (high - low) * float(torch.rand(1, generator=self.generator))
 
     def bernoulli(self, chance: float) -> bool:

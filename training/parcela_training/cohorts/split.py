@@ -64,7 +64,7 @@ class Split:
         return tuple(replace(image, split=part) for image in found)
 
     def counts(self) -> dict[Part, int]:
-        """Images in each part."""
+        """How many images each part has."""
         return {part: len(self.images(part)) for part in PARTS}
 
     def leak(self) -> Leak:

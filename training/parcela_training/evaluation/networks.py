@@ -36,7 +36,7 @@ TIMED = 2
 
 @dataclass(frozen=True, slots=True)
 class EvaluationOptions:
-    """How much is measured.
+    """Which measures an evaluation takes, and on how many images.
 
     Attributes:
         part: which images.

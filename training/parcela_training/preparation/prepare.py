@@ -45,7 +45,7 @@ class Failure:
 
     @property
     def reason(self) -> str:
-        """One line."""
+        """The error's message on one line."""
         return " ".join(str(self.error).split())
 
 

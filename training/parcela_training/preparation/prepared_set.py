@@ -164,6 +164,6 @@ class PreparedSet:
 
     @property
     def shape(self) -> Shape:
-        """The grid, (I, J, K)."""
+        """The grid of the prepared images, (I, J, K)."""
         i, j, k = self.record["shape"]
         return int(i), int(j), int(k)

@@ -38,7 +38,7 @@ class Task:
 
     @property
     def tile(self) -> Path:
-        """Its picture."""
+        """The image's picture, a tile of the contact sheet."""
         return self.file.with_suffix(".png")
 
     @property
@@ -49,7 +49,7 @@ class Task:
 
     @property
     def cost_s(self) -> float:
-        """What it may take."""
+        """The seconds that preparing this image may take."""
         mask = 0.0 if self.sources.mask else SKULL_STRIP_S
         return GEOMETRY_S + mask + (0.0 if self.sources.label else REGISTRATION_S)
 

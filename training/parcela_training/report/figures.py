@@ -73,7 +73,7 @@ def _boxes(record: ExperimentRecord, number: str, which: Which, thesis: str) -> 
 
 
 def curves(record: ExperimentRecord) -> Picture:
-    """Figure A.1."""
+    """Figure A.1: the training curves."""
     runs = [run for run in record.all_networks if run.curve]
     return Picture(
         "A.1",

@@ -18,7 +18,7 @@ NO_EVALUATION = "no network of this run was evaluated."
 
 
 def further_tables(record: ExperimentRecord) -> tuple[Table, ...]:
-    """Tables A.1 to A.6."""
+    """Tables A.1 to A.6, which the thesis does not have."""
     return (
         data_sets(record),
         comparison(record),
@@ -34,7 +34,7 @@ def _evaluated(record: ExperimentRecord) -> list[tuple[str, Evaluation]]:
 
 
 def data_sets(record: ExperimentRecord) -> Table:
-    """Table A.1."""
+    """Table A.1: each data set by itself."""
     rows = [
         (title, evaluation.reference, dataset, in_full(found))
         for title, evaluation in _evaluated(record)
@@ -46,7 +46,7 @@ def data_sets(record: ExperimentRecord) -> Table:
 
 
 def comparison(record: ExperimentRecord) -> Table:
-    """Table A.2."""
+    """Table A.2: the two networks compared."""
     rows, how = [], ""
     for pair in pairs(record):
         found = pair.result
@@ -72,7 +72,7 @@ def _points(fraction: float) -> str:
 
 
 def noise(record: ExperimentRecord) -> Table:
-    """Table A.3."""
+    """Table A.3: SyN's agreement with itself."""
     repeats = record.registration.repeat_dice if record.registration else ()
     rows: list[Row] = []
     if repeats:
@@ -91,7 +91,7 @@ def noise(record: ExperimentRecord) -> Table:
 
 
 def surfaces(record: ExperimentRecord) -> Table:
-    """Table A.4."""
+    """Table A.4: surface distances."""
     rows = [
         (title, e.reference, _distance(e.hausdorff95_mm), _distance(e.average_surface_mm))
         for title, e in _evaluated(record)
@@ -119,7 +119,7 @@ def surface_summary(per_region: NDArray[np.float64]) -> Summary | None:
 
 
 def dead(record: ExperimentRecord) -> Table:
-    """Table A.5."""
+    """Table A.5: regions whose median Dice is 0."""
     rows = []
     for title, evaluation in _evaluated(record):
         found = dead_regions(evaluation.medians)

@@ -63,7 +63,7 @@ def name(published: Published, run: NetworkRecord | None) -> str:
 
 
 def training(record: ExperimentRecord) -> Table:
-    """Table 3.1."""
+    """Table 3.1: training time and epochs."""
     return Table(
         "3.1",
         "Training time and epochs reached",
@@ -99,7 +99,7 @@ def _training_row(published: Published, run: NetworkRecord | None) -> Row:
 
 
 def mean_dice(record: ExperimentRecord) -> Table:
-    """Table 4.1."""
+    """Table 4.1: mean Dice and its SD."""
     absent: dict[str, int] = {}
     for _, _, found in evaluations(record):
         if found:
@@ -143,7 +143,7 @@ def _dice_row(
 
 
 def intervals(record: ExperimentRecord) -> Table:
-    """Table 4.2."""
+    """Table 4.2: the 95 % interval of the mean Dice."""
     return Table(
         "4.2",
         "95 % interval of the mean Dice, in percent",
@@ -167,7 +167,7 @@ def _interval_row(
 
 
 def times(record: ExperimentRecord) -> Table:
-    """Table 4.3."""
+    """Table 4.3: seconds per prediction, beside registration."""
     registration = registration_seconds(record)
     where = record.registration.hardware if record.registration else ""
     ours = f"{spread(registration, 2)} s" if registration else MISSING

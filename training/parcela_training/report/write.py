@@ -63,7 +63,7 @@ def write_report(record: ExperimentRecord, folder: Path) -> dict[str, Path]:
 
 
 def title(record: ExperimentRecord) -> str:
-    """Of the whole report."""
+    """The title of the whole report."""
     return f"Experiment, preset {record.preset}"
 
 

@@ -14,7 +14,7 @@ TABLE, PICTURE = "curve.tsv", "curve.png"
 
 @dataclass(frozen=True, slots=True)
 class CurvePoint:
-    """One validation.
+    """What one validation measured: a point of the training curve.
 
     Attributes:
         step: updates of the weights before it.

@@ -21,7 +21,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 @dataclass(frozen=True, slots=True)
 class ProcessGroup:
-    """This process among those that train together."""
+    """The place of this process among those that train together."""
 
     rank: int
     count: int

@@ -131,7 +131,7 @@ class UNetStep(TrainingStep):
 
     @property
     def unet(self) -> UNet:
-        """The network."""
+        """The network as the U-Net that it is."""
         return cast(UNet, self.network)
 
     def loss(self, sample: Sample, step: int) -> Tensor:
@@ -156,7 +156,7 @@ class UNetStep(TrainingStep):
         return self.segmentation_loss(*chosen)
 
     def _half_resolution_loss(self, features: Tensor, sample: Sample, every: int) -> Tensor:
-        """One of the eight voxels under each feature, at every so manieth feature per axis."""
+        """The loss at one of the eight voxels under each feature, on every ``every``-th feature per axis."""
         parity, (i, j, k) = _draw_parity(sample.draws.generator)
         labels = sample.label[i::2, j::2, k::2][::every, ::every, ::every].long()
         inside = labels != OUTSIDE
@@ -172,7 +172,7 @@ def _draw_parity(generator: torch.Generator) -> tuple[int, Offset]:
 
 
 def draw_offset(generator: torch.Generator) -> Offset:
-    """One of the eight offsets of a stride-2 sub-lattice."""
+    """Draw one of the eight offsets of a stride-2 sub-lattice."""
     return _draw_parity(generator)[1]
 
 

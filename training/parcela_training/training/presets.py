@@ -93,7 +93,7 @@ def modern(model: Model, device: str = "cpu") -> Recipe:
 
 
 def _whole(recipe: Recipe) -> Recipe:
-    """The same recipe on whole volumes, for a GPU."""
+    """A recipe changed to whole volumes, for a GPU."""
     unet = recipe.model == "unet"
     return replace(
         recipe,

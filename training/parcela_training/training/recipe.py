@@ -83,7 +83,7 @@ _RECIPE = TypeAdapter(Recipe)
 
 
 def without_first_steps(recipe: Recipe) -> Recipe:
-    """The same for trained weights: what brings random ones on their way would spoil them.
+    """The recipe for trained weights, without the first steps that random ones need and that would spoil them.
 
     The first steps at half resolution move the trunk away from the top block that it was trained
     with, and their loss reads the features through a layer that is not published with them.

@@ -23,7 +23,7 @@ RECORD, NETWORK = "trained.json", "network.safetensors"
 
 @dataclass(frozen=True, slots=True)
 class TrainingRecord:
-    """A finished training.
+    """The record of a finished training.
 
     Attributes:
         recipe: complete.

@@ -60,7 +60,7 @@ class Samples:
 
     @property
     def shape(self) -> Shape:
-        """The grid, (I, J, K)."""
+        """The grid of the samples, (I, J, K)."""
         i, j, k = self._volumes[0][0].shape
         return i, j, k
 

@@ -133,7 +133,7 @@ def _begin(
 
 
 def _spaced(files: list[Path], wanted: int) -> list[Path]:
-    """So many of the files, evenly spaced."""
+    """At most ``wanted`` of the files, evenly spaced."""
     count = min(wanted, len(files))
     return [files[place * len(files) // count] for place in range(count)]
 
@@ -212,12 +212,12 @@ class Reporter:
         self._began, self._fraction = time.monotonic(), trainer.fraction
 
     def stepped(self) -> None:
-        """After a step."""
+        """Report the progress after a step."""
         progress = self._trainer.progress
         self._report(progress.losses / progress.counted, None)
 
     def validated(self, point: CurvePoint) -> None:
-        """After a validation."""
+        """Report the progress after a validation."""
         self._report(None, point)
 
     def _report(self, loss: float | None, point: CurvePoint | None) -> None:
@@ -243,7 +243,7 @@ class Interruption:
         return self.signal is not None
 
     def note(self, number: int, _frame: object) -> None:
-        """A signal handler."""
+        """The signal handler that notes which signal came."""
         self.signal = number
 
 

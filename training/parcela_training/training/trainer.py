@@ -90,7 +90,7 @@ class Trainer:
         self.average = self._averaged()
 
     def save(self, folder: Path) -> None:
-        """Write the checkpoint."""
+        """Write everything that continuing needs to the checkpoint."""
         checkpoint.save(folder / checkpoint.FILE, self.state(), self.progress, self.recipe)
 
     # ------------------------------------------------------------------------- progress
@@ -102,7 +102,7 @@ class Trainer:
 
     @property
     def fraction(self) -> float:
-        """Of the budget."""
+        """The share of the budget that is used, from 0."""
         return self.recipe.budget.fraction(self.epochs, self.progress.step, self.progress.seconds)
 
     @property
@@ -112,14 +112,14 @@ class Trainer:
 
     @property
     def validation_due(self) -> bool:
-        """After the last step, and whenever the preset's so many epochs are over."""
+        """Whether to validate: after the last step, and whenever the preset's so many epochs are over."""
         span = self.recipe.validate_every * len(self.train)
         before = self.progress.images - self.recipe.batch
         return self.fraction >= 1 or self.progress.images // span > before // span
 
     @property
     def learning_rate(self) -> float:
-        """Of the next step."""
+        """The learning rate of the next step."""
         return learning_rate(self.recipe, self.progress.step, self.fraction)
 
     # ----------------------------------------------------------------------------- work

@@ -25,7 +25,7 @@ class BadRange(Refused):
 
 @dataclass(frozen=True)
 class Sendable:
-    """Something to send.
+    """A file to send, or a part of it.
 
     Attributes:
         name: the file's name.

@@ -1,1 +1,1 @@
-"""The pages for people."""
+"""The gateway's pages for people: its home and the page about the API."""

@@ -111,7 +111,7 @@ class Flow(io.RawIOBase):
         return True
 
     def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
-        """As much as fits, so that the first two bytes never come apart; less only at the end."""
+        """Fill the buffer wholly, so that the first two bytes never come apart; less only at the end."""
         filled = 0
         while filled < len(buffer):
             if not self._left:
@@ -127,5 +127,5 @@ class Flow(io.RawIOBase):
 
 
 def stream_of(pieces: Iterator[bytes]) -> BinaryIO:
-    """The same as a buffered stream."""
+    """The pieces of a file as a buffered stream."""
     return cast(BinaryIO, io.BufferedReader(Flow(pieces), CHUNK))

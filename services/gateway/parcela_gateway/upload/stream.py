@@ -63,7 +63,7 @@ class Inlet:
             return None
 
     def received(self) -> Received:
-        """What has come so far."""
+        """The hash and the size of what has come so far."""
         return Received(self._hash.hexdigest(), self._size)
 
 

@@ -30,7 +30,7 @@ class Warp:
     bend: Diffeomorphism
 
     def __call__(self, points_mm: Array) -> Array:
-        """(3, …) to (3, …)."""
+        """Map points in millimetres, (3, …) to (3, …)."""
         straight = np.tensordot(self.matrix[:3, :3], points_mm, 1)
         return self.bend(straight + self.matrix[:3, 3].reshape(3, *[1] * (points_mm.ndim - 1)))
 

@@ -21,7 +21,7 @@ SAMPLE = 500_000  # voxels from which the grey window is taken
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scan:
-    """A volume to draw.
+    """A volume whose slices are drawn.
 
     Attributes:
         image: (X, Y, Z) intensities.

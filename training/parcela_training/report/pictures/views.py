@@ -56,7 +56,7 @@ class View:
         return painted
 
     def colours(self, labels: NDArray[np.uint8]) -> Callable[[int], Pixels]:
-        """The regions alone."""
+        """A picture of the regions alone, in their colours, by axis."""
         return lambda axis: np.asarray(color_table()[self._labels(labels, axis)])
 
     def difference(
