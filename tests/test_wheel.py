@@ -133,6 +133,7 @@ def test_given_the_wheel_then_it_holds_nothing_else(wheel: Path) -> None:
     assert {root for root in roots if not root.endswith(".dist-info")} == {
         target.split("/")[0] for target in CARRIED.values()
     }
+    assert "parcela_benchmarks" not in roots  # the lab notebook is no part of the product
 
 
 def test_given_the_wheel_installed_elsewhere_then_the_checkout_is_out_of_sight(

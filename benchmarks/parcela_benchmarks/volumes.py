@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import pearsonr
 
 from parcela.atlas.aal import CLASS_COUNT, regions
 from parcela_training.journal import Row
@@ -69,10 +70,9 @@ def agreement(found: Floats, label: Floats) -> Agreement:
 
 
 def _correlations(found: Floats, label: Floats) -> Floats:
-    one, other = (each - each.mean(0) for each in (found, label))
-    size = np.sqrt((one**2).sum(0) * (other**2).sum(0))
-    r = np.full(size.shape, np.nan)
-    np.divide((one * other).sum(0), size, out=r, where=(size > 0) & (label > 0).all(0))
+    usable = (label > 0).all(0) & (np.ptp(found, axis=0) > 0) & (np.ptp(label, axis=0) > 0)
+    r = np.full(usable.shape, np.nan)
+    r[usable] = pearsonr(found[:, usable], label[:, usable], axis=0).statistic
     return r
 
 

@@ -98,9 +98,18 @@ def compare(
 
 def bootstrap_interval(values: Floats, resamples: int, seed: int) -> tuple[float, float]:
     """95 % percentile interval of the mean of (n,) values; the same seed gives the same ends."""
-    drawn = np.random.default_rng(seed).integers(values.size, size=(resamples, values.size))
-    low, high = np.quantile(values[drawn].mean(axis=1), (0.025, 0.975))
-    return float(low), float(high)
+    from scipy.stats import bootstrap
+
+    if values.size == 1:  # a single image: every resample is itself
+        return float(values[0]), float(values[0])
+    interval = bootstrap(
+        (values,),
+        np.mean,
+        n_resamples=resamples,
+        method="percentile",
+        rng=np.random.default_rng(seed),
+    ).confidence_interval
+    return float(interval.low), float(interval.high)
 
 
 def signed_rank_p_value(differences: Floats) -> float:

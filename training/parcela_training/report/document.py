@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
 class Heading:
     """A heading of level 1 or 2."""
 
+    kind: ClassVar = "heading"
     text: str
     level: int = 2
 
@@ -18,6 +21,7 @@ class Heading:
 class Paragraph:
     """Plain text, one paragraph."""
 
+    kind: ClassVar = "paragraph"
     text: str
 
 
@@ -25,6 +29,7 @@ class Paragraph:
 class Bullets:
     """Plain text, one point each."""
 
+    kind: ClassVar = "bullets"
     points: tuple[str, ...]
 
 
@@ -41,6 +46,7 @@ class Table:
         missing: what the run lacks to fill it.
     """
 
+    kind: ClassVar = "table"
     number: str
     caption: str
     columns: tuple[str, ...]
@@ -66,6 +72,7 @@ class Picture:
         missing: what the run lacks to draw it.
     """
 
+    kind: ClassVar = "picture"
     number: str
     caption: str
     png: bytes | None
@@ -81,6 +88,11 @@ class Picture:
     def file(self) -> str:
         """Name of its file beside the report, such as ``figure-4.3.png``."""
         return f"figure-{self.number}.png"
+
+    @property
+    def data_url(self) -> str:
+        """The picture itself as an address, so that a page needs no other file; empty without one."""
+        return f"data:image/png;base64,{b64encode(self.png).decode()}" if self.png else ""
 
 
 Block = Heading | Paragraph | Bullets | Table | Picture

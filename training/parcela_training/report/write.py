@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
+from parcela.bundle.page import render_page
 from parcela.files import atomic_file, write_text
 from parcela_training.report.document import (
     Block,
@@ -21,7 +22,6 @@ from parcela_training.report.figures import (
     region_figures,
 )
 from parcela_training.report.further_tables import further_tables
-from parcela_training.report.html import to_html
 from parcela_training.report.markdown import to_markdown
 from parcela_training.report.metrics import to_metrics
 from parcela_training.report.record import ExperimentRecord, NetworkRecord, SplitCounts
@@ -54,12 +54,17 @@ def write_report(record: ExperimentRecord, folder: Path) -> dict[str, Path]:
                 stream.write(block.png)
     texts = {
         "markdown": ("report.md", to_markdown(document, PICTURES)),
-        "html": ("report.html", to_html(document, title(record))),
+        "html": ("report.html", _page(document, title(record))),
         "metrics": ("metrics.json", to_metrics(record)),
     }
     for name, text in texts.values():
         write_text(folder / name, text)
     return {kind: folder / name for kind, (name, _) in texts.items()}
+
+
+def _page(document: Document, title: str) -> str:
+    """``report.html``: no script, nothing loaded from anywhere."""
+    return render_page("parcela_training.report", "experiment.html", document=document, title=title)
 
 
 def title(record: ExperimentRecord) -> str:
