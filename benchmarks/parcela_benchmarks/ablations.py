@@ -20,7 +20,7 @@ from scipy import ndimage
 from parcela.weights.cards import MODELS, Model, read_card
 from parcela_benchmarks.methods import DIGITS
 from parcela_inference.scores import class_scores
-from parcela_training.augmentation.settings import Augmentation
+from parcela_training.augmentation.augment import Augmentation
 from parcela_training.augmentation.space import opposite
 from parcela_training.evaluation.engine import parcellator
 from parcela_training.evaluation.images import Evaluator, evaluate

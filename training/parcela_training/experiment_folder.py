@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
+
+from pydantic import TypeAdapter
 
 from parcela.errors import BadRequest
 from parcela.files import atomic_file, write_text
@@ -38,6 +39,9 @@ class Plan:
     split: str | None = None
     by: Literal["subject", "image"] = "subject"
     seed: int = 0
+
+
+_PLAN = TypeAdapter(Plan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +107,7 @@ class ExperimentFolder:
         """Make the folder this plan's. Raises BadRequest as ``check`` does."""
         self.check(plan)
         self.path.mkdir(parents=True, exist_ok=True)
-        write_text(self._plan, json.dumps(asdict(plan), indent=2) + "\n")
+        write_text(self._plan, _PLAN.dump_json(plan, indent=2).decode() + "\n")
 
     def check(self, plan: Plan) -> None:
         """Refuse a folder that is another plan's.
@@ -113,11 +117,9 @@ class ExperimentFolder:
         """
         if not self._plan.exists():
             return
-        there, asked = asdict(self.plan()), asdict(plan)
+        kept, asked = asdict(self.plan()), asdict(plan)
         if differing := [
-            f"{name} {there[name]}, not {asked[name]}"
-            for name in asked
-            if there[name] != asked[name]
+            f"{name} {kept[name]}, not {asked[name]}" for name in asked if kept[name] != asked[name]
         ]:
             raise BadRequest(
                 f"{self.path}: holds an experiment with {'; '.join(differing)}: repeat its own options to go on with "
@@ -131,8 +133,8 @@ class ExperimentFolder:
             BadRequest: there is none, or its file is damaged.
         """
         try:
-            return Plan(**json.loads(self._plan.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
+            return _PLAN.validate_json(self._plan.read_bytes())
+        except (OSError, ValueError) as error:
             raise BadRequest(
                 f"{self.path}: no experiment in it: give the folder that parcela experiment -o wrote to"
             ) from error

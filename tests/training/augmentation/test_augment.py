@@ -10,11 +10,15 @@ import torch
 from torch import Tensor
 
 from parcela.atlas.aal import regions
-from parcela_training.augmentation.augment import augment
-from parcela_training.augmentation.edge import move_edge
-from parcela_training.augmentation.intensity import add_bias, add_noise, change_gamma, coarsen
+from parcela_training.augmentation.augment import Augmentation, augment
+from parcela_training.augmentation.intensity import (
+    add_bias,
+    add_noise,
+    change_gamma,
+    coarsen,
+    move_edge,
+)
 from parcela_training.augmentation.rng import Draws
-from parcela_training.augmentation.settings import Augmentation
 from parcela_training.augmentation.space import affine_grid, flip, move, opposite, warp
 
 EVERYTHING = Augmentation(

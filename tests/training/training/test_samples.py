@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from parcela.errors import BadRequest
+from parcela_training.augmentation.augment import Augmentation
 from parcela_training.augmentation.rng import Draws, order
-from parcela_training.augmentation.settings import Augmentation
 from parcela_training.training.samples import OUTSIDE, Samples
 from training.prepared_images import made_up_cohort
 

@@ -25,21 +25,21 @@ def to_markdown(document: Document, folder: str) -> str:
 def _block(block: Block, folder: str) -> str:
     match block:
         case Heading():
-            return f"{'#' * block.level} {_plain(block.text)}"
+            return f"{'#' * block.level} {_escaped(block.text)}"
         case Paragraph():
-            return _plain(block.text)
+            return _escaped(block.text)
         case Bullets():
-            return "\n".join(f"- {_plain(point)}" for point in block.points)
+            return "\n".join(f"- {_escaped(point)}" for point in block.points)
         case Table():
             return _captioned(block, _table(block))
         case Picture():
-            shown = block.png and f"![{_plain(block.title)}]({folder}/{block.file})"
+            shown = block.png and f"![{_escaped(block.title)}]({folder}/{block.file})"
             return _captioned(block, shown or "")
 
 
 def _captioned(block: Table | Picture, shown: str) -> str:
-    lines = [f"**{_plain(block.title)}**", shown or f"*Missing: {_plain(block.missing)}*"]
-    return "\n\n".join([*lines, _plain(block.note)] if block.note else lines)
+    lines = [f"**{_escaped(block.title)}**", shown or f"*Missing: {_escaped(block.missing)}*"]
+    return "\n\n".join([*lines, _escaped(block.note)] if block.note else lines)
 
 
 def _table(table: Table) -> str:
@@ -51,9 +51,9 @@ def _table(table: Table) -> str:
 
 
 def _row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(map(_plain, cells))} |"
+    return f"| {' | '.join(map(_escaped, cells))} |"
 
 
-def _plain(text: str) -> str:
+def _escaped(text: str) -> str:
     """Text that Markdown shows as it is, on one line."""
     return " ".join(text.split()).translate(SPECIAL)

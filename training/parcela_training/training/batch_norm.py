@@ -6,7 +6,7 @@ import torch
 from monai.networks.nets import HighResNet
 from torch import nn
 
-from parcela_training.augmentation.settings import Augmentation
+from parcela_training.augmentation.augment import Augmentation
 from parcela_training.networks.highresnet_step import SubLattice, forward_on
 from parcela_training.training.samples import Samples
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 from parcela.weights.cards import MODELS, Model
-from parcela_training.augmentation.settings import Augmentation
+from parcela_training.augmentation.augment import Augmentation
 from parcela_training.cohorts.split_sizes import SPLIT_PRESETS, SplitPreset
 from parcela_training.preparation.settings import Preparation, preparation
 from parcela_training.training.budget import Budget

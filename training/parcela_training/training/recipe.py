@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from parcela.weights.cards import Model
 from parcela_inference.networks import Variant
-from parcela_training.augmentation.settings import Augmentation
+from parcela_training.augmentation.augment import Augmentation
 from parcela_training.training.budget import Budget
 
 Scalar = str | int | float | bool

@@ -16,9 +16,8 @@ from torch.nn import functional
 from parcela.errors import BadRequest
 from parcela.imaging.geometry import Shape
 from parcela_inference.networks import MULTIPLE
-from parcela_training.augmentation.augment import augment
+from parcela_training.augmentation.augment import Augmentation, augment
 from parcela_training.augmentation.rng import Draws, order
-from parcela_training.augmentation.settings import Augmentation
 
 OUTSIDE = 255
 ORDER, IMAGE = 1, 2  # what a seed is for
