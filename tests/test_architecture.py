@@ -42,7 +42,12 @@ from architecture.sizes import (
     vague_names,
 )
 from architecture.source import modules, packages
-from architecture.vocabulary import classes_twice, unfinished_first_lines, value_sets_twice
+from architecture.vocabulary import (
+    classes_twice,
+    nameless_tests,
+    unfinished_first_lines,
+    value_sets_twice,
+)
 from patience import patient
 
 Rule = Callable[[Path], list[str]]
@@ -81,6 +86,7 @@ PLANTED: list[tuple[Rule, str, dict[str, str]]] = [
                 "shared/parcela/x.py",
                 '"""What a scan is when\nit was read."""',
             ),
+            (nameless_tests, "tests/test_x.py", "def test_it() -> None: ..."),
             (vague_names, "shared/parcela/utils.py", ""),
             (vague_names, "services/a/parcela_a/helpers/x.py", ""),
             (overlong_files, "cli/parcela_cli/long.py", "\n" * (MOST_LINES["source"] + 1)),

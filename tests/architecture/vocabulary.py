@@ -10,6 +10,7 @@ from pathlib import Path
 from architecture.source import modules
 
 DOCUMENTED = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
+SCENARIOS = ("test_given_", "test_when_", "test_then_")
 ENUMS = {"Enum", "StrEnum"}
 
 
@@ -63,4 +64,15 @@ def unfinished_first_lines(tree: Path) -> list[str]:
         for node in ast.walk(module.syntax)
         if isinstance(node, DOCUMENTED) and (text := ast.get_docstring(node))
         if not text.splitlines()[0].rstrip("`)\"'").endswith((".", "!", "?"))
+    ]
+
+
+def nameless_tests(tree: Path) -> list[str]:
+    """A test's name says what is given, what happens, and what then holds."""
+    return [
+        f"{path.relative_to(tree).as_posix()}: {node.name}"
+        for path in sorted((tree / "tests").rglob("test_*.py"))
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        if node.name.startswith("test_") and not node.name.startswith(SCENARIOS)
     ]
