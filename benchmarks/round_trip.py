@@ -43,11 +43,11 @@ def model_scores(labels: Labels, trail: GeometryTrail) -> torch.Tensor:
     matrix = trail.model_to_scan()
     index = np.stack(np.meshgrid(*[np.arange(n) for n in trail.model_shape], indexing="ij"), -1)
     where = np.moveaxis(index @ matrix[:3, :3].T + matrix[:3, 3], -1, 0)
-    found = torch.empty((*trail.model_shape, CLASS_COUNT), dtype=torch.float16)
+    scores = torch.empty((*trail.model_shape, CLASS_COUNT), dtype=torch.float16)
     for label in range(CLASS_COUNT):
         share = ndimage.map_coordinates((labels == label).astype(np.float32), where, order=1)
-        found[..., label] = torch.from_numpy(share)
-    return found
+        scores[..., label] = torch.from_numpy(share)
+    return scores
 
 
 def nearest(scores: torch.Tensor, trail: GeometryTrail) -> Labels:
@@ -100,13 +100,13 @@ def measured(name: str, call: Callable[[], Labels], truth: Labels) -> dict[str, 
     watcher = threading.Thread(target=watch)
     watcher.start()
     begun = time.perf_counter()
-    found = call()
+    labels = call()
     seconds = time.perf_counter() - begun
     stop.set()
     watcher.join()
     return {
         "method": name,
-        "dice": round(mean_dice(found, truth), 4),
+        "dice": round(mean_dice(labels, truth), 4),
         "seconds": round(seconds, 2),
         "memory_mb": round((peak[0] - before) / 1e6),
     }

@@ -72,8 +72,8 @@ def monai_step(model: Model, prepared: PreparedImage, device: torch.device) -> C
     def step() -> None:
         optimiser.zero_grad()
         with torch.autocast(device.type, torch.float16, enabled=half):
-            found = loss(network(image)[..., :i, :j, :k], label)
-        scaler.scale(found).backward()
+            dice_loss = loss(network(image)[..., :i, :j, :k], label)
+        scaler.scale(dice_loss).backward()
         scaler.step(optimiser)
         scaler.update()
 

@@ -115,13 +115,13 @@ CHANGES: Mapping[str, Callable[[Recipe], Recipe]] = {
 
 def plan(steps: Mapping[Model, int]) -> list[tuple[str, Recipe]]:
     """Every change that changes something, for each network."""
-    found = []
+    planned = []
     for name, change in CHANGES.items():
         for model in MODELS:
             base = base_recipe(model, steps[model])
             if (changed := change(base)) != base or name == RECIPE:
-                found.append((name, changed))
-    return found
+                planned.append((name, changed))
+    return planned
 
 
 def run_recipe(

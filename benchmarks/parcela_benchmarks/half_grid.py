@@ -48,7 +48,7 @@ def _blocks(volume: NDArray[Any]) -> NDArray[Any]:
 
 
 def _most(labels: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    found = np.sort(_blocks(labels), axis=-1)
-    counts = (found[..., :, None] == found[..., None, :]).sum(axis=-1)
-    best: NDArray[np.uint8] = np.take_along_axis(found, counts.argmax(-1)[..., None], -1)[..., 0]
+    blocks = np.sort(_blocks(labels), axis=-1)
+    counts = (blocks[..., :, None] == blocks[..., None, :]).sum(axis=-1)
+    best: NDArray[np.uint8] = np.take_along_axis(blocks, counts.argmax(-1)[..., None], -1)[..., 0]
     return best

@@ -32,9 +32,9 @@ def surface_per_volume(labels: Labels) -> Floats:
         for side in (before, after):
             faces += np.bincount(side[rim], minlength=CLASS_COUNT)
     volume = np.bincount(labels.ravel(), minlength=CLASS_COUNT)
-    found = np.full(CLASS_COUNT, np.nan)
-    np.divide(faces, volume, out=found, where=volume > 0)
-    return found[1:]
+    ratio = np.full(CLASS_COUNT, np.nan)
+    np.divide(faces, volume, out=ratio, where=volume > 0)
+    return ratio[1:]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,5 +54,5 @@ class Gap:
 def gap(one: Floats, other: Floats, surface: Floats) -> Gap:
     """Of (n, 117) Dice of two networks on the same images, and (n, 116) surface per volume of their labels."""
     difference = np.nanmedian(one[:, 1:], axis=0) - np.nanmedian(other[:, 1:], axis=0)
-    found = spearmanr(difference, np.nanmedian(surface, axis=0), nan_policy="omit")
-    return Gap(int((difference > 0).sum()), float(found.statistic), float(found.pvalue))
+    correlation = spearmanr(difference, np.nanmedian(surface, axis=0), nan_policy="omit")
+    return Gap(int((difference > 0).sum()), float(correlation.statistic), float(correlation.pvalue))

@@ -49,7 +49,7 @@ class Agreement:
     share_r: Floats
 
 
-def agreement(found: Floats, label: Floats) -> Agreement:
+def agreement(predicted: Floats, label: Floats) -> Agreement:
     """Of (n, 116) mm³ by the method and by the labels.
 
     Raises:
@@ -58,33 +58,33 @@ def agreement(found: Floats, label: Floats) -> Agreement:
     if len(label) < FEWEST:
         raise ValueError(f"{len(label)} people are too few for a correlation")
     relative = np.full(label.shape, np.nan)
-    np.divide(found - label, label, out=relative, where=label > 0)
-    share, label_share = (each / each.sum(1, keepdims=True) for each in (found, label))
+    np.divide(predicted - label, label, out=relative, where=label > 0)
+    share, label_share = (each / each.sum(1, keepdims=True) for each in (predicted, label))
     return Agreement(
         summarise(np.nanmean(relative, axis=1)),
         summarise(np.nanmean(abs(relative), axis=1)),
         np.nanmedian(relative, axis=0),
-        _correlations(found, label),
+        _correlations(predicted, label),
         _correlations(share, label_share),
     )
 
 
-def _correlations(found: Floats, label: Floats) -> Floats:
-    usable = (label > 0).all(0) & (np.ptp(found, axis=0) > 0) & (np.ptp(label, axis=0) > 0)
+def _correlations(predicted: Floats, label: Floats) -> Floats:
+    usable = (label > 0).all(0) & (np.ptp(predicted, axis=0) > 0) & (np.ptp(label, axis=0) > 0)
     r = np.full(usable.shape, np.nan)
-    r[usable] = pearsonr(found[:, usable], label[:, usable], axis=0).statistic
+    r[usable] = pearsonr(predicted[:, usable], label[:, usable], axis=0).statistic
     return r
 
 
-def record(found: Agreement) -> Row:
+def record(agreed: Agreement) -> Row:
     """As plain values: what the table prints, and what it sums up of every region."""
     names = [known.name for known in regions()]
     return {
-        "bias": [found.bias.mean, found.bias.sd],
-        "error": [found.error.mean, found.error.sd],
-        "region_bias": _by_name(names, found.region_bias),
-        "volume_r": _by_name(names, found.volume_r),
-        "share_r": _by_name(names, found.share_r),
+        "bias": [agreed.bias.mean, agreed.bias.sd],
+        "error": [agreed.error.mean, agreed.error.sd],
+        "region_bias": _by_name(names, agreed.region_bias),
+        "volume_r": _by_name(names, agreed.volume_r),
+        "share_r": _by_name(names, agreed.share_r),
     }
 
 
@@ -131,8 +131,8 @@ def table(rows: Sequence[Row], part: str) -> Table:
     )
 
 
-def _percent(found: Sequence[float], *, signed: bool = False) -> str:
-    mean, sd = (100 * value for value in found)
+def _percent(mean_sd: Sequence[float], *, signed: bool = False) -> str:
+    mean, sd = (100 * value for value in mean_sd)
     return f"{mean:{'+' if signed else ''}.1f} ± {sd:.1f}".replace("-", "−")
 
 

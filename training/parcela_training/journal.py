@@ -50,12 +50,12 @@ def _line(row: Mapping[str, Any]) -> str:
 def _read(path: Path) -> list[Row]:
     if not path.is_file():
         return []
-    found = []
+    rows = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
             row = json.loads(line)
         except ValueError:
             continue
         if isinstance(row, dict):
-            found.append(row)
-    return found
+            rows.append(row)
+    return rows

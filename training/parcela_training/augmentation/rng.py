@@ -44,5 +44,5 @@ class Draws:
 def order(images: int, *seed: int) -> list[int]:
     """The images of one epoch in random order, each once."""
     generator = Draws(*seed).generator
-    found: list[int] = torch.randperm(images, generator=generator).tolist()
-    return found
+    images_in_order: list[int] = torch.randperm(images, generator=generator).tolist()
+    return images_in_order

@@ -37,8 +37,8 @@ def read_adni(root: Path) -> Cohort:
     Raises:
         BadRequest: there is no NIfTI file in that layout; DICOM files are counted, as ADNI hands them out too.
     """
-    found = find_nifti(root)
-    inside = [path for path in found.files if in_layout(path.absolute())]
+    nifti = find_nifti(root)
+    inside = [path for path in nifti.files if in_layout(path.absolute())]
     scans = [path for path in inside if not NO_SCAN.search(_series(path))]
     if not scans:
         dicom = sum(path.suffix.lower() == ".dcm" for path in walk(root))
@@ -49,8 +49,8 @@ def read_adni(root: Path) -> Cohort:
     ids = unique_ids((_id(path), str(path.relative_to(root))) for path in scans)
     images = [_image(id_, path) for id_, path in zip(ids, scans, strict=True)]
     images.sort(key=lambda image: image.id)
-    outside = [path for path in found.files if path not in set(inside)]
-    warnings = (*found.warnings, *_left_out(outside, inside, scans), *_contrast(images))
+    outside = [path for path in nifti.files if path not in set(inside)]
+    warnings = (*nifti.warnings, *_left_out(outside, inside, scans), *_contrast(images))
     return Cohort(tuple(images), "ADNI", root, warnings)
 
 

@@ -35,8 +35,8 @@ def read_bids(root: Path) -> Cohort:
     Raises:
         BadRequest: there is no scan, or ``participants.tsv`` cannot be read or contradicts itself.
     """
-    found = usable(t1w_files(root))
-    if not found.files:
+    scans = usable(t1w_files(root))
+    if not scans.files:
         raise BadRequest(
             f"{root}: no scan under sub-*/[ses-*/]anat/*_T1w.nii[.gz] that can be read: check the path, and that the "
             "content was downloaded"
@@ -44,15 +44,15 @@ def read_bids(root: Path) -> Cohort:
     people = _participants(root / "participants.tsv")
     derivatives = find_derivatives(root / "derivatives")
     ids = unique_ids(
-        (bare_name(p).removesuffix("_T1w"), str(p.relative_to(root))) for p in found.files
+        (bare_name(p).removesuffix("_T1w"), str(p.relative_to(root))) for p in scans.files
     )
     name = _name(root)
     images = [
         _image(id_, path, people, derivatives, name)
-        for id_, path in zip(ids, found.files, strict=True)
+        for id_, path in zip(ids, scans.files, strict=True)
     ]
     images.sort(key=lambda image: image.id)
-    warnings = (*found.warnings, *derivatives.warnings, *_compare(images, people))
+    warnings = (*scans.warnings, *derivatives.warnings, *_compare(images, people))
     return Cohort(tuple(images), name, root, warnings, people)
 
 

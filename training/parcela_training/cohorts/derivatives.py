@@ -41,13 +41,13 @@ def find_derivatives(folder: Path) -> Derivatives:
     ``…_dseg`` with ``seg-AAL`` or ``atlas-AAL``, in any space that is not a standard one. Of several the first in the
     order of the paths counts.
     """
-    found = find_nifti(folder) if folder.is_dir() else None
-    files = [(path, Name.of(path)) for path in found.files] if found else []
+    nifti = find_nifti(folder) if folder.is_dir() else None
+    files = [(path, Name.of(path)) for path in nifti.files] if nifti else []
     maps = [(path, name) for path, name in files if name.suffix == "dseg"]
     others = [path for path, name in maps if _atlas(name) != AAL]
     masks, many_masks = _first(files, _is_brain_mask)
     labels, many_labels = _first(maps, _is_aal)
-    warnings = list(found.warnings) if found else []
+    warnings = list(nifti.warnings) if nifti else []
     for kind, many in (("brain masks", many_masks), ("label maps", many_labels)):
         if many:
             warnings.append(

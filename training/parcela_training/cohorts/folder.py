@@ -23,14 +23,14 @@ def read_folder(root: Path) -> Cohort:
     Raises:
         BadRequest: there is no scan.
     """
-    found = find_nifti(root)
-    scans = [path for path in found.files if not NO_SCAN.search(bare_name(path))]
+    nifti = find_nifti(root)
+    scans = [path for path in nifti.files if not NO_SCAN.search(bare_name(path))]
     if not scans:
         raise BadRequest(
             f"{root}: no NIfTI scan in it: give a BIDS folder, a download of ADNI's, a folder of .nii or .nii.gz "
             "files, or a CSV or TSV file with a column `path`"
         )
-    files = set(found.files)
+    files = set(nifti.files)
     origins = [path.relative_to(root) for path in scans]
     ids = unique_ids(("_".join((*o.parent.parts, bare_name(o))), str(o)) for o in origins)
     subjects = [subject_in(origin) for origin in origins]
@@ -48,8 +48,8 @@ def read_folder(root: Path) -> Cohort:
     unknown = [image.id for image, subject in zip(images, subjects, strict=True) if not subject]
     used = {*scans, *(i.mask for i in images), *(i.label for i in images)}
     warnings = (
-        *found.warnings,
-        *_left_out([path for path in found.files if path not in used]),
+        *nifti.warnings,
+        *_left_out([path for path in nifti.files if path not in used]),
         *unknown_subjects(sorted(unknown), "give a CSV with the columns path and subject"),
     )
     images.sort(key=lambda image: image.id)

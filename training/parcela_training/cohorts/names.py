@@ -16,8 +16,8 @@ def subject_in(path: Path) -> str | None:
     """The subject that a path names as BIDS (``sub-01``) or ADNI (``002_S_0295``) do; None when it names none."""
     for text in (bare_name(path), *(folder for folder in reversed(path.parent.parts))):
         for pattern in (BIDS_SUBJECT, ADNI_SUBJECT):
-            if found := pattern.search(text):
-                return found.group()
+            if match := pattern.search(text):
+                return match.group()
     return None
 
 

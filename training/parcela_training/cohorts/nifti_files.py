@@ -71,15 +71,15 @@ def usable(paths: Iterator[Path]) -> Found:
 
 
 def _warnings(absent: list[Path], double: list[Path]) -> tuple[str, ...]:
-    found = []
+    warnings = []
     if absent:
-        found.append(
+        warnings.append(
             f"{len(absent)} files are links to content that is not there ({listed(p.name for p in absent)}): left "
             "out; fetch them, for example with `datalad get`"
         )
     if double:
-        found.append(
+        warnings.append(
             f"{len(double)} files lie beside a compressed file of the same name ({listed(p.name for p in double)}): "
             "only the compressed one is used"
         )
-    return tuple(found)
+    return tuple(warnings)

@@ -60,8 +60,8 @@ class Split:
 
     def images(self, part: Part) -> tuple[Image, ...]:
         """The images of one part, in the order of their ids, each saying so in its ``split``."""
-        found = (image for image in self.cohort.images if self.parts.get(image.id) == part)
-        return tuple(replace(image, split=part) for image in found)
+        images = (image for image in self.cohort.images if self.parts.get(image.id) == part)
+        return tuple(replace(image, split=part) for image in images)
 
     def counts(self) -> dict[Part, int]:
         """How many images each part has."""
@@ -179,16 +179,16 @@ def _own_split(cohort: Cohort) -> Split:
 
 
 def _size_warnings(split: Split) -> list[str]:
-    found = []
+    warnings = []
     got = "/".join(str(n) for n in split.counts().values())
     asked = split.asked
     if asked and asked.unit == "images" and got != str(asked):
-        found.append(
+        warnings.append(
             f"asked for {asked} images, got {got}: subjects with several images are not divided"
         )
     if left := len(split.cohort.images) - len(split.parts):
-        found.append(f"{left} of {len(split.cohort.images)} images are in no part and not used")
-    return found
+        warnings.append(f"{left} of {len(split.cohort.images)} images are in no part and not used")
+    return warnings
 
 
 def _leak_warnings(split: Split) -> list[str]:

@@ -132,9 +132,9 @@ def _claim(folder: Path, recipe: VirtualRecipe) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         own = {"Name": NAME, "DatasetType": "raw", "Recipe": asdict(recipe)}
         _write_json(description, common | own)
-    elif (found := _recipe_of(description)) != asdict(recipe):
+    elif (other := _recipe_of(description)) != asdict(recipe):
         raise BadRequest(
-            f"{folder}: holds another cohort ({found or 'not a virtual one'}; asked for {asdict(recipe)}): choose "
+            f"{folder}: holds another cohort ({other or 'not a virtual one'}; asked for {asdict(recipe)}): choose "
             "another folder"
         )
     if not derived.exists():

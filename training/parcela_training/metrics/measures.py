@@ -56,10 +56,10 @@ def dice(predicted: Labels, label: Labels) -> Floats:
     """
     counts = overlap_counts(predicted, label)
     in_label, in_predicted = counts.sum(axis=1), counts.sum(axis=0)
-    found = np.full(CLASS_COUNT, np.nan)
+    values = np.full(CLASS_COUNT, np.nan)
     both = 2.0 * counts.diagonal()
-    np.divide(both, in_label + in_predicted, out=found, where=in_label > 0)
-    return found
+    np.divide(both, in_label + in_predicted, out=values, where=in_label > 0)
+    return values
 
 
 def image_mean(dice: Floats, *, background: bool = True) -> Floats:
@@ -107,15 +107,17 @@ def surface_distances(
         ValueError: as in ``overlap_counts``.
     """
     _check(predicted, label)
-    found = np.full((2, CLASS_COUNT), np.nan)
+    distances = np.full((2, CLASS_COUNT), np.nan)
     for index, (box, other) in enumerate(zip(_boxes(predicted), _boxes(label), strict=True), 1):
         if box is not None and other is not None:
             both = tuple(
                 slice(min(a.start, b.start), max(a.stop, b.stop))
                 for a, b in zip(box, other, strict=True)
             )
-            found[:, index] = _distances(predicted[both] == index, label[both] == index, spacing_mm)
-    return SurfaceDistances(found[0], found[1])
+            distances[:, index] = _distances(
+                predicted[both] == index, label[both] == index, spacing_mm
+            )
+    return SurfaceDistances(distances[0], distances[1])
 
 
 def _boxes(labels: Labels) -> list[Box | None]:

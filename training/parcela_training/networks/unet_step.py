@@ -30,12 +30,12 @@ def trunk(unet: UNet, image: Tensor) -> Tensor:
 def top_layers(unet: UNet) -> tuple[nn.ConvTranspose3d, nn.PReLU, nn.Conv3d]:
     """The top block's three layers with parameters: transposed convolution, PReLU, convolution."""
     top = unet.get_submodule("model.2")
-    found = (
+    layers = (
         top.get_submodule("0.conv"),
         top.get_submodule("0.adn.A"),
         top.get_submodule("1.conv.unit0.conv"),
     )
-    return cast(tuple[nn.ConvTranspose3d, nn.PReLU, nn.Conv3d], found)
+    return cast(tuple[nn.ConvTranspose3d, nn.PReLU, nn.Conv3d], layers)
 
 
 def statistics(

@@ -115,23 +115,25 @@ def _halfway(image: Image, how: Preparation, sources: Sources, file: Path | None
 
 
 def _with_registration(ready: Ready, how: Preparation) -> PreparedImage:
-    found = label(ready.image, ready.trail, opening=how.opening)
+    labelling = label(ready.image, ready.trail, opening=how.opening)
     record = {
         **ready.record,
         "label_from": "registration",
-        "verdict": found.check.verdict,
-        "reasons": found.check.reasons,
-        "measures": found.check.measures,
-        "seconds": ready.record["seconds"] | {"registration": found.seconds["registration"]},
+        "verdict": labelling.check.verdict,
+        "reasons": labelling.check.reasons,
+        "measures": labelling.check.measures,
+        "seconds": ready.record["seconds"] | {"registration": labelling.seconds["registration"]},
     }
     image = ready.image.astype(np.float16)
-    return PreparedImage(image, found.labels, found.registered, ready.trail.model_affine, record)
+    return PreparedImage(
+        image, labelling.labels, labelling.registered, ready.trail.model_affine, record
+    )
 
 
 def _with_imported(ready: Ready, path: Path, how: Preparation) -> PreparedImage:
     labels, affine = read_labels(path)
-    found = matched(ready.image, ready.trail.model_affine, labels, affine)
-    verdict, reasons = check_labels(found)
+    pair = matched(ready.image, ready.trail.model_affine, labels, affine)
+    verdict, reasons = check_labels(pair)
     record = {**ready.record, "label_from": "imported", "verdict": verdict, "reasons": reasons}
-    opened = open_labels(found.labels, how.opening)
-    return PreparedImage(found.image.astype(np.float16), opened, found.labels, found.affine, record)
+    opened = open_labels(pair.labels, how.opening)
+    return PreparedImage(pair.image.astype(np.float16), opened, pair.labels, pair.affine, record)

@@ -80,22 +80,22 @@ def matched(
     if labels.shape == image.shape:
         moved = _resampled(image, image_affine, labels_affine, image.shape, order=1)
         return OnOneGrid(moved.clip(0.0, 1.0), labels, labels_affine)
-    found = _resampled(labels, labels_affine, image_affine, image.shape, order=0)
-    return OnOneGrid(image, found, image_affine)
+    resampled = _resampled(labels, labels_affine, image_affine, image.shape, order=0)
+    return OnOneGrid(image, resampled, image_affine)
 
 
-def check_labels(found: OnOneGrid) -> tuple[Verdict, tuple[str, ...]]:
+def check_labels(pair: OnOneGrid) -> tuple[Verdict, tuple[str, ...]]:
     """Are these the labels of this scan? The limits of a registration's check, as far as they need no registration.
 
     Volumes are judged leniently: whoever drew the labels may have drawn regions of other sizes.
     """
-    brain, labelled = found.image > 0, found.labels > 0
-    both, present = int((brain & labelled).sum()), np.unique(found.labels[labelled])
+    brain, labelled = pair.image > 0, pair.labels > 0
+    both, present = int((brain & labelled).sum()), np.unique(pair.labels[labelled])
     measures = {
         "labels_inside": both / max(int(labelled.sum()), 1),
         "brain_labelled": both / max(int(brain.sum()), 1),
         "regions_missing": float(REGION_COUNT - len(present)),
-        "volume_z_rms": float(np.sqrt((volume_z(found.labels) ** 2).mean())),
+        "volume_z_rms": float(np.sqrt((volume_z(pair.labels) ** 2).mean())),
     }
     judged = [
         (limit, limit.verdict(measures[limit.measure]))

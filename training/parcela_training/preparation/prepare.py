@@ -175,8 +175,8 @@ class _Run:
     def _look(self, processes: int, force: bool) -> None:
         """Hash every image's files, and find those that are finished."""
         with ThreadPoolExecutor(max(2, processes)) as pool:
-            found = list(pool.map(self._sources, self.images))
-        for image, sources in zip(self.images, found, strict=True):
+            hashed = list(pool.map(self._sources, self.images))
+        for image, sources in zip(self.images, hashed, strict=True):
             if isinstance(sources, ParcelaError):
                 self.failures.append(Failure(image, sources))
                 continue

@@ -142,8 +142,8 @@ def parse_shape(text: str) -> Shape:
 
 
 def _versions(*libraries: str) -> dict[str, str]:
-    found = software_versions(libraries)
-    return {name: found.get(name, "") for name in libraries}
+    installed = software_versions(libraries)
+    return {name: installed.get(name, "") for name in libraries}
 
 
 def _key(*parts: object) -> str:

@@ -43,6 +43,6 @@ def evaluation_record(opened: Evaluation, unopened: Evaluation) -> dict[str, Any
 
 
 def _mean_sd(values: NDArray[np.float64]) -> dict[str, float | int]:
-    found = summarise(values)
-    sd = 0.0 if found.n == 1 else found.sd
-    return {"mean": round(found.mean, DIGITS), "sd": round(sd, DIGITS), "n": found.n}
+    summary = summarise(values)
+    sd = 0.0 if summary.n == 1 else summary.sd
+    return {"mean": round(summary.mean, DIGITS), "sd": round(sd, DIGITS), "n": summary.n}

@@ -45,15 +45,15 @@ def model_card(card: dict[str, Any]) -> str:
 
 def log_line(card: dict[str, Any]) -> str:
     """One row of ``weights/LOG.md``."""
-    training, found = card["training"], card["validation"]
-    dice, how = found["all"], training["settings"]
+    training, validation = card["training"], card["validation"]
+    dice, how = validation["all"], training["settings"]
     average = f", EMA {how['ema_decay']:g}" if how["ema_decay"] else ""
     return (
         f"| {card['published']} | {TITLES[card['model']]}, {card['variant']} | {training['steps']} "
         f"| {training['hours']} | {_optimiser(how)} {how['learning_rate']:g}{average} "
         f"| {dice['mean']:.4f} ± {dice['sd']:.4f} (n = {dice['n']}) "
-        f"| {found['regions_found_in_every_image_at_least']} "
-        f"| {len(found['regions_with_median_0'])} | `{card['sha256'][:12]}` |\n"
+        f"| {validation['regions_found_in_every_image_at_least']} "
+        f"| {len(validation['regions_with_median_0'])} | `{card['sha256'][:12]}` |\n"
     )
 
 
@@ -129,15 +129,15 @@ def _augmentation(how: dict[str, Any] | None) -> str:
 
 
 def _accuracy(card: dict[str, Any], part: str) -> str:
-    found = card[part]
-    rows = [("all", found["all"]), *found["per_data_set"].items()]
+    measured = card[part]
+    rows = [("all", measured["all"]), *measured["per_data_set"].items()]
     table = "\n".join(
         f"| {name} | {dice['n']} | {dice['mean']:.4f} ± {dice['sd']:.4f} |" for name, dice in rows
     )
-    ranked = sorted(found["median_dice_per_region"].items(), key=lambda item: float(item[1]))
-    dead = ", ".join(found["regions_with_median_0"]) or "none"
+    ranked = sorted(measured["median_dice_per_region"].items(), key=lambda item: float(item[1]))
+    dead = ", ".join(measured["regions_with_median_0"]) or "none"
     precision = card.get("computed_in", "bfloat16")
-    without, unopened = found["without_background"], found["against_unopened"]
+    without, unopened = measured["without_background"], measured["against_unopened"]
     return (
         f"## Accuracy on the {PARTS[part]} images\n\nDice per image, then mean ± SD over images, at "
         f"{_shape(card['grid'])}, from these 16-bit weights, computed in {precision}. Mean-117 is the mean over 117 "
@@ -146,7 +146,7 @@ def _accuracy(card: dict[str, Any], part: str) -> str:
         f"Mean-116, the regions alone: {without['mean']:.4f} ± {without['sd']:.4f}. Mean-117 against the labels before "
         f"their opening: {unopened['mean']:.4f} ± {unopened['sd']:.4f}.\n\n"
         f"Regions with at least one voxel right, in the worst image: "
-        f"{found['regions_found_in_every_image_at_least']} of 116. Regions with median Dice 0: {dead}.\n\n"
+        f"{measured['regions_found_in_every_image_at_least']} of 116. Regions with median Dice 0: {dead}.\n\n"
         f"Weakest, by median: {_named(ranked[:10])}.\n\nBest: {_named(ranked[:-6:-1])}. All 116 are in `card.json`."
     )
 
@@ -164,8 +164,8 @@ def _noise(card: dict[str, Any]) -> str:
 
 def _limits(card: dict[str, Any]) -> str:
     part = "test" if "test" in card else "validation"
-    found = card[part]
-    weak = [name for name, dice in found["median_dice_per_region"].items() if dice < 0.7]
+    measured = card[part]
+    weak = [name for name, dice in measured["median_dice_per_region"].items() if dice < 0.7]
     points = [NOT_FOR, _sources(card["training"]["data"]), ANATOMIST]
     if weak:
         points.append(

@@ -198,16 +198,16 @@ def _measure(
     decisive = made_from(network, prepared, part)
     evaluator = Evaluator(wanted.model, parcellator(wanted.model, network), made_from=decisive)
     journal = wanted.training / f"published-{part}.jsonl"
-    found = evaluate(
+    evaluations = evaluate(
         evaluator, prepared, part, journal, on_item=counting(on_line, f"measure on {part}")
     )
-    return evaluation_record(*found)
+    return evaluation_record(*evaluations)
 
 
 def _noise(
     wanted: Publication, prepared: PreparedSet, on_line: OnLine
 ) -> dict[str, float | int] | None:
-    found = measure_registrations(
+    registrations = measure_registrations(
         prepared,
         "val",
         wanted.training / "registrations-val.jsonl",
@@ -215,10 +215,10 @@ def _noise(
         repeated=wanted.noise,
         on_item=counting(on_line, "register twice"),
     )
-    if found is None:
+    if registrations is None:
         return None
-    mean = sum(found.repeat_dice) / len(found.repeat_dice)
-    return {"mean_dice": round(mean, 4), "images": len(found.repeat_dice)}
+    mean = sum(registrations.repeat_dice) / len(registrations.repeat_dice)
+    return {"mean_dice": round(mean, 4), "images": len(registrations.repeat_dice)}
 
 
 def _card(

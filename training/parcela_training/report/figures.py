@@ -27,18 +27,18 @@ def prediction_figures(record: ExperimentRecord, run_folder: Path) -> list[Pictu
 def _from_files(
     captions: Mapping[str, str], files: Mapping[str, Path], run_folder: Path
 ) -> list[Picture]:
-    found = []
+    pictures = []
     for number, caption in captions.items():
         if number not in files:
             missing = "this run has no picture of it."
-            found.append(Picture(number, caption, None, missing=missing))
+            pictures.append(Picture(number, caption, None, missing=missing))
             continue
         path = run_folder / files[number]
         png = path.read_bytes() if path.is_file() else b""
         whole = png if png.startswith(PNG) else None
         missing = f"{files[number]} is not a PNG file." if png else f"{files[number]} is not there."
-        found.append(Picture(number, caption, whole, missing=missing))
-    return found
+        pictures.append(Picture(number, caption, whole, missing=missing))
+    return pictures
 
 
 def region_figures(record: ExperimentRecord) -> list[Picture]:

@@ -36,9 +36,9 @@ def _evaluated(record: ExperimentRecord) -> list[tuple[str, Evaluation]]:
 def data_sets(record: ExperimentRecord) -> Table:
     """Table A.1: each data set by itself."""
     rows = [
-        (title, evaluation.reference, dataset, in_full(found))
+        (title, evaluation.reference, dataset, in_full(summary))
         for title, evaluation in _evaluated(record)
-        for dataset, found in by_group(evaluation.per_image, evaluation.datasets).items()
+        for dataset, summary in by_group(evaluation.per_image, evaluation.datasets).items()
     ]
     columns = ("Network", "Labels", "Data set", "Mean Dice ± SD")
     caption = "Mean Dice of each data set, background counted"
@@ -49,13 +49,13 @@ def comparison(record: ExperimentRecord) -> Table:
     """Table A.2: the two networks compared."""
     rows, how = [], ""
     for pair in pairs(record):
-        found = pair.result
-        interval = f"{_points(found.low)} to {_points(found.high)}"
-        difference = _points(found.mean_difference)
+        result = pair.result
+        interval = f"{_points(result.low)} to {_points(result.high)}"
+        difference = _points(result.mean_difference)
         first_minus_second = f"{pair.first} − {pair.second}"
-        p = p_value(found.p_value)
-        rows.append((first_minus_second, pair.reference, str(found.n), difference, interval, p))
-        how = f" {found.resamples} resamples of the images, seed {found.seed}."
+        p = p_value(result.p_value)
+        rows.append((first_minus_second, pair.reference, str(result.n), difference, interval, p))
+        how = f" {result.resamples} resamples of the images, seed {result.seed}."
     return Table(
         "A.2",
         "Networks compared on the same images",
@@ -122,9 +122,9 @@ def dead(record: ExperimentRecord) -> Table:
     """Table A.5: regions whose median Dice is 0."""
     rows = []
     for title, evaluation in _evaluated(record):
-        found = dead_regions(evaluation.medians)
-        names = ", ".join(region(index).name for index in found) or "none"
-        rows.append((title, evaluation.reference, str(len(found)), names))
+        ids = dead_regions(evaluation.medians)
+        names = ", ".join(region(index).name for index in ids) or "none"
+        rows.append((title, evaluation.reference, str(len(ids)), names))
     return Table(
         "A.5",
         "Regions with a median Dice of 0",
@@ -140,7 +140,11 @@ def medians(record: ExperimentRecord) -> Table:
     values = [evaluation.medians for _, evaluation in first]
     columns = tuple(f"{title}, {evaluation.reference} labels" for title, evaluation in first)
     rows = tuple(
-        (str(known.index), known.name, *(number(found[known.index], 4) for found in values))
+        (
+            str(known.index),
+            known.name,
+            *(number(network_medians[known.index], 4) for network_medians in values),
+        )
         for known in regions()
     )
     return Table(

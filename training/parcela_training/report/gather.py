@@ -123,24 +123,24 @@ def _remarks(
     labels = Counter(row["label_from"] for row in prepared.rows)
     masks = Counter(row["mask_from"] for row in prepared.rows)
     used = sum(len(prepared.files(part)) for part in PARTS)
-    found = [f"Labels: {_counted(labels)}. Brain masks: {_counted(masks)}. {_nature(prepared)}"]
+    remarks = [f"Labels: {_counted(labels)}. Brain masks: {_counted(masks)}. {_nature(prepared)}"]
     if prepared.preset != plan.preset:
-        found.append(f"The images are prepared as the preset {prepared.preset} does it.")
+        remarks.append(f"The images are prepared as the preset {prepared.preset} does it.")
     if plan.budget:
-        found.append(f"The training of each network was cut to {plan.budget}.")
+        remarks.append(f"The training of each network was cut to {plan.budget}.")
     if left_out := len(prepared.rows) - used:
-        found.append(
+        remarks.append(
             f"{left_out} images are left out since the automatic check calls their labels failed."
         )
     if failed := prepared.record.get("failed"):
-        found.append(
+        remarks.append(
             f"{failed} images could not be prepared; failures.tsv beside the prepared images says why."
         )
     if stopped := [PUBLISHED[model].title for model, run in trained.items() if run.stopped_early]:
-        found.append(f"Stopped early, the validation loss no longer falling: {listed(stopped)}.")
+        remarks.append(f"Stopped early, the validation loss no longer falling: {listed(stopped)}.")
     if missing := [PUBLISHED[model].title for model in MODELS if model not in trained]:
-        found.append(f"Not trained to the end yet: {listed(missing)}.")
-    return found + [
+        remarks.append(f"Not trained to the end yet: {listed(missing)}.")
+    return remarks + [
         f"{sentence[0].upper()}{sentence[1:]}." for sentence in prepared.record.get("warnings", [])
     ]
 

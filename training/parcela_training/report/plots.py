@@ -36,7 +36,7 @@ def draw_boxes(evaluated: Sequence[tuple[str, Evaluation]], which: Which) -> byt
     for axes, (title, evaluation) in zip(panels, evaluated, strict=True):
         ids = choose(evaluation.medians)
         axes.set_title(f"The five {which} regions of {title}, by its median", fontsize=11)
-        _boxes(axes, ids, [found for _, found in evaluated])
+        _boxes(axes, ids, [each for _, each in evaluated])
     handles = [Patch(color=_colour(k), label=title) for k, (title, _) in enumerate(evaluated)]
     figure.legend(handles=handles, loc="outside lower center", ncols=len(handles))
     return to_png(figure)

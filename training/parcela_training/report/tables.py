@@ -42,9 +42,9 @@ def main_tables(record: ExperimentRecord) -> tuple[Table, ...]:
 def runs(record: ExperimentRecord) -> Iterator[tuple[Published, NetworkRecord | None]]:
     """The networks in the thesis's order; a kind that the run lacks comes once, without a run."""
     for network, published in PUBLISHED.items():
-        found = [run for run in record.all_networks if run.network == network]
-        yield from ((published, run) for run in found)
-        if not found:
+        networks = [run for run in record.all_networks if run.network == network]
+        yield from ((published, run) for run in networks)
+        if not networks:
             yield published, None
 
 
@@ -53,8 +53,8 @@ def evaluations(
 ) -> Iterator[tuple[Published, NetworkRecord | None, Evaluation | None]]:
     """Likewise, once for each evaluation of a network; without one where there is none."""
     for published, run in runs(record):
-        found = run.evaluations if run else ()
-        yield from ((published, run, evaluation) for evaluation in found or (None,))
+        evaluated = run.evaluations if run else ()
+        yield from ((published, run, evaluation) for evaluation in evaluated or (None,))
 
 
 def name(published: Published, run: NetworkRecord | None) -> str:
@@ -101,9 +101,11 @@ def _training_row(published: Published, run: NetworkRecord | None) -> Row:
 def mean_dice(record: ExperimentRecord) -> Table:
     """Table 4.1: mean Dice and its SD."""
     absent: dict[str, int] = {}
-    for _, _, found in evaluations(record):
-        if found:
-            absent[found.reference] = max(found.absent, absent.get(found.reference, 0))
+    for _, _, evaluation in evaluations(record):
+        if evaluation:
+            absent[evaluation.reference] = max(
+                evaluation.absent, absent.get(evaluation.reference, 0)
+            )
     lacking = ", ".join(f"{count} among {labels} labels" for labels, count in absent.items())
     return Table(
         "4.1",
@@ -160,10 +162,10 @@ def _interval_row(
     implied = f"{100 * published.implied_sd_dice:.2f}"
     if evaluation is None:
         return (name(published, run), MISSING, printed, implied, MISSING, MISSING, MISSING)
-    found = summarise(evaluation.per_image)
-    ours = percent_interval(100 * found.low, 100 * found.high)
-    sd = "n/a" if found.n == 1 else f"{100 * found.sd:.2f}"
-    return (name(published, run), evaluation.reference, printed, implied, ours, sd, str(found.n))
+    summary = summarise(evaluation.per_image)
+    ours = percent_interval(100 * summary.low, 100 * summary.high)
+    sd = "n/a" if summary.n == 1 else f"{100 * summary.sd:.2f}"
+    return (name(published, run), evaluation.reference, printed, implied, ours, sd, str(summary.n))
 
 
 def times(record: ExperimentRecord) -> Table:

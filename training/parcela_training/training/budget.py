@@ -62,11 +62,11 @@ def parse_budget(text: str) -> Budget:
     Raises:
         BadRequest: it is none of these; the message says what to write.
     """
-    found = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*([a-z]+)", text.strip().lower())
-    unit = next((name for name, words in UNITS.items() if found and found[2] in words), None)
-    if not found or unit is None:
+    match = re.fullmatch(r"([0-9]*\.?[0-9]+)\s*([a-z]+)", text.strip().lower())
+    unit = next((name for name, words in UNITS.items() if match and match[2] in words), None)
+    if not match or unit is None:
         raise BadRequest(f"the budget {text!r} is not one: write 10m, 2h, 500steps or 3epochs")
-    amount = float(found[1])
+    amount = float(match[1])
     if unit == "steps":
         if not amount.is_integer():
             raise BadRequest(f"the budget {text!r} has parts of a step: write 500steps")

@@ -92,8 +92,8 @@ class Samples:
 
     def _on_device(self, index: int) -> tuple[Tensor, Tensor, tuple[float, float, float]]:
         image, label, spacing = self._volumes[index]
-        found = torch.from_numpy(image).to(self.device, non_blocking=True).float()
-        return found, torch.from_numpy(label).to(self.device, non_blocking=True), spacing
+        tensor = torch.from_numpy(image).to(self.device, non_blocking=True).float()
+        return tensor, torch.from_numpy(label).to(self.device, non_blocking=True), spacing
 
 
 def pad(image: Tensor, label: Tensor, draws: Draws) -> Sample:

@@ -35,20 +35,20 @@ def validate(
     was_training = training_step.training
     training_step.eval()
     losses = torch.zeros(len(samples), dtype=torch.float64)
-    found = torch.zeros(len(samples), CLASS_COUNT, dtype=torch.float64)
+    dices = torch.zeros(len(samples), CLASS_COUNT, dtype=torch.float64)
     for index in range(group.rank, len(samples), group.count):
         sample = samples.get(index)
         loss, labels = training_step.evaluate(sample, step)
         losses[index] = loss
         i, j, k = sample.shape
-        found[index] = torch.from_numpy(dice(labels, sample.label[:i, :j, :k].cpu().numpy()))
+        dices[index] = torch.from_numpy(dice(labels, sample.label[:i, :j, :k].cpu().numpy()))
     training_step.train(was_training)
-    return _summary(group.total(losses).numpy(), group.total(found).numpy())
+    return _summary(group.total(losses).numpy(), group.total(dices).numpy())
 
 
-def _summary(losses: NDArray[np.float64], found: NDArray[np.float64]) -> Validation:
+def _summary(losses: NDArray[np.float64], dices: NDArray[np.float64]) -> Validation:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # a region absent from every label
-        medians = np.nanmedian(found, axis=0)
+        medians = np.nanmedian(dices, axis=0)
     missing = int(np.count_nonzero(medians[1:] == 0))
-    return Validation(float(losses.mean()), float(np.nanmean(found, axis=1).mean()), missing)
+    return Validation(float(losses.mean()), float(np.nanmean(dices, axis=1).mean()), missing)

@@ -43,7 +43,7 @@ def step_volumes(
     received = _scan(data)
     if preset == "modern":
         data = Orientationd(list(data), axcodes="RAS", labels=None)(data)
-    found: Steps = {}
+    pairs: Steps = {}
     before_origin = received
     for name, transform in steps(preset, "given" if mask is not None else skull_strip, shape):
         before = _scan(data)
@@ -51,8 +51,8 @@ def step_volumes(
         if name == "origin":
             before_origin = before
         else:
-            found[name] = (before_origin if name == "resize" else before, _scan(data))
-    return received, found, _scan(data)
+            pairs[name] = (before_origin if name == "resize" else before, _scan(data))
+    return received, pairs, _scan(data)
 
 
 def _start(volume: Volume, mask: NDArray[np.uint8] | None) -> dict[Any, Any]:
