@@ -23,7 +23,7 @@ from training.distributed_worker import recipes
 from training.prepared_images import made_up_cohort
 
 pytestmark = pytest.mark.slow
-WORKER = Path(__file__).parent / "distributed_worker.py"
+WORKER = Path(__file__).parents[1] / "distributed_worker.py"
 TORCHRUN = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2")
 
 Losses = dict[str, tuple[int, float, float]]

@@ -25,7 +25,7 @@ from parcela_training.training.record import NETWORK, TrainingRecord
 from parcela_training.training.train import TrainingProgress, load_network, train
 from training.prepared_images import made_up_cohort
 
-WORKER = Path(__file__).parent / "train_worker.py"
+WORKER = Path(__file__).parents[1] / "train_worker.py"
 
 
 @pytest.fixture(scope="module", autouse=True)
