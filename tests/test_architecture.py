@@ -199,6 +199,15 @@ def test_given_the_rules_lists_then_each_name_on_them_exists(checkout: Path) -> 
     assert (rooms | COUNTERPARTS.keys() | SMALL_FOR_A_REASON.keys()) - names == set()
 
 
+def test_given_the_architecture_page_then_its_tree_has_every_folder_of_the_product(
+    checkout: Path,
+) -> None:
+    page = (checkout / "docs" / "architecture.md").read_text(encoding="utf-8")
+    tree = page.split("```")[1]
+    folders = {module.path.parent.name for module in modules(checkout)} - packages(checkout).keys()
+    assert {folder for folder in folders if f"{folder}/" not in tree} == set()
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
 def test_given_the_tree_then_it_keeps_the_rule(checkout: Path, rule: Rule) -> None:
     allowed = tuple(remaining(rule))
