@@ -1,4 +1,4 @@
-"""The ``parcela`` command as a user runs it: in a process of its own, with its streams, exit code and memory."""
+"""The ``parcela`` command as a user runs it, in a process of its own; or in this one, where that is no matter."""
 
 from __future__ import annotations
 
@@ -7,9 +7,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
+from unittest.mock import patch
 
+from parcela.settings import settings
+from parcela_cli.app import main
 from patience import patient
 
 PARCELA = (sys.executable, "-m", "parcela_cli.app")
@@ -65,3 +70,23 @@ def parcela(
             process.communicate()
             raise
         return Finished(process.returncode, out, err, int(peak.read_text()))
+
+
+def parcela_here(*arguments: str | Path, env: dict[str, str] | None = None) -> Finished:
+    """Run the command in this process, which has its libraries loaded; its memory is not measured."""
+    usual = signal.getsignal(signal.SIGTERM)
+    out, err, code = StringIO(), StringIO(), 0
+    with (
+        patch.dict(os.environ, {"COLUMNS": "200", **(env or {})}),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        settings.cache_clear()
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as end:
+            code = int(end.code or 0)
+        finally:
+            signal.signal(signal.SIGTERM, usual)
+    settings.cache_clear()
+    return Finished(code, out.getvalue(), err.getvalue(), 0)

@@ -19,6 +19,9 @@ for name in [name for name in os.environ if name.startswith("PARCELA_")]:
     if not name.startswith("PARCELA_TEST_"):  # those are for the tests
         del os.environ[name]
 
+# PyTorch's idle threads would spin for work, on cores that others need.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 # A shell starts a job in the background (`make test &`) with SIGINT ignored; what we start inherits it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

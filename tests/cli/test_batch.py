@@ -5,21 +5,26 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import nibabel as nib
 import numpy as np
 import pytest
+import torch
+from numpy.typing import NDArray
 
-from command import Finished, parcela
+from command import Finished, parcela, parcela_here
 from nifti_files import image, nifti, write
 from parcela.errors import BadRequest, BadScan, ParcelaError, StepFailed, Unavailable
+from parcela.imaging.geometry import Shape
 from parcela.imaging.trail import GeometryTrail
 from parcela.imaging.volume import read_volume
 from parcela.settings import settings
 from parcela_cli.batch import distinct_names, run_batch
 from parcela_cli.commands.predict import already_done
 from parcela_cli.pipeline import Options
+from parcela_preprocess.preprocess import preprocess
 
 # ---------------------------------------------------------------------------------------- exit codes
 
@@ -206,12 +211,38 @@ def test_given_a_preprocessed_scan_then_its_files_lie_where_the_trail_says(
 def predicted(
     brain: Path, weights: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[Finished, Path]:
-    """A missing scan and a good one, parcellated into one folder."""
+    """A missing scan and a good one, parcellated into one folder; on a coarse grid, by intensity for a network."""
     out = tmp_path_factory.mktemp("predicted") / "out"
-    done = parcela(
-        "predict", out / "no.nii", brain, "-o", out, env={"PARCELA_WEIGHTS": str(weights)}
-    )
-    return done, out
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("parcela_preprocess.preprocess.preprocess", partial(preprocess, shape=COARSE))
+        patch.setattr("parcela_inference.parcellate.class_scores", scores_by_intensity)
+        return parcela_here("predict", out / "no.nii", brain, "-o", out, env=of(weights)), out
+
+
+COARSE: Shape = (46, 61, 62)
+
+
+def of(weights: Path) -> dict[str, str]:
+    return {"PARCELA_WEIGHTS": str(weights)}
+
+
+def scores_by_intensity(image: NDArray[np.float32], _model: str, _device: str) -> torch.Tensor:
+    classes = torch.from_numpy(image * 116).long()
+    return torch.nn.functional.one_hot(classes, 117).half()
+
+
+@pytest.mark.slow
+def test_given_a_shipped_network_when_a_batch_is_predicted_then_its_files_are_those_of_any(
+    predicted: tuple[Finished, Path], brain: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    done = parcela("predict", out / "no.nii", brain, "-o", out)
+    assert done.code == 2
+    (line,) = done.out.splitlines()
+    assert line.split("\t")[0] == str(out / "colin_dseg.nii.gz")
+    assert f"parcela: {out / 'no.nii'}: no such file" in done.err
+    names = {path.name for path in out.iterdir()}
+    assert names == {path.name for path in predicted[1].iterdir()}
 
 
 def test_given_a_missing_scan_before_a_good_one_when_predicted_then_the_good_one_has_its_bundle(
@@ -233,9 +264,7 @@ def test_given_an_interrupted_batch_when_repeated_then_only_what_is_missing_is_d
 ) -> None:
     _, out = predicted
     before = {path: path.stat().st_mtime_ns for path in out.iterdir()}
-    again = parcela(
-        "predict", out / "no.nii", brain, "-o", out, env={"PARCELA_WEIGHTS": str(weights)}
-    )
+    again = parcela("predict", out / "no.nii", brain, "-o", out, env=of(weights))
     assert again.code == 2
     assert again.out == f"{out / 'colin_dseg.nii.gz'}\talready done\n"
     assert "no such file" in again.err

@@ -13,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from command import PARCELA, parcela
+from command import PARCELA, parcela, parcela_here
 from nifti_files import image, nifti, write
 from parcela.atlas.aal import COLIN27_HEAD
 from parcela.errors import BadRequest, StepFailed
@@ -26,7 +26,7 @@ from processes import wait_until
 
 
 def test_when_regions_are_listed_then_all_116_are_there_with_side_lobe_and_colour() -> None:
-    done = parcela("regions")
+    done = parcela_here("regions")
     assert (done.code, done.err) == (0, "")
     header, *rows = [line.split("\t") for line in done.out.splitlines()]
     assert header == ["index", "name", "hemisphere", "lobe", "color"]
@@ -42,7 +42,7 @@ def test_when_regions_are_listed_then_all_116_are_there_with_side_lobe_and_colou
 
 
 def test_given_weights_when_models_are_listed_then_each_has_a_line(weights: Path) -> None:
-    done = parcela("models", env={"PARCELA_WEIGHTS": str(weights)})
+    done = parcela_here("models", env={"PARCELA_WEIGHTS": str(weights)})
     assert (done.code, done.err) == (0, "")
     assert [line.split("\t")[:3] for line in done.out.splitlines()] == [
         ["unet", "modern", "validation Dice 0.01"],
@@ -51,7 +51,7 @@ def test_given_weights_when_models_are_listed_then_each_has_a_line(weights: Path
 
 
 def test_given_a_network_when_its_regions_are_listed_then_the_weakest_come_first() -> None:
-    done = parcela("models", "unet")
+    done = parcela_here("models", "unet")
     header, *rows = [line.split("\t") for line in done.out.splitlines()]
     assert header == ["region", "median Dice on 25 test images"]
     assert len({name for name, _ in rows}) == 116
@@ -85,7 +85,7 @@ print("LOADED", sorted(sys.modules.keys() & set({heavy!r})))
 def test_given_weights_when_the_installation_is_examined_then_every_part_has_its_line(
     weights: Path,
 ) -> None:
-    done = parcela("doctor", env={"PARCELA_WEIGHTS": str(weights)})
+    done = parcela_here("doctor", env={"PARCELA_WEIGHTS": str(weights)})
     lines = done.out.splitlines()
     for part in (
         f"ok  python: Python {sys.version.split()[0]}",
@@ -137,7 +137,7 @@ def test_given_no_weights_when_a_good_scan_is_predicted_then_it_is_said_where_th
     brain: Path, tmp_path: Path
 ) -> None:
     nowhere = {"PARCELA_WEIGHTS": str(tmp_path / "none")}
-    done = parcela("predict", brain, "-o", tmp_path / "out", env=nowhere)
+    done = parcela_here("predict", brain, "-o", tmp_path / "out", env=nowhere)
     assert done.code == 4
     assert f"no weights for unet in {tmp_path / 'none' / 'unet'}" in done.err
     assert "PARCELA_WEIGHTS" in done.err
@@ -162,7 +162,7 @@ def test_given_no_weights_when_a_good_scan_is_predicted_then_it_is_said_where_th
     ids=" ".join,
 )
 def test_given_a_request_that_makes_no_sense_then_the_exit_code_is_2(arguments: list[str]) -> None:
-    done = parcela(*arguments)
+    done = parcela_here(*arguments)
     assert (done.code, done.out) == (2, "")
     assert "Usage:" in done.err
     assert "Error" in done.err
@@ -178,14 +178,16 @@ def test_given_a_request_that_makes_no_sense_then_the_exit_code_is_2(arguments: 
 def test_given_a_setting_that_makes_no_sense_then_one_line_names_it(
     environment: dict[str, str], reason: str, tmp_path: Path
 ) -> None:
-    done = parcela("predict", tmp_path / "a.nii", "-o", tmp_path / "out", env=environment)
+    done = parcela_here("predict", tmp_path / "a.nii", "-o", tmp_path / "out", env=environment)
     assert (done.code, done.out) == (2, "")
     (line,) = done.err.splitlines()
     assert line.startswith(reason)
 
 
 def test_given_a_limit_in_the_environment_then_it_counts(brain: Path, tmp_path: Path) -> None:
-    done = parcela("predict", brain, "-o", tmp_path / "out", env={"PARCELA_MAX_VOXELS": "1000"})
+    done = parcela_here(
+        "predict", brain, "-o", tmp_path / "out", env={"PARCELA_MAX_VOXELS": "1000"}
+    )
     assert done.code == 2
     assert "over the limit of 1000" in done.err
 

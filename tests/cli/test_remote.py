@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from command import PARCELA, Finished, parcela
+from command import PARCELA, Finished, parcela, parcela_here
 from parcela.bundle.manifest import Manifest
 from parcela.bundle.write import write_bundle
 from parcela.imaging.volume import read_volume
@@ -97,13 +97,13 @@ def server(packed: bytes) -> Iterator[Scripted]:
 
 
 def predict(scan: Path, out: Path, server: Scripted, *options: str) -> Finished:
-    return parcela("predict", scan, "-o", out, "--server", server.url, *options)
+    return parcela_here("predict", scan, "-o", out, "--server", server.url, *options)
 
 
 def test_given_a_server_when_a_scan_is_predicted_then_files_and_line_are_the_local_ones(
     brain: Path, tmp_path: Path, server: Scripted
 ) -> None:
-    done = predict(brain, tmp_path / "out", server)
+    done = parcela("predict", brain, "-o", tmp_path / "out", "--server", server.url)
     assert done.code == 0, done.err
     assert done.out == f"{tmp_path / 'out' / 'colin_dseg.nii.gz'}\t3/116 regions\t0 ml\t7.0 s\n"
     steps = [line.split("  ")[1] for line in done.err.splitlines()[1:] if " s" in line]
@@ -143,7 +143,7 @@ def test_given_a_scan_that_is_none_then_it_is_not_sent_and_the_next_one_is(
 ) -> None:
     bad = tmp_path / "bad.nii"
     bad.write_bytes(b"x" * 400)
-    done = parcela("predict", bad, brain, "-o", tmp_path / "out", "--server", server.url)
+    done = parcela_here("predict", bad, brain, "-o", tmp_path / "out", "--server", server.url)
     assert done.code == 2
     assert "bad.nii" in done.err
     assert "1 of 2 scans failed" in done.err
