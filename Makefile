@@ -42,7 +42,7 @@ serve: setup  ## run the service here, without Docker: http://127.0.0.1:8000
 	$(BIN)/parcela serve
 
 test: setup  ## the tests that take seconds
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" --durations=10
 
 test-all: setup  ## every test, the slow ones too (minutes)
 	$(BIN)/python -m pytest

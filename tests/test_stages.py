@@ -60,7 +60,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A coarse grid, scores by intensity in place of the networks, an affine registration in place of SyN."""
     coarsely = partial(preprocess, shape=(46, 61, 62))
 
-    def scores(image: NDArray[np.float32], model: str, _device: str) -> torch.Tensor:
+    def scores(image: NDArray[np.float32], model: str, *_: object) -> torch.Tensor:
         classes = torch.from_numpy(image * (115 if model == "unet" else 100)).long()
         return torch.nn.functional.one_hot(classes, 117).half()
 
