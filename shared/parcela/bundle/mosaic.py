@@ -98,7 +98,8 @@ def write_mosaic(
         mask: (X, Y, Z) brain mask on the same grid, drawn as a white line.
         title: printed at the top.
         notes: sentences printed at the bottom, such as the scan's warnings.
-        sides_known: False where the header does not say which side is left: the marks become ``L?`` and ``R?``.
+        sides_known: False where the header does not say which side is left, or says two things: the marks become
+            ``L?`` and ``R?``.
 
     Raises:
         ValueError: the arrays differ in shape.
@@ -270,7 +271,7 @@ def _facts(scene: _Scene, affine: NDArray[np.float64], sides_known: bool) -> lis
     grid = f"voxels {spacing} mm, array axes {''.join(_nibabel.aff2axcodes(affine))}"
     view = "Neurological view: the left of a coronal or axial slice is the subject's left."
     if not sides_known:
-        view = "The header does not say which side is left: the marks L? and R? are a guess."
+        view = "The header does not say which side is left, or contradicts itself: the marks L? and R? are a guess."
     if scene.tilt_degrees > 1:
         view += (
             f" Slices follow the scan's own axes, up to {scene.tilt_degrees:.0f}° from the world's;"

@@ -115,7 +115,7 @@ def write_bundle(
         mask=brain_mask,
         title=shown or "",
         notes=complete.warnings,
-        sides_known=scan.geometry.orientation_known,
+        sides_known=scan.geometry.sides_known,
     )
     paths["report"] = folder / file_name("report", shown)
     write_report(

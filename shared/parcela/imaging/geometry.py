@@ -12,10 +12,14 @@ from dataclasses import dataclass
 import nibabel as nib
 import numpy as np
 from nibabel.nifti1 import Nifti1Header, xform_codes
+from nibabel.quaternions import fillpositive, quat2mat
 from numpy.typing import NDArray
 
 Affine = NDArray[np.float64]
 Shape = tuple[int, int, int]
+CONTRADICTION_DEGREES = (
+    10.0  # between sform and qform: below it, axes near 45° may be named differently
+)
 
 
 def header_affine(header: Nifti1Header) -> Affine:
@@ -33,6 +37,47 @@ def header_affine(header: Nifti1Header) -> Affine:
     for field in ("sform_code", "qform_code"):
         read[field] = _code(header, field)
     return np.asarray(read.get_best_affine(), np.float64)
+
+
+def nearest_rotation(affine: Affine) -> Affine:
+    """The directions of an affine's axes, (3, 3), made orthonormal: a rotation, or a reflection where it has one.
+
+    The polar decomposition gives the nearest: Higham 1986, doi:10.1137/0907079.
+    """
+    axes = affine[:3, :3] / np.linalg.norm(affine[:3, :3], axis=0)
+    u, _, vt = np.linalg.svd(axes)
+    return np.asarray(u @ vt, np.float64)
+
+
+def nearest_axes(rotation: Affine) -> Affine:
+    """The permutation with signs, (3, 3), that is nearest to orthonormal axes: the grid without its tilt."""
+    signed, affine = np.zeros((3, 3)), np.eye(4)
+    affine[:3, :3] = rotation
+    for axis, (world, sign) in enumerate(nib.io_orientation(affine)):
+        signed[int(world), axis] = sign
+    return signed
+
+
+def rotation_degrees(rotation: Affine) -> float:
+    """The angle of a rotation, (3, 3), in degrees, 0 to 180."""
+    return float(np.degrees(np.arccos(np.clip((np.trace(rotation) - 1) / 2, -1, 1))))
+
+
+def _sform_axes(header: Nifti1Header) -> Affine | None:
+    """The sform's axes, (3, 3), orthonormal; None where it tells of no place."""
+    sform = np.asarray(header.get_sform(), np.float64)[:3, :3]
+    if not np.isfinite(sform).all() or np.linalg.norm(sform, axis=0).min() == 0:
+        return None
+    return nearest_rotation(sform)
+
+
+def _qform_axes(header: Nifti1Header) -> Affine | None:
+    """The qform's axes, (3, 3); None where its quaternion is no rotation."""
+    parts = [float(header[f"quatern_{part}"]) for part in "bcd"]
+    if not np.isfinite(parts).all() or np.square(parts).sum() > 1:
+        return None
+    handedness = -1.0 if header["pixdim"][0] == -1 else 1.0
+    return np.asarray(quat2mat(fillpositive(parts)), np.float64) * [1.0, 1.0, handedness]
 
 
 def _code(header: Nifti1Header, field: str) -> int:
@@ -92,6 +137,35 @@ class Geometry:
         return _code(self.header, "sform_code") != 0 or _code(self.header, "qform_code") != 0
 
     @property
+    def orientation_contradicted(self) -> bool:
+        """True when sform and qform are both set and differ in handedness or in the axes they are nearest to.
+
+        One of the two is wrong then, and nothing in the header says which. Places that differ by a shift alone, or by
+        a turn of less than 10°, are no contradiction.
+        """
+        if _code(self.header, "sform_code") == 0 or _code(self.header, "qform_code") == 0:
+            return False
+        sform, qform = _sform_axes(self.header), _qform_axes(self.header)
+        if sform is None or qform is None:
+            return False
+        if np.linalg.det(sform) * np.linalg.det(qform) < 0:
+            return True
+        if (nearest_axes(sform) == nearest_axes(qform)).all():
+            return False
+        return rotation_degrees(sform @ qform.T) > CONTRADICTION_DEGREES
+
+    @property
+    def sides_known(self) -> bool:
+        """Whether the header says, without contradicting itself, which side is left."""
+        return self.orientation_known and not self.orientation_contradicted
+
+    @property
+    def tilt_degrees(self) -> float:
+        """How far the grid is turned from the world's axes: the angle between it and its nearest axes."""
+        axes = nearest_rotation(self.affine)
+        return rotation_degrees(axes @ nearest_axes(axes).T)
+
+    @property
     def sheared(self) -> bool:
         """True when the array axes are not at right angles in the world (cosines over 1e-3)."""
         unit = self.affine[:3, :3] / np.asarray(self.spacing_mm)
@@ -102,12 +176,10 @@ class Geometry:
 
         ITK refuses a direction that is not orthonormal, and reads headers by other rules than nibabel: what ANTs
         and ROBEX see is an array with this affine, and what they return comes back by voxel index.
-        The polar decomposition gives the nearest rotation (or reflection): Higham 1986, doi:10.1137/0907079.
         """
         spacing = np.asarray(self.spacing_mm)
-        u, _, vt = np.linalg.svd(self.affine[:3, :3] / spacing)
         out = np.eye(4)
-        out[:3, :3] = (u @ vt) * spacing
+        out[:3, :3] = nearest_rotation(self.affine) * spacing
         centre = (np.asarray(self.shape) - 1) / 2
         out[:3, 3] = self.affine[:3, :3] @ centre + self.affine[:3, 3] - out[:3, :3] @ centre
         return out

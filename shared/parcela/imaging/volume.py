@@ -209,6 +209,12 @@ def _geometry_warnings(geometry: Geometry) -> tuple[str, ...]:
             "grid, but its side names hold only if the first axis runs from right to left (nibabel's reading of such "
             "a header)"
         )
+    if geometry.orientation_contradicted:
+        found.append(
+            "SFORM AND QFORM CONTRADICT EACH OTHER about the axes: LEFT AND RIGHT ARE IN DOUBT. The "
+            f"sform is used (axes {geometry.axcodes}); software that prefers the qform reads it otherwise. "
+            "Find out which is right, and export or correct the file"
+        )
     if geometry.sheared:
         found.append(
             "the affine is sheared; it is honoured, but most software reads such headers differently"

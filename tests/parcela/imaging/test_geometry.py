@@ -78,6 +78,71 @@ def test_given_codes_then_sides_are_known_only_when_nifti_knows_one(
     assert geometry.orientation_known is known
 
 
+RAS, MIRRORED = np.diag([2.0, 2, 2, 1]), np.diag([-2.0, 2, 2, 1])
+AXES_SWAPPED = RAS[:, [1, 0, 2, 3]] * [1, -1, 1, 1]  # a quarter turn about z
+TURNED_ROUND = np.diag([-2.0, -2, 2, 1])
+
+
+def turned(degrees: float, affine: Affine = RAS) -> Affine:
+    out = np.eye(4)
+    out[:3, :3] = Rotation.from_euler("z", degrees, degrees=True).as_matrix() @ affine[:3, :3]
+    return out
+
+
+def two_forms(sform: Affine, qform: Affine, codes: tuple[int, int] = (1, 1)) -> Geometry:
+    scan = nib.Nifti1Image(np.zeros((4, 5, 6), np.uint8), sform)
+    scan.set_sform(sform, codes[0])
+    scan.set_qform(qform, codes[1])
+    return Geometry.from_header(scan.header)
+
+
+@pytest.mark.parametrize(
+    "qform", [MIRRORED, AXES_SWAPPED, TURNED_ROUND, turned(60), turned(20, MIRRORED)]
+)
+def test_given_two_forms_of_other_axes_then_the_sides_are_in_doubt(qform: Affine) -> None:
+    geometry = two_forms(RAS, qform)
+    assert geometry.orientation_contradicted
+    assert geometry.orientation_known
+    assert not geometry.sides_known
+    again = two_forms(qform, RAS)
+    assert again.orientation_contradicted
+
+
+@pytest.mark.parametrize(
+    ("sform", "qform", "codes"),
+    [
+        (RAS, RAS, (1, 1)),
+        (RAS, turned(25), (2, 1)),
+        (turned(44.5), turned(45.5), (1, 1)),
+        (RAS, MIRRORED, (1, 0)),
+        (RAS, MIRRORED, (0, 1)),
+        (MIRRORED, MIRRORED, (4, 1)),
+    ],
+)
+def test_given_forms_that_agree_or_one_alone_then_there_is_no_contradiction(
+    sform: Affine, qform: Affine, codes: tuple[int, int]
+) -> None:
+    geometry = two_forms(sform, qform, codes)
+    assert not geometry.orientation_contradicted
+    assert geometry.sides_known
+
+
+def test_given_forms_that_tell_of_no_place_then_they_contradict_nothing() -> None:
+    damaged = read(sform_code=1, qform_code=1, quatern_b=float("nan"))
+    assert not Geometry((4, 5, 6), RAS, damaged).orientation_contradicted
+    empty = read(sform_code=1, qform_code=1, srow_x=(0, 0, 0, 0))
+    assert not Geometry((4, 5, 6), RAS, empty).orientation_contradicted
+
+
+@pytest.mark.parametrize("degrees", [0.0, 3.0, 30.0, 44.0])
+@pytest.mark.parametrize("base", [RAS, MIRRORED, AXES_SWAPPED])
+def test_given_a_turned_grid_then_its_tilt_is_the_angle_from_the_nearest_axes(
+    degrees: float, base: Affine
+) -> None:
+    geometry = Geometry.of_grid((4, 5, 6), turned(degrees, base))
+    assert geometry.tilt_degrees == pytest.approx(degrees, abs=1e-4)
+
+
 # ------------------------------------------------------------------------------------------ what a grid says
 
 

@@ -161,6 +161,22 @@ def test_given_no_codes_when_read_then_it_is_said_loudly_that_sides_are_unknown(
     assert "first axis runs from right to left" in "\n".join(volume.warnings)
 
 
+def test_given_forms_that_contradict_each_other_when_read_then_it_is_said_loudly(
+    tmp_path: Path,
+) -> None:
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    path = tmp_path / "scan.nii"
+    scan = nib.Nifti1Image(image(), affine)
+    scan.set_sform(affine, 1)
+    scan.set_qform(np.diag([-2.0, 2.0, 2.0, 1.0]), 1)
+    nib.save(scan, path)
+    assert "SFORM AND QFORM CONTRADICT EACH OTHER" in warnings_of(path)
+    assert "LEFT AND RIGHT ARE IN DOUBT" in warnings_of(path)
+    scan.set_qform(affine, 1)
+    nib.save(scan, path)
+    assert "CONTRADICT" not in warnings_of(path)
+
+
 def test_given_a_shear_when_read_then_it_is_warned_of(tmp_path: Path) -> None:
     affine = np.diag([2.0, 2.0, 2.0, 1.0])
     affine[0, 1] = 0.2
