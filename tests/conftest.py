@@ -22,6 +22,10 @@ for name in [name for name in os.environ if name.startswith("PARCELA_")]:
 # PyTorch's idle threads would spin for work, on cores that others need.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+# Native programs that a test runs in this process: as they run in one of their own.
+os.environ.setdefault("ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS", "1")
+os.environ.setdefault("ANTS_RANDOM_SEED", "1")
+
 # A shell starts a job in the background (`make test &`) with SIGINT ignored; what we start inherits it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 

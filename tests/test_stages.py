@@ -16,6 +16,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
+from in_process import run_here
 from job_requests import job_request
 from labelling import coarse
 from parcela.errors import BadScan
@@ -68,6 +69,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         return register(image, trail, method="Affine", atlas=coarse.atlas())
 
     monkeypatch.setattr("parcela_inference.parcellate.class_scores", scores)
+    monkeypatch.setattr("parcela_labelling.register.run_isolated", run_here)
     monkeypatch.setattr("parcela_labelling.label.register", affine)
     for place in ("preprocess", "stage"):
         monkeypatch.setattr(f"parcela_preprocess.{place}.preprocess", coarsely)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from command import parcela
+from in_process import run_here
 from labelling import coarse
 from parcela.atlas.aal import atlas_labels
 from parcela.imaging.trail import GeometryTrail
@@ -62,6 +63,7 @@ def run(scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Label
             return register(image, trail, method="Affine", atlas=atlas or coarse.atlas())
 
         with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("parcela_labelling.register.run_isolated", run_here)
             patch.setattr("parcela_labelling.label.register", quickly)
             patch.setattr("parcela_preprocess.preprocess.preprocess", coarsely)
             code = label_all([scan], tmp_path / "out", OPTIONS, force=False)

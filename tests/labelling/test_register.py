@@ -11,9 +11,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from in_process import run_here
 from labelling import coarse
 from parcela.atlas.aal import atlas_labels
 from parcela.errors import BadRequest
+from parcela.processes.isolation import run_isolated
 from parcela_cli.commands.demo import mean_dice
 from parcela_labelling.check import check_registration
 from parcela_labelling.label import label
@@ -21,6 +23,12 @@ from parcela_labelling.register import Method, Registration, register
 from parcela_labelling.transforms import AFFINE, INVERSE_WARP, LPS, WARP
 
 LARGE = (1, 2, 7, 8, 43, 44, 55, 56, 85, 86, 93, 94)  # regions with some hundred voxels at 4 mm
+
+
+@pytest.fixture(autouse=True)
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Registrations need no process each; one test starts one, and compares."""
+    monkeypatch.setattr("parcela_labelling.register.run_isolated", run_here)
 
 
 @cache
@@ -83,8 +91,11 @@ def test_given_the_same_files_when_ants_maps_points_then_it_agrees(tmp_path: Pat
     np.testing.assert_allclose(transforms.scan_to_atlas(points), expected, atol=1e-3)
 
 
-def test_given_one_image_when_registered_twice_then_every_byte_is_the_same() -> None:
+def test_given_one_image_when_registered_twice_then_every_byte_is_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     image, _, trail = coarse.scan()
+    monkeypatch.setattr("parcela_labelling.register.run_isolated", run_isolated)
     again = register(image, trail, method="antsRegistrationSyNQuick[s]", atlas=coarse.atlas())
     assert again.labels.tobytes() == registered().labels.tobytes()
     assert again.brain.tobytes() == registered().brain.tobytes()

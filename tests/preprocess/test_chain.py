@@ -19,9 +19,9 @@ from monai.transforms import (
     Spacing,
 )
 
+from in_process import run_here
 from parcela.imaging.geometry import Geometry
 from parcela.imaging.volume import Volume
-from parcela.processes.isolation import run_isolated
 from parcela_preprocess import native_tasks
 from parcela_preprocess.chain import compose, geometric_steps, steps
 from parcela_preprocess.preprocess import preprocess
@@ -30,6 +30,12 @@ from phantoms import Phantom, sample
 
 WHOLE = Phantom("whole", axes="PSR", spacing_mm=(6.0, 6.4, 5.6), degrees=(5.0, 4.0, -6.0))
 SMALL = replace(WHOLE, size=0.4)
+
+
+@pytest.fixture
+def here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """N4 in this process: one test has it in its own."""
+    monkeypatch.setattr("parcela_preprocess.transforms.n4.run_isolated", run_here)
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +61,12 @@ def by_hand(image: MetaTensor) -> MetaTensor:
     return cast(MetaTensor, Resize(spatial_size=(91, 122, 123))(found))
 
 
-def test_given_a_scan_when_the_thesis_chain_runs_then_it_equals_monai_by_hand(scan: Volume) -> None:
+def test_given_a_scan_when_the_thesis_chain_runs_then_it_equals_monai_by_hand(
+    here: None, scan: Volume
+) -> None:
     done = preprocess(scan, preset="thesis", mask=(scan.data > 0).astype(np.uint8))
     origin, spacing, direction = scan.geometry.itk_frame()
-    corrected = run_isolated(
+    corrected = run_here(
         "n4",
         {
             "image": scan.data * done.brain_mask,
@@ -91,6 +99,7 @@ def test_given_a_scan_when_the_thesis_chain_runs_then_it_equals_monai_by_hand(sc
 
 
 def test_given_the_modern_preset_when_a_scan_is_turned_by_whole_axes_then_the_image_is_the_same(
+    here: None,
     scan: Volume,
 ) -> None:
     given = np.ones(scan.geometry.shape, np.uint8)

@@ -16,6 +16,7 @@ import pytest
 from filelock import FileLock
 from PIL import Image as Picture
 
+from in_process import run_here, spread_here
 from parcela.errors import BadRequest, StepFailed
 from parcela_labelling.opening import open_labels
 from parcela_training.cohorts.cohort import Cohort
@@ -41,7 +42,16 @@ def cohort(tmp_path_factory: pytest.TempPathFactory) -> Cohort:
 @pytest.fixture(scope="module")
 def first(cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Preparing:
     folder = tmp_path_factory.mktemp("prepared")
-    return prepare(split_cohort(cohort, asked=SIZES), HOW, folder, processes=2)
+    with pytest.MonkeyPatch.context() as patch:
+        stay_here(patch)
+        return prepare(split_cohort(cohort, asked=SIZES), HOW, folder, processes=2)
+
+
+def stay_here(patch: pytest.MonkeyPatch) -> None:
+    """Prepare in this process, N4 included; other tests prepare in processes as a user does."""
+    patch.setattr("parcela_training.preparation.prepare.spread", spread_here)
+    patch.setattr("parcela_training.preparation.task._settle", lambda _: None)
+    patch.setattr("parcela_preprocess.transforms.n4.run_isolated", run_here)
 
 
 @pytest.fixture
@@ -120,8 +130,9 @@ def test_given_another_opening_when_prepared_then_the_first_images_stay_beside_t
 
 
 def test_given_damaged_scans_when_prepared_then_they_are_listed_and_the_rest_goes_on(
-    own_cohort: Path, again: Path
+    own_cohort: Path, again: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    stay_here(monkeypatch)
     scans = sorted(own_cohort.glob("sub-*/anat/*.nii.gz"))
     split = split_cohort(find_cohort(own_cohort), asked=SIZES)
     damaged = split.images("train")[0].path
