@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from parcela.atlas.aal import CLASS_COUNT, COLIN27_BRAIN, atlas_labels
+from parcela.atlas.counts import dice
 from parcela.imaging.trail import GeometryTrail
 from parcela.imaging.volume import read_volume
 from parcela.settings import settings
-from parcela_cli.commands.demo import mean_dice
 from parcela_inference.to_scan import to_scan
 from parcela_preprocess.preprocess import Preprocessed, preprocess
 
@@ -106,7 +106,7 @@ def measured(name: str, call: Callable[[], Labels], truth: Labels) -> dict[str, 
     watcher.join()
     return {
         "method": name,
-        "dice": round(mean_dice(labels, truth), 4),
+        "dice": round(float(dice(labels, truth).mean()), 4),
         "seconds": round(seconds, 2),
         "memory_mb": round((peak[0] - before) / 1e6),
     }

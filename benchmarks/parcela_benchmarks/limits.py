@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from parcela.atlas.aal import CLASS_COUNT
+from parcela.atlas.counts import RegionCounts
 from parcela_training.metrics.measures import Labels
 
 Floats = NDArray[np.float64]
@@ -31,7 +32,7 @@ def surface_per_volume(labels: Labels) -> Floats:
         rim = before != after
         for side in (before, after):
             faces += np.bincount(side[rim], minlength=CLASS_COUNT)
-    volume = np.bincount(labels.ravel(), minlength=CLASS_COUNT)
+    volume = RegionCounts.of(labels).by_class
     ratio = np.full(CLASS_COUNT, np.nan)
     np.divide(faces, volume, out=ratio, where=volume > 0)
     return ratio[1:]

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import pearsonr
 
-from parcela.atlas.aal import CLASS_COUNT, regions
+from parcela.atlas.aal import regions
+from parcela.atlas.counts import RegionCounts
 from parcela_training.journal import Row
 from parcela_training.metrics.measures import Labels
 from parcela_training.metrics.statistics import Summary, summarise
@@ -24,8 +25,7 @@ FEWEST = 3  # people that a correlation needs
 def region_mm3(labels: Labels, affine: Floats) -> Floats:
     """(116,) mm³ of each region of a map, (X, Y, Z) uint8, on a grid with this (4, 4) affine."""
     voxel = abs(float(np.linalg.det(affine[:3, :3])))
-    counts = np.bincount(labels.ravel(), minlength=CLASS_COUNT)[1:]
-    return counts.astype(np.float64) * voxel
+    return RegionCounts.of(labels).by_region.astype(np.float64) * voxel
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -17,6 +17,7 @@ import pytest
 
 from command import PARCELA, Finished, parcela, parcela_here
 from parcela.bundle.manifest import Manifest
+from parcela.bundle.prediction import Prediction
 from parcela.bundle.write import write_bundle
 from parcela.imaging.volume import read_volume
 from patience import patient
@@ -48,15 +49,8 @@ def bundle(scan: Path, folder: Path) -> bytes:
         seconds={"N4": 3.0, "unet": 4.0},
         warnings=("look twice",),
     )
-    write_bundle(
-        folder,
-        name="scan",
-        labels=labels,
-        brain_mask=(labels > 0).astype(np.uint8),
-        scan=volume,
-        manifest=manifest,
-        prefix=False,
-    )
+    mask = (labels > 0).astype(np.uint8)
+    write_bundle(Prediction(volume, labels, mask, manifest), folder, prefix=False)
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as packed:
         for path in folder.iterdir():

@@ -8,9 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from parcela.imaging.geometry import Geometry
+from parcela.atlas.colin27 import Atlas, colin27
 from parcela.imaging.trail import GeometryTrail
-from parcela_labelling.colin27 import Atlas, colin27
 
 STEP = 4  # mm
 SHAPE = (38, 48, 40)
@@ -24,9 +23,8 @@ def atlas() -> Atlas:
     brain = ndimage.uniform_filter(fine.brain, STEP)[::STEP, ::STEP, ::STEP]
     labels = np.ascontiguousarray(fine.labels[::STEP, ::STEP, ::STEP])
     brain[fine.brain[::STEP, ::STEP, ::STEP] == 0] = 0
-    affine = fine.geometry.affine @ every
-    x, y, z = labels.shape
-    return Atlas(np.ascontiguousarray(brain), labels, Geometry.of_grid((x, y, z), affine))
+    affine = fine.affine @ every
+    return Atlas(np.ascontiguousarray(brain), labels, affine)
 
 
 def scan_to_colin() -> NDArray[np.float64]:
@@ -48,7 +46,7 @@ def scan() -> tuple[NDArray[np.float32], NDArray[np.uint8], GeometryTrail]:
     index = np.indices(SHAPE).reshape(3, -1).astype(np.float64)
     world = affine[:3, :3] @ index + affine[:3, 3:]
     world += 2.5 * np.sin(world[[1, 2, 0]] / 25)  # mm, smooth
-    to_voxel = np.linalg.inv(fine.geometry.affine) @ scan_to_colin()
+    to_voxel = np.linalg.inv(fine.affine) @ scan_to_colin()
     where = to_voxel[:3, :3] @ world + to_voxel[:3, 3:]
     smooth = ndimage.uniform_filter(fine.brain, 3)
     image = ndimage.map_coordinates(smooth, where, order=1).reshape(SHAPE)

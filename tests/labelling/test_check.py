@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from labelling.itk_files import affine_file, warp_file
+from parcela.atlas.colin27 import colin27
 from parcela_labelling.check import LIMITS, Check, check_registration
-from parcela_labelling.colin27 import colin27
 from parcela_labelling.reference import reference, reference_table, volume_z
 from parcela_labelling.register import Registration
 from parcela_labelling.transforms import AFFINE, WARP, Transforms

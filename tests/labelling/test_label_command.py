@@ -19,12 +19,12 @@ from command import parcela
 from in_process import run_here
 from labelling import coarse
 from parcela.atlas.aal import atlas_labels
+from parcela.atlas.colin27 import Atlas
 from parcela.imaging.trail import GeometryTrail
 from parcela.imaging.volume import read_volume
 from parcela.options import LabelOptions
 from parcela_cli.commands.label import label_all
 from parcela_cli.commands.predict import already_done
-from parcela_labelling.colin27 import Atlas
 from parcela_labelling.labelled import CHECK_FILE
 from parcela_labelling.register import Registration, register
 from parcela_labelling.to_scan import labels_on_scan

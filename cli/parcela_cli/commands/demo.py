@@ -5,10 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import cast
 
-import numpy as np
-from numpy.typing import NDArray
-
-from parcela.atlas.aal import CLASS_COUNT, COLIN27_HEAD, atlas_labels, intact
+from parcela.atlas.aal import COLIN27_HEAD, atlas_labels, intact
+from parcela.atlas.counts import dice
 from parcela.imaging.volume import read_volume
 from parcela_cli.commands.predict import summary
 from parcela_cli.pipeline import Options, SkullStrip, run
@@ -31,16 +29,7 @@ def run_demo(out: Path, skull_strip: str) -> int:
         print(f"  {kind:<12}{path}")
     truth, _ = atlas_labels()
     print(
-        f"mean Dice over 117 classes against AAL's own labels: {mean_dice(prediction.labels, truth):.4f}"
+        f"mean Dice over 117 classes against AAL's own labels: {dice(prediction.labels, truth).mean():.4f}"
     )
     print(f"look at {paths['qc']}")
     return 0
-
-
-def mean_dice(found: NDArray[np.uint8], truth: NDArray[np.uint8]) -> float:
-    """Mean over the 117 classes (background counted) of 2|A∩B| / (|A|+|B|), on one grid."""
-    both = np.bincount(truth[found == truth].ravel(), minlength=CLASS_COUNT)
-    sizes = np.bincount(found.ravel(), minlength=CLASS_COUNT) + np.bincount(
-        truth.ravel(), minlength=CLASS_COUNT
-    )
-    return float((2 * both / np.maximum(sizes, 1)).mean())

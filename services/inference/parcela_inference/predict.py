@@ -41,7 +41,6 @@ def predict(
         "predict",
         options,
         ready,
-        found.labels,
         seconds=found.seconds,
         parameters={"device": device},
     )

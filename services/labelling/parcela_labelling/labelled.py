@@ -60,7 +60,6 @@ def label_scan(
         "label",
         options,
         ready,
-        labels,
         seconds=found.seconds | watch.seconds,
         warnings=found.warnings,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from parcela.atlas.aal import CLASS_COUNT, REGION_COUNT
+from parcela.atlas.counts import RegionCounts, dice_of_sizes
 from parcela_labelling.jacobian import jacobian_determinant
 from parcela_labelling.register import Registration
 
@@ -25,15 +25,14 @@ def measures(
     brain, atlas, labelled = image > 0, found.brain > 0, found.labels > 0
     both = brain & atlas
     scale = float(np.linalg.det(found.transforms.affine[:3, :3]))
-    present = np.count_nonzero(np.bincount(found.labels.ravel(), minlength=CLASS_COUNT)[1:])
     return {
-        "overlap": 2 * _share(both, brain) / (1 + _share(atlas, brain)),
+        "overlap": float(dice_of_sizes(both.sum(), brain.sum(), atlas.sum())),
         "similarity": _correlation(image[both], found.brain[both]),
         "labels_inside": _share(labelled & brain, labelled),
         "brain_labelled": _share(labelled & brain, brain),
         "volume_z_rms": float(np.sqrt((z**2).mean())),
         "volume_z_worst": float(abs(z).max()),
-        "regions_missing": float(REGION_COUNT - present),
+        "regions_missing": float(len(RegionCounts.of(found.labels).missing)),
         "affine_scale": scale,
         **_deformation(found, brain),
     }

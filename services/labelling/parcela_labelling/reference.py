@@ -18,7 +18,8 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from parcela.atlas.aal import CLASS_COUNT, regions
+from parcela.atlas.aal import regions
+from parcela.atlas.counts import RegionCounts
 
 HEADER = ("index", "name", "mean_log_fraction", "sd_log_fraction")
 LEAST = 0.5  # voxels that a region without any is counted as, so that it has a logarithm
@@ -26,7 +27,7 @@ LEAST = 0.5  # voxels that a region without any is counted as, so that it has a 
 
 def log_fractions(labels: NDArray[np.uint8]) -> NDArray[np.float64]:
     """(116,): natural logarithm of each region's share of the labelled voxels of a map, (I, J, K)."""
-    counts = np.bincount(labels.ravel(), minlength=CLASS_COUNT)[1:].astype(np.float64)
+    counts = RegionCounts.of(labels).by_region.astype(np.float64)
     return np.asarray(np.log(np.maximum(counts, LEAST) / max(counts.sum(), 1.0)))
 
 

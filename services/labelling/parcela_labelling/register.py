@@ -8,12 +8,12 @@ from typing import Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from parcela.atlas.colin27 import Atlas, colin27
 from parcela.errors import BadRequest
-from parcela.imaging.geometry import Geometry
+from parcela.imaging.geometry import Affine, Geometry
 from parcela.imaging.trail import GeometryTrail
 from parcela.processes.isolation import run_isolated
 from parcela_labelling import native_tasks
-from parcela_labelling.colin27 import Atlas, colin27
 from parcela_labelling.transforms import AFFINE, INVERSE_WARP, WARP, Transforms
 
 Method = Literal["SyN", "antsRegistrationSyNQuick[s]", "Affine"]
@@ -62,28 +62,29 @@ def register(
     """
     if method not in get_args(Method):
         raise BadRequest(f"method={method!r}: choose from {', '.join(get_args(Method))}")
-    known = atlas or colin27()
-    found = run_isolated(
+    moving = atlas or colin27()
+    carried = run_isolated(
         "register",
         {
             "image": image,
-            "image_frame": _frame(Geometry.of_grid(trail.model_shape, trail.model_affine)),
-            "brain": known.brain,
-            "labels": known.labels,
-            "atlas_frame": _frame(known.geometry),
+            "image_frame": _frame(trail.model_shape, trail.model_affine),
+            "brain": moving.brain,
+            "labels": moving.labels,
+            "atlas_frame": _frame(moving.brain.shape, moving.affine),
         },
         {"type_of_transform": method, "seed": seed},
         module=native_tasks.__name__,
     )
-    files = {name: found[kind].tobytes() for kind, name in FILES.items() if kind in found}
-    return Registration(found["labels"], found["brain"], Transforms(files))
+    files = {name: carried[kind].tobytes() for kind, name in FILES.items() if kind in carried}
+    return Registration(carried["labels"], carried["brain"], Transforms(files))
 
 
-def _frame(geometry: Geometry) -> NDArray[np.float64]:
+def _frame(shape: tuple[int, ...], affine: Affine) -> NDArray[np.float64]:
     """(5, 3): origin, spacing and the rows of the direction, as ITK wants them.
 
     Rounded to 32 bits, which is all that a NIfTI header holds: whoever registers the preprocessed image from its file
     starts from the same numbers. SyN amplifies even this rounding (mean Dice 0.97 to 0.98 between with and without).
     """
-    origin, spacing, direction = geometry.itk_frame()
+    x, y, z = shape
+    origin, spacing, direction = Geometry.of_grid((x, y, z), affine).itk_frame()
     return np.vstack([origin, spacing, direction]).astype(np.float32).astype(np.float64)

@@ -8,14 +8,13 @@ from __future__ import annotations
 import json
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
 
 from parcela.imaging.geometry import Geometry
-from parcela.imaging.volume import Volume
 
 SCHEMA_VERSION = 1
 
@@ -66,12 +65,6 @@ class Manifest:
     warnings: tuple[str, ...] = ()
     input: InputRecord | None = None
     files: Mapping[str, str] = field(default_factory=dict)
-
-    def completed(self, scan: Volume, files: Mapping[str, str]) -> Manifest:
-        """With the scan's record and warnings (each sentence once) and the hashes of the files."""
-        warnings = tuple(dict.fromkeys((*scan.warnings, *self.warnings)))
-        record = InputRecord.of(scan.sha256, scan.geometry)
-        return replace(self, warnings=warnings, input=record, files=dict(files))
 
     def to_json(self) -> str:
         """The manifest as indented JSON; numbers of NumPy become plain ones.

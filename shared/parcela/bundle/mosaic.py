@@ -19,7 +19,8 @@ import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 
-from parcela.atlas.aal import CLASS_COUNT, REGION_COUNT, region
+from parcela.atlas.aal import REGION_COUNT, region
+from parcela.atlas.counts import RegionCounts
 from parcela.files import atomic_file
 from parcela.imaging.slices import paint, sample_linear, sample_nearest
 
@@ -82,6 +83,7 @@ def write_mosaic(
     image: NDArray[Any],
     labels: NDArray[Any],
     affine: NDArray[np.float64],
+    counts: RegionCounts,
     *,
     mask: NDArray[Any] | None = None,
     title: str = "",
@@ -95,6 +97,7 @@ def write_mosaic(
         image: (X, Y, Z) intensities, array axes in any order and direction.
         labels: (X, Y, Z) ids 0 to 116 on the same grid; may be empty.
         affine: (4, 4), voxel index to world mm (RAS+), of that grid.
+        counts: of ``labels``, for the line below the slices.
         mask: (X, Y, Z) brain mask on the same grid, drawn as a white line.
         title: printed at the top.
         notes: sentences printed at the bottom, such as the scan's warnings.
@@ -110,7 +113,7 @@ def write_mosaic(
     shown = title if len(title) <= 110 else title[:109] + "…"
     heading = f"{shown}   AAL, {REGION_COUNT} regions".lstrip()
     texts.append(_Text(MARGIN, HEADING / 2, heading, size=13, weight="bold"))
-    facts = [*_facts(scene, affine, sides_known), DISCLAIMER]
+    facts = [*_facts(scene, counts, affine, sides_known), DISCLAIMER]
     footer, words = _footer(facts, notes, len(canvas))
     with atomic_file(path) as stream:
         stream.write(_png(np.concatenate([canvas, footer]), [*texts, *words]))
@@ -255,14 +258,14 @@ def _panel(scene: _Scene, axis: int, at: int, scale: float) -> Pixels:
     return paint(grey, ids, brain, scene.window)
 
 
-def _facts(scene: _Scene, affine: NDArray[np.float64], sides_known: bool) -> list[str]:
-    present = np.unique(scene.labels)
-    absent = sorted(set(range(1, CLASS_COUNT)) - {int(i) for i in present})
-    found = f"regions found {REGION_COUNT - len(absent)}/{REGION_COUNT}"
-    if 0 < len(absent) <= 6:
-        found += f" (absent: {', '.join(region(i).name for i in absent)})"
+def _facts(
+    scene: _Scene, counts: RegionCounts, affine: NDArray[np.float64], sides_known: bool
+) -> list[str]:
+    regions = f"regions found {counts.found}/{REGION_COUNT}"
+    if 0 < len(counts.missing) <= 6:
+        regions += f" (absent: {', '.join(region(index).name for index in counts.missing)})"
     millilitres = abs(np.linalg.det(scene.affine[:3, :3])) / 1000
-    volumes = f"regions together {np.count_nonzero(scene.labels) * millilitres:.0f} ml"
+    volumes = f"regions together {counts.by_region.sum() * millilitres:.0f} ml"
     if scene.mask.any():
         volumes = (
             f"brain {np.count_nonzero(scene.mask) * millilitres:.0f} ml (white line), {volumes}"
@@ -277,7 +280,7 @@ def _facts(scene: _Scene, affine: NDArray[np.float64], sides_known: bool) -> lis
             f" Slices follow the scan's own axes, up to {scene.tilt_degrees:.0f}° from the world's;"
             " coordinates hold at a slice's middle."
         )
-    return [f"{found} · {volumes} · {grid}", view]
+    return [f"{regions} · {volumes} · {grid}", view]
 
 
 def _png(canvas: Pixels, texts: Sequence[_Text]) -> bytes:

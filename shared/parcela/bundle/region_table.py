@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from parcela.atlas.aal import CLASS_COUNT, Region, regions
+from parcela.atlas.aal import Region, regions
+from parcela.atlas.counts import Counts, RegionCounts
 from parcela.files import write_text
 from parcela.imaging.geometry import Geometry
 
@@ -44,31 +43,24 @@ class RegionRow:
     asymmetry_index: float | None
 
 
-def region_table(labels: NDArray[Any], geometry: Geometry) -> tuple[RegionRow, ...]:
+def region_table(counts: RegionCounts, geometry: Geometry) -> tuple[RegionRow, ...]:
     """All 116 regions in the order of their ids, those without a voxel too.
 
     Args:
-        labels: (X, Y, Z) ids 0 to 116 of any integer type.
-        geometry: the grid the ids lie on.
-
-    Raises:
-        ValueError: an id over 116 or below 0.
+        counts: of the finished label map.
+        geometry: the grid it lies on.
     """
-    if labels.max() >= CLASS_COUNT:
-        raise ValueError(f"id {labels.max()} in a label map of {CLASS_COUNT - 1} regions")
-    counts = np.zeros(CLASS_COUNT, np.intp)
-    for slab in labels:  # bincount makes 64-bit copies of what it counts
-        counts += np.bincount(slab.ravel(), minlength=CLASS_COUNT)
-    return tuple(_row(known, counts, geometry.voxel_volume_mm3) for known in regions())
+    voxel_volume_mm3 = geometry.voxel_volume_mm3
+    return tuple(_row(region, counts.by_class, voxel_volume_mm3) for region in regions())
 
 
-def _row(known: Region, counts: NDArray[np.intp], voxel_volume_mm3: float) -> RegionRow:
-    voxels = int(counts[known.index])
+def _row(region: Region, voxels_by_id: Counts, voxel_volume_mm3: float) -> RegionRow:
+    voxels = int(voxels_by_id[region.index])
     index = None
-    if known.partner is not None:
-        pair = sorted((known.index, known.partner))  # the left is the odd id, the lower
-        index = asymmetry_index(int(counts[pair[0]]), int(counts[pair[1]]))
-    return RegionRow(known, voxels, voxels * voxel_volume_mm3, index)
+    if region.partner is not None:
+        left, right = sorted((region.index, region.partner))  # the left is the odd id, the lower
+        index = asymmetry_index(int(voxels_by_id[left]), int(voxels_by_id[right]))
+    return RegionRow(region, voxels, voxels * voxel_volume_mm3, index)
 
 
 def asymmetry_index(left: float, right: float) -> float | None:
@@ -100,13 +92,13 @@ def write_region_table(
 
 
 def _cells(row: RegionRow) -> tuple[str, ...]:
-    known = row.region
+    region = row.region
     return (
-        str(known.index),
-        known.name,
-        known.color,
-        known.hemisphere,
-        known.lobe,
+        str(region.index),
+        region.name,
+        region.color,
+        region.hemisphere,
+        region.lobe,
         str(row.voxels),
         _number(row.volume_mm3),
         _number(row.asymmetry_index),
@@ -123,7 +115,7 @@ def write_freesurfer_lut(path: Path) -> None:
         "# AAL, 116 regions: id, name, red, green, blue, 0",
         _freesurfer(0, "Background", (0, 0, 0)),
     ]
-    lines += [_freesurfer(known.index, known.name, known.rgb) for known in regions()]
+    lines += [_freesurfer(region.index, region.name, region.rgb) for region in regions()]
     write_text(path, "\n".join(lines) + "\n")
 
 
@@ -135,7 +127,7 @@ def write_itksnap(path: Path) -> None:
     """Write names and colours as ITK-SNAP reads them (Segmentation, Import Label Descriptions)."""
     lines = ["# ITK-SNAP label description file", "# AAL: id R G B opacity visible mesh name"]
     lines.append(_itksnap(0, "Clear Label", (0, 0, 0), shown=0))
-    lines += [_itksnap(known.index, known.name, known.rgb, shown=1) for known in regions()]
+    lines += [_itksnap(region.index, region.name, region.rgb, shown=1) for region in regions()]
     write_text(path, "\n".join(lines) + "\n")
 
 

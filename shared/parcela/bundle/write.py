@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
-from numpy.typing import NDArray
-
-from parcela.bundle.manifest import Manifest
+from parcela.bundle.manifest import InputRecord
 from parcela.bundle.mosaic import write_mosaic
+from parcela.bundle.prediction import Prediction
 from parcela.bundle.region_table import (
-    RegionRow,
-    region_table,
     write_freesurfer_lut,
     write_itksnap,
     write_region_table,
@@ -20,7 +18,6 @@ from parcela.bundle.region_table import (
 from parcela.bundle.report import write_report
 from parcela.files import atomic_file, sha256_of, write_text
 from parcela.imaging.label_map import write_label_map, write_mask
-from parcela.imaging.volume import Volume
 
 Kind = Literal["dseg", "table", "qc", "report", "mask", "freesurfer", "itksnap", "manifest"]
 
@@ -60,17 +57,7 @@ def prefixed(fixed_name: str, scan_name: str | None) -> str:
 
 
 def write_bundle(
-    folder: Path,
-    *,
-    name: str,
-    labels: NDArray[Any],
-    brain_mask: NDArray[Any] | None,
-    scan: Volume,
-    manifest: Manifest,
-    prefix: bool = True,
-    network_maps: Mapping[str, NDArray[Any]] | None = None,
-    columns: Mapping[str, Sequence[float | None]] | None = None,
-    attachments: Mapping[str, bytes] | None = None,
+    prediction: Prediction, folder: Path, name: str | None = None, *, prefix: bool = True
 ) -> dict[str, Path]:
     """Write the whole bundle of one scan into ``folder``, which is made if need be.
 
@@ -78,92 +65,83 @@ def write_bundle(
     manifest of an earlier bundle of the same name goes first.
 
     Args:
+        prediction: the regions of one scan; its manifest is completed with the scan's record, every warning and the
+            files' hashes.
         folder: where to.
-        name: the scan's name; in file names and the picture only with ``prefix``.
-        labels: (X, Y, Z) ids 0 to 116 on the scan's grid.
-        brain_mask: (X, Y, Z) of 0 and 1 on the same grid; None where there was none.
-        scan: as read; its header gives the geometry, its intensities the picture.
-        manifest: what the caller knows; the scan's record, its warnings and the files are filled in here.
-        prefix: False for the fixed names of the service.
-        network_maps: label maps of single networks by network, written beside ``labels``.
-        columns: further columns of the table by name, 116 values each.
-        attachments: the bytes of further files by their fixed names, such as the transforms of a registration.
+        name: what the files' names begin with; unless given, the scan's.
+        prefix: False for the fixed names of the service, with the name in no file and no picture.
 
     Returns:
         path of each file by its kind (a network's own map by its fixed name's stem, such as ``desc-unet_dseg``; an
         attachment by its fixed name).
 
     Raises:
-        ValueError: a map is not on the scan's grid or holds values it should not; a column of another length.
+        ValueError: a map is not on the scan's grid or holds values it should not.
         OSError: the folder or a file cannot be written.
     """
-    shown = name if prefix else None
+    shown = (name or prediction.scan.name) if prefix else None
     folder.mkdir(parents=True, exist_ok=True)
     record = folder / file_name("manifest", shown)
     record.unlink(missing_ok=True)
-    paths = _write_maps(folder, shown, labels, brain_mask, scan, network_maps or {})
-    rows = region_table(labels, scan.geometry)
-    paths |= _write_tables(folder, shown, rows, columns)
-    paths |= _write_attachments(folder, shown, attachments or {})
+    manifest = replace(
+        prediction.manifest,
+        warnings=prediction.warnings,
+        input=InputRecord.of(prediction.scan.sha256, prediction.scan.geometry),
+    )
+    paths = _write_maps(prediction, folder, shown)
+    paths |= _write_tables(prediction, folder, shown)
+    paths |= _write_attachments(prediction.attachments, folder, shown)
     paths["qc"] = folder / file_name("qc", shown)
-    complete = manifest.completed(scan, {})
     write_mosaic(
         paths["qc"],
-        scan.data,
-        labels,
-        scan.geometry.affine,
-        mask=brain_mask,
+        prediction.scan.data,
+        prediction.labels,
+        prediction.scan.geometry.affine,
+        prediction.counts,
+        mask=prediction.brain_mask,
         title=shown or "",
-        notes=complete.warnings,
-        sides_known=scan.geometry.sides_known,
+        notes=manifest.warnings,
+        sides_known=prediction.scan.geometry.sides_known,
     )
     paths["report"] = folder / file_name("report", shown)
     write_report(
-        paths["report"], title=shown or "", picture=paths["qc"], rows=rows, manifest=complete
+        paths["report"],
+        title=shown or "",
+        picture=paths["qc"],
+        rows=prediction.table,
+        manifest=manifest,
     )
     hashes = {
         path.name.removeprefix(prefixed("", shown)): sha256_of(path) for path in paths.values()
     }
-    write_text(record, manifest.completed(scan, hashes).to_json())
+    write_text(record, replace(manifest, files=hashes).to_json())
     return {**paths, "manifest": record}
 
 
-def _write_maps(
-    folder: Path,
-    shown: str | None,
-    labels: NDArray[Any],
-    brain_mask: NDArray[Any] | None,
-    scan: Volume,
-    network_maps: Mapping[str, NDArray[Any]],
-) -> dict[str, Path]:
+def _write_maps(prediction: Prediction, folder: Path, shown: str | None) -> dict[str, Path]:
+    geometry = prediction.scan.geometry
     paths = {"dseg": folder / file_name("dseg", shown)}
-    write_label_map(paths["dseg"], labels, scan.geometry)
-    for network, own in network_maps.items():
+    write_label_map(paths["dseg"], prediction.labels, geometry)
+    for network, labels in prediction.by_network.items():
         path = folder / network_map_name(network, shown)
-        write_label_map(path, own, scan.geometry)
+        write_label_map(path, labels, geometry)
         paths[f"desc-{network}_dseg"] = path
-    if brain_mask is not None:
-        paths["mask"] = folder / file_name("mask", shown)
-        write_mask(paths["mask"], brain_mask, scan.geometry)
+    paths["mask"] = folder / file_name("mask", shown)
+    write_mask(paths["mask"], prediction.brain_mask, geometry)
     return paths
 
 
-def _write_tables(
-    folder: Path,
-    shown: str | None,
-    rows: Sequence[RegionRow],
-    columns: Mapping[str, Sequence[float | None]] | None,
-) -> dict[str, Path]:
+def _write_tables(prediction: Prediction, folder: Path, shown: str | None) -> dict[str, Path]:
     kinds: tuple[Kind, ...] = ("table", "freesurfer", "itksnap")
     table, freesurfer, itksnap = (folder / file_name(kind, shown) for kind in kinds)
-    write_region_table(table, rows, columns)
+    write_region_table(table, prediction.table, prediction.columns)
     write_freesurfer_lut(freesurfer)
     write_itksnap(itksnap)
     return {"table": table, "freesurfer": freesurfer, "itksnap": itksnap}
 
 
 def _write_attachments(
-    folder: Path, shown: str | None, attachments: Mapping[str, bytes]
+    attachments: Mapping[str, bytes], folder: Path, shown: str | None
 ) -> dict[str, Path]:
     paths = {fixed: folder / prefixed(fixed, shown) for fixed in attachments}
     for fixed, path in paths.items():

@@ -12,6 +12,7 @@ import pytest
 from matplotlib.image import imread
 
 from parcela.atlas.aal import region
+from parcela.atlas.counts import RegionCounts
 from parcela.bundle import mosaic
 from parcela.bundle.mosaic import write_mosaic
 from parcela.imaging.slices import FILL
@@ -50,6 +51,12 @@ def phantom(
     return labels * 0.0, labels, affine @ orientations.inv_ornt_aff(turn, shape)
 
 
+def draw(
+    path: Path, image: np.ndarray, labels: np.ndarray, affine: np.ndarray, **options: Any
+) -> None:
+    write_mosaic(path, image, labels, affine, RegionCounts.of(labels), **options)
+
+
 def painted(path: Path) -> np.ndarray:
     """(height, width): LEFT and RIGHT where a pixel is the inside of that region, 0 elsewhere."""
     picture = np.rint(imread(path)[..., :3] * 255)
@@ -78,7 +85,7 @@ def test_given_any_array_axes_when_drawn_then_the_left_half_is_on_the_left(
 ) -> None:
     image, labels, affine = phantom(axes, tilt=tilt)
     assert "".join(nib.orientations.aff2axcodes(affine)) == axes
-    write_mosaic(tmp_path / "qc.png", image, labels, affine)
+    draw(tmp_path / "qc.png", image, labels, affine)
 
     sagittal, coronal, axial = bands(painted(tmp_path / "qc.png"))
     assert from_left_to_right(coronal) == [LEFT, RIGHT] * 7
@@ -92,7 +99,7 @@ def test_given_any_array_axes_when_drawn_then_the_left_half_is_on_the_left(
 def test_given_anisotropic_voxels_when_drawn_then_a_ball_is_round(
     axes: str, spacing_mm: tuple[float, float, float], tmp_path: Path
 ) -> None:
-    write_mosaic(tmp_path / "qc.png", *phantom(axes, spacing_mm))
+    draw(tmp_path / "qc.png", *phantom(axes, spacing_mm))
 
     for band in bands(painted(tmp_path / "qc.png"))[1:]:
         middle = band[:, band.shape[1] // 2 - 110 : band.shape[1] // 2 + 110]
@@ -118,7 +125,7 @@ def words(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_given_a_ball_off_the_origin_when_drawn_then_slices_carry_its_world_coordinates(
     words: list[Any], tmp_path: Path
 ) -> None:
-    write_mosaic(tmp_path / "qc.png", *phantom("PSR", (1, 1, 1), centre_mm=(10, -20, 31.5)))
+    draw(tmp_path / "qc.png", *phantom("PSR", (1, 1, 1), centre_mm=(10, -20, 31.5)))
 
     for axis, centre in (("x", 10), ("y", -20), ("z", 31.5)):
         values = [number for number, _ in coordinates(words, axis)]
@@ -142,7 +149,7 @@ def coordinates(words: list[Any], axis: str) -> list[tuple[int, str]]:
 def test_given_known_sides_when_drawn_then_each_slice_is_marked_at_its_ends(
     words: list[Any], tmp_path: Path
 ) -> None:
-    write_mosaic(tmp_path / "qc.png", *phantom())
+    draw(tmp_path / "qc.png", *phantom())
 
     marks = [word for word in words if word.text in ("L", "R", "P", "A")]
     assert [mark.text for mark in marks] == ["P", "A"] * 6 + ["L", "R"] * 14
@@ -154,7 +161,7 @@ def test_given_known_sides_when_drawn_then_each_slice_is_marked_at_its_ends(
 def test_given_unknown_sides_when_drawn_then_every_mark_of_a_side_is_in_doubt(
     words: list[Any], tmp_path: Path
 ) -> None:
-    write_mosaic(tmp_path / "qc.png", *phantom(), sides_known=False)
+    draw(tmp_path / "qc.png", *phantom(), sides_known=False)
 
     texts = [word.text for word in words]
     assert (texts.count("L?"), texts.count("R?"), texts.count("L")) == (14, 14, 0)
@@ -167,7 +174,7 @@ def test_given_a_map_when_drawn_then_the_footer_counts_and_disclaims(
 ) -> None:
     image, labels, affine = phantom("LAS", (1, 1, 2))
     warning = "a long warning, " * 30
-    write_mosaic(
+    draw(
         tmp_path / "qc.png",
         image,
         labels,
@@ -191,7 +198,7 @@ def test_given_the_same_input_when_drawn_twice_then_the_bytes_are_equal_and_hold
     tmp_path: Path,
 ) -> None:
     for name in ("a.png", "b.png"):
-        write_mosaic(tmp_path / name, *phantom(), title="$x$ sub-01 脳")
+        draw(tmp_path / name, *phantom(), title="$x$ sub-01 脳")
 
     content = (tmp_path / "a.png").read_bytes()
     assert content == (tmp_path / "b.png").read_bytes()
@@ -203,7 +210,7 @@ def test_given_the_same_input_when_drawn_twice_then_the_bytes_are_equal_and_hold
 def test_given_an_empty_map_when_drawn_then_the_whole_scan_is_shown(tmp_path: Path) -> None:
     _, labels, affine = phantom()
     ball = labels.astype(np.float32)
-    write_mosaic(tmp_path / "qc.png", ball, labels * 0, affine)
+    draw(tmp_path / "qc.png", ball, labels * 0, affine)
 
     picture = imread(tmp_path / "qc.png")[..., :3]
     assert (picture[100:400, 100:-100] > 0.8).mean() > 0.1
@@ -213,5 +220,5 @@ def test_given_arrays_of_different_shape_when_drawn_then_it_is_refused(tmp_path:
     image, labels, affine = phantom()
 
     with pytest.raises(ValueError, match="differ"):
-        write_mosaic(tmp_path / "qc.png", image[1:], labels, affine)
+        draw(tmp_path / "qc.png", image[1:], labels, affine)
     assert list(tmp_path.iterdir()) == []

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from parcela.atlas.aal import REGION_COUNT, regions
+from parcela.atlas.counts import RegionCounts
 from parcela.bundle.region_table import (
     asymmetry_index,
     region_table,
@@ -33,7 +34,7 @@ def test_given_a_label_map_when_counted_then_volume_is_voxels_times_the_voxels_v
     geometry = GEOMETRY
     labels = np.zeros(SHAPE, np.uint8)
     labels[0, 0, :3], labels[1, 0, :1], labels[2, 0, :4] = 1, 2, 109
-    write_region_table(tmp_path / "dseg.tsv", region_table(labels, geometry))
+    write_region_table(tmp_path / "dseg.tsv", region_table(RegionCounts.of(labels), geometry))
 
     rows = read_table(tmp_path / "dseg.tsv")
     assert [int(row["index"]) for row in rows] == list(range(1, REGION_COUNT + 1))
@@ -58,7 +59,7 @@ def test_given_two_volumes_then_the_index_is_positive_where_the_left_is_larger(
 
 
 def test_given_an_extra_column_when_written_then_missing_values_are_n_a(tmp_path: Path) -> None:
-    rows = region_table(some_labels(), GEOMETRY)
+    rows = region_table(RegionCounts.of(some_labels()), GEOMETRY)
     dice: list[float | None] = [0.5, None, float("nan")] + [1.0] * 113
     write_region_table(tmp_path / "dseg.tsv", rows, {"dice": dice})
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from parcela.atlas.counts import RegionCounts
 from parcela.bundle.manifest import InputRecord, Manifest
 from parcela.bundle.region_table import region_table
 from parcela.bundle.report import write_report
@@ -34,7 +35,7 @@ def a_report(folder: Path, labels: np.ndarray | None = None, title: str = "sub-0
     )
     picture = folder / "qc.png"
     picture.write_bytes(PNG)
-    rows = region_table(labels, geometry)
+    rows = region_table(RegionCounts.of(labels), geometry)
     write_report(folder / "report.html", title=title, picture=picture, rows=rows, manifest=manifest)
     return (folder / "report.html").read_text(encoding="utf-8")
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from parcela.bundle.manifest import Manifest, software_versions
+from parcela.bundle.prediction import Prediction
 from parcela.bundle.write import file_name, network_map_name, write_bundle
 from parcela.imaging.geometry import Geometry
 from parcela.imaging.volume import Volume
@@ -43,16 +44,9 @@ def a_bundle(folder: Path, *, prefix: bool = True) -> dict[str, Path]:
         seconds={"skull-strip": 67.5, "predict": 2.5},
         warnings=("voxels are coarse", "the mask is large"),
     )
-    return write_bundle(
-        folder,
-        name="sub-01_T1w",
-        labels=labels,
-        brain_mask=labels > 9,
-        scan=a_scan(),
-        manifest=manifest,
-        prefix=prefix,
-        network_maps={"unet": labels, "highresnet": labels},
-    )
+    mask, maps = (labels > 9).astype(np.uint8), {"unet": labels, "highresnet": labels}
+    prediction = Prediction(a_scan(), labels, mask, manifest, maps)
+    return write_bundle(prediction, folder, prefix=prefix)
 
 
 def test_given_a_scan_when_its_bundle_is_written_then_every_file_is_there_and_named_after_it(
@@ -109,7 +103,8 @@ def test_given_a_bundle_then_its_manifest_says_how_it_was_made(tmp_path: Path) -
     assert record["input"]["shape"] == list(SHAPE)
     assert record["input"]["axes"] == "LAS"
     np.testing.assert_array_equal(record["input"]["affine"], a_scan().geometry.affine)
-    assert record["warnings"] == ["voxels are coarse", "the mask is large"]
+    missing = f"{116 - np.unique(some_labels()[some_labels() > 0]).size} of the 116 regions have no voxel in this map"
+    assert record["warnings"] == ["voxels are coarse", "the mask is large", missing]
     assert record["weights"] == {"unet": "cd" * 32, "highresnet": None}
     assert record["seconds"] == {"skull-strip": 67.5, "predict": 2.5}
     assert (record["parameters"]["threads"], record["parameters"]["zoom"]) == (2, 2.5)
@@ -133,18 +128,11 @@ def test_given_a_failure_halfway_over_an_older_bundle_then_no_manifest_claims_co
     tmp_path: Path,
 ) -> None:
     a_bundle(tmp_path)
-    scan = a_scan()
-    wrong_mask = np.zeros((1, 2, 3), bool)
+    wrong_mask = np.zeros((1, 2, 3), np.uint8)
+    prediction = Prediction(a_scan(), some_labels(), wrong_mask, Manifest("predict"))
 
     with pytest.raises(ValueError, match="shape"):
-        write_bundle(
-            tmp_path,
-            name="sub-01_T1w",
-            labels=some_labels(),
-            brain_mask=wrong_mask,
-            scan=scan,
-            manifest=Manifest("predict"),
-        )
+        write_bundle(prediction, tmp_path)
     assert not (tmp_path / "sub-01_T1w_manifest.json").exists()
     assert not list(tmp_path.glob("*.part"))
 
@@ -159,15 +147,15 @@ def test_given_attachments_when_written_then_they_are_in_the_bundle_and_its_mani
     tmp_path: Path,
 ) -> None:
     content = b"\0\1 any bytes"
-    paths = write_bundle(
-        tmp_path,
-        name="sub-01",
-        labels=some_labels(),
-        brain_mask=None,
-        scan=a_scan(),
-        manifest=Manifest("label"),
-        attachments={"desc-affine_xfm.mat": content},
-    )
+
+    class Attached(Prediction):
+        @property
+        def attachments(self) -> dict[str, bytes]:
+            return {"desc-affine_xfm.mat": content}
+
+    labels = some_labels()
+    prediction = Attached(a_scan(), labels, (labels > 9).astype(np.uint8), Manifest("label"))
+    paths = write_bundle(prediction, tmp_path, "sub-01")
     assert paths["desc-affine_xfm.mat"] == tmp_path / "sub-01_desc-affine_xfm.mat"
     assert paths["desc-affine_xfm.mat"].read_bytes() == content
     made = Manifest.from_json(paths["manifest"].read_text())

@@ -17,7 +17,7 @@ from parcela_training.cohorts.cohort import Cohort
 from parcela_training.cohorts.find import find_cohort
 from parcela_training.cohorts.split import split_cohort
 from parcela_training.cohorts.split_sizes import Sizes
-from parcela_training.cohorts.virtual.colin27 import colin27
+from parcela_training.cohorts.virtual.mould import mould
 from parcela_training.cohorts.virtual.subject import VirtualSubject, virtual_subject
 from parcela_training.cohorts.virtual_cohort import write_virtual_cohort
 
@@ -48,7 +48,7 @@ def labels_of(path: Path | None) -> NDArray[np.uint8]:
 
 
 def test_given_colin27_then_its_brain_is_one_piece_without_holes_and_holds_every_label() -> None:
-    colin = colin27()
+    colin = mould()
     assert ndimage.label(colin.mask)[1] == 1
     assert np.array_equal(ndimage.binary_fill_holes(colin.mask), colin.mask)
     assert colin.mask[colin.labels > 0].all()

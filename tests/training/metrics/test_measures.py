@@ -9,7 +9,7 @@ from monai.metrics.hausdorff_distance import compute_hausdorff_distance
 from monai.metrics.meandice import DiceMetric
 
 from parcela.atlas.aal import CLASS_COUNT
-from parcela_training.metrics.measures import dice, image_mean, overlap_counts, surface_distances
+from parcela_training.metrics.measures import dice, image_mean, surface_distances
 
 MM = (1.0, 1.0, 1.0)
 
@@ -26,13 +26,6 @@ def random_map(seed: int, regions: int) -> np.ndarray:
 def one_hot(labels: np.ndarray) -> torch.Tensor:
     """(1, 117, X, Y, Z)."""
     return torch.from_numpy(np.eye(CLASS_COUNT)[labels]).permute(3, 0, 1, 2)[None]
-
-
-def test_given_two_maps_when_counted_then_rows_are_the_label_and_columns_the_prediction() -> None:
-    counts = overlap_counts(predicted=line(0, 2, 2, 116), label=line(0, 1, 2, 116))
-
-    assert counts.sum() == 4
-    assert (counts[0, 0], counts[1, 2], counts[2, 2], counts[116, 116]) == (1, 1, 1, 1)
 
 
 def test_given_two_maps_when_compared_then_dice_is_twice_the_overlap_over_both_sizes() -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from parcela.atlas.aal import atlas_labels
 from parcela.errors import BadScan
 from parcela.imaging.volume import Volume, read_volume
-from parcela_training.cohorts.virtual.colin27 import colin27
+from parcela_training.cohorts.virtual.mould import mould
 from parcela_training.preparation.imported import (
     OnOneGrid,
     check_labels,
@@ -78,13 +78,13 @@ def test_given_labels_on_a_flipped_finer_grid_when_matched_then_they_are_read_at
 
 
 def test_given_aal_on_its_own_brain_when_checked_then_all_is_well() -> None:
-    colin = colin27()
+    colin = mould()
     assert check_labels(OnOneGrid(colin.head * colin.mask, colin.labels, colin.affine))[0] == "ok"
 
 
 def test_given_labels_of_elsewhere_when_checked_then_they_have_failed() -> None:
     labels, affine = atlas_labels()
-    colin = colin27()
+    colin = mould()
     moved = np.roll(labels, 60, axis=1)
 
     verdict, reasons = check_labels(OnOneGrid(colin.head * colin.mask, moved, affine))

@@ -8,10 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from parcela.atlas.aal import CLASS_COUNT
+from parcela.atlas.aal import flip_table
 from parcela_training.augmentation.rng import Draws
 
-FIRST_VERMIS = 109  # below it, odd ids are left and even ones right
 CONTROL_VOXELS = 24  # from one free point of the warp to the next
 FINER = 4  # points between two free ones, where the warp is smoothed
 
@@ -55,13 +54,8 @@ def flip(image: Tensor, label: Tensor) -> Volumes:
 
 
 def opposite() -> Tensor:
-    """The id of each class's counterpart on the other side, (117,): 1 ↔ 2 … 107 ↔ 108.
-
-    The background and the vermis (109–116) are their own.
-    """
-    ids = torch.arange(CLASS_COUNT)
-    paired = (ids > 0) & (ids < FIRST_VERMIS)
-    return torch.where(paired, ids + torch.where(ids % 2 == 1, 1, -1), ids)
+    """The atlas's ``flip_table`` as an index, (117,) int64."""
+    return torch.from_numpy(flip_table()).long()
 
 
 def _random_matrix(

@@ -1,6 +1,6 @@
 """How well one label map agrees with another: Dice and surface distances of the 117 classes.
 
-Dice 1945, doi:10.2307/1932409. Surface distances by MONAI, between the voxels on each region's rim.
+Surface distances by MONAI, between the voxels on each region's rim.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parcela.atlas import counts
 from parcela.atlas.aal import CLASS_COUNT
 
 Labels = NDArray[np.uint8]
@@ -20,22 +21,6 @@ Box = tuple[slice, ...]
 
 BACKGROUND = 0
 HAUSDORFF_PERCENTILE = 95
-
-
-def overlap_counts(predicted: Labels, label: Labels) -> NDArray[np.intp]:
-    """(117, 117) voxels that the label calls the row and the prediction calls the column.
-
-    Args:
-        predicted: (X, Y, Z) uint8 ids 0 to 116.
-        label: the same shape, the map to agree with.
-
-    Raises:
-        ValueError: the maps differ in shape or are empty, or hold an id over 116.
-    """
-    _check(predicted, label)
-    pairs = label.ravel().astype(np.uint16) * np.uint16(CLASS_COUNT) + predicted.ravel()
-    counts = np.bincount(pairs, minlength=CLASS_COUNT**2)
-    return counts.reshape(CLASS_COUNT, CLASS_COUNT)
 
 
 def _check(predicted: Labels, label: Labels) -> None:
@@ -49,16 +34,20 @@ def _check(predicted: Labels, label: Labels) -> None:
 
 
 def dice(predicted: Labels, label: Labels) -> Floats:
-    """(117,) Dice 2|A∩B| / (|A| + |B|) of each class, background first.
+    """(117,) Dice of each class against a label, background first, as ``parcela.atlas.counts`` has it.
 
     NaN where the label lacks the class, predicted or not; 0 where only the prediction lacks it.
-    Arguments and errors as in ``overlap_counts``.
+
+    Args:
+        predicted: (X, Y, Z) uint8 ids 0 to 116.
+        label: the same shape, the map to agree with.
+
+    Raises:
+        ValueError: the maps differ in shape or are empty, or hold an id over 116.
     """
-    counts = overlap_counts(predicted, label)
-    in_label, in_predicted = counts.sum(axis=1), counts.sum(axis=0)
-    values = np.full(CLASS_COUNT, np.nan)
-    both = 2.0 * counts.diagonal()
-    np.divide(both, in_label + in_predicted, out=values, where=in_label > 0)
+    _check(predicted, label)
+    values = counts.dice(predicted, label)
+    values[counts.RegionCounts.of(label).by_class == 0] = np.nan
     return values
 
 
@@ -104,7 +93,7 @@ def surface_distances(
         spacing_mm: size of a voxel along each axis.
 
     Raises:
-        ValueError: as in ``overlap_counts``.
+        ValueError: as in ``dice``.
     """
     _check(predicted, label)
     distances = np.full((2, CLASS_COUNT), np.nan)

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from parcela.atlas.aal import REGION_COUNT
+from parcela.atlas.counts import RegionCounts
 from parcela.errors import BadScan
 from parcela.imaging.geometry import Affine, Shape
 from parcela.imaging.volume import Volume, read_volume
@@ -90,11 +91,11 @@ def check_labels(pair: OnOneGrid) -> tuple[Verdict, tuple[str, ...]]:
     Volumes are judged leniently: whoever drew the labels may have drawn regions of other sizes.
     """
     brain, labelled = pair.image > 0, pair.labels > 0
-    both, present = int((brain & labelled).sum()), np.unique(pair.labels[labelled])
+    both = int((brain & labelled).sum())
     measures = {
         "labels_inside": both / max(int(labelled.sum()), 1),
         "brain_labelled": both / max(int(brain.sum()), 1),
-        "regions_missing": float(REGION_COUNT - len(present)),
+        "regions_missing": float(len(RegionCounts.of(pair.labels).missing)),
         "volume_z_rms": float(np.sqrt((volume_z(pair.labels) ** 2).mean())),
     }
     judged = [

@@ -1,4 +1,4 @@
-"""One virtual subject: Colin27 bent into someone else's head, and AAL's labels bent by the very same map.
+"""One virtual subject: Mould bent into someone else's head, and AAL's labels bent by the very same map.
 
 The truth is known exactly: a voxel's label is the one AAL has at the point of Colin27 that the voxel shows.
 """
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from parcela.imaging.geometry import Affine
-from parcela_training.cohorts.virtual.colin27 import Colin27, colin27
+from parcela_training.cohorts.virtual.mould import Mould, mould
 from parcela_training.cohorts.virtual.warp import random_warp
 
 Extent = Literal["brain", "head"]
@@ -64,7 +64,7 @@ def virtual_subject(
     Raises:
         Unavailable: the atlas is missing or damaged.
     """
-    colin, generator = colin27(), np.random.default_rng([seed, number])
+    colin, generator = mould(), np.random.default_rng([seed, number])
     warp, drawn = random_warp(generator, colin)
     gamma = float(np.exp(generator.uniform(-LOG_GAMMA, LOG_GAMMA)))
     bias_seed, bias, noise, white = (
@@ -98,8 +98,8 @@ def _grid(spacing_mm: float, extent: Extent) -> tuple[Affine, tuple[int, int, in
     return affine, (x, y, z)
 
 
-def _blurred(colin: Colin27, spacing_mm: float) -> NDArray[np.float32]:
-    """The head as a voxel of this size averages it (partial volume): Colin27's own are 1 mm."""
+def _blurred(colin: Mould, spacing_mm: float) -> NDArray[np.float32]:
+    """The head as a voxel of this size averages it (partial volume): Mould's own are 1 mm."""
     sigma = 0.42 * np.sqrt(max(spacing_mm**2 - 1, 0))  # FWHM of one voxel, less Colin27's own
     return np.asarray(ndimage.gaussian_filter(colin.head, sigma)) if sigma else colin.head
 

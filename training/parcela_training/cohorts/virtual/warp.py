@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parcela.imaging.geometry import Affine
-from parcela_training.cohorts.virtual.colin27 import Colin27
 from parcela_training.cohorts.virtual.diffeomorphism import Diffeomorphism, random_diffeomorphism
+from parcela_training.cohorts.virtual.mould import Mould
 
 Array = NDArray[np.float64]
 
@@ -35,7 +35,7 @@ class Warp:
         return self.bend(straight + self.matrix[:3, 3].reshape(3, *[1] * (points_mm.ndim - 1)))
 
 
-def random_warp(generator: np.random.Generator, colin: Colin27) -> tuple[Warp, dict[str, float]]:
+def random_warp(generator: np.random.Generator, colin: Mould) -> tuple[Warp, dict[str, float]]:
     """A map within human bounds, its Jacobian positive everywhere, and the numbers that say how far it goes."""
     low, high = colin.box_mm
     bend = random_diffeomorphism(generator, low - MARGIN_MM, high + MARGIN_MM)

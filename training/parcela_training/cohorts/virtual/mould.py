@@ -9,15 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from parcela.atlas.aal import COLIN27_BRAIN, COLIN27_HEAD, atlas_labels, intact
-from parcela.imaging.volume import read_volume
+from parcela.atlas.colin27 import colin27, colin27_head
 
 WHITE_PERCENTILE = 99.0  # of the brain's intensities
 Array = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
-class Colin27:
+class Mould:
     """One grid, three arrays (181, 217, 181), axes RAS+.
 
     Attributes:
@@ -41,16 +40,16 @@ class Colin27:
 
 
 @cache
-def colin27() -> Colin27:
+def mould() -> Mould:
     """Read once per process.
 
     Raises:
         Unavailable: a file of the atlas is missing or damaged.
     """
-    labels, affine = atlas_labels()
-    head = read_volume(intact(COLIN27_HEAD)).data
-    mask = _brain(read_volume(intact(COLIN27_BRAIN)).data > 0, labels > 0)
-    return Colin27(head / np.percentile(head[mask], WHITE_PERCENTILE), labels, mask, affine)
+    atlas, head = colin27(), colin27_head()
+    mask = _brain(atlas.brain > 0, atlas.labels > 0)
+    bright = np.percentile(head[mask], WHITE_PERCENTILE)
+    return Mould(head / bright, atlas.labels, mask, atlas.affine)
 
 
 def _brain(stripped: NDArray[np.bool_], labelled: NDArray[np.bool_]) -> NDArray[np.bool_]:
