@@ -55,7 +55,7 @@ def steps(
     preset: Preset = "modern", skull_strip: SkullStrip = "robex", shape: Shape = MODEL_SHAPE
 ) -> list[Step]:
     """All steps of a preset by name, from a whole head to the model's grid of ``shape``."""
-    strip: Step = ("skull-strip", STRIPPERS[skull_strip](IMAGE))
+    strip: Step = ("skull-strip", STRIPPERS[skull_strip](IMAGE, mend=preset == "modern"))
     if preset == "thesis":
         return [strip, ("bias", N4BiasCorrectionWithANTsd(IMAGE)), *geometric_steps(shape)]
     bias: Step = ("bias", N4BiasCorrectionWithANTsd(IMAGE, mask_key=MASK))

@@ -16,34 +16,46 @@ from parcela.imaging.geometry import Geometry
 from parcela.processes.isolation import run_isolated
 from parcela_preprocess import native_tasks
 from parcela_preprocess.brain import brain_of_stripped, check_brain
+from parcela_preprocess.intensities import above_zero, in_brain, unbearable, without_spikes
 
 MASK = "brain_mask"
 STRIPPED_BEFORE = "the scan is already skull-stripped: its own brain was taken as it is"
 
 
 class GivenMaskd(MapTransform):
-    """Strip with a mask that came from elsewhere, found under ``mask_key``, (1, X, Y, Z) on the image's grid."""
+    """Strip with a mask that came from elsewhere, found under ``mask_key``, (1, X, Y, Z) on the image's grid.
 
-    def __init__(self, keys: KeysCollection, mask_key: str = MASK) -> None:
+    With ``mend`` the brain's intensities are brought to what the next steps can bear (``intensities.in_brain``), else
+    they are left as they are, with a note where that cannot end well.
+    """
+
+    def __init__(self, keys: KeysCollection, mask_key: str = MASK, *, mend: bool = True) -> None:
         super().__init__(keys)
         self.mask_key = mask_key
+        self.mend = mend
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         done = dict(data)
         for key in self.key_iterator(done):
-            done[key] = done[key] * (torch.as_tensor(done[self.mask_key]) > 0)
+            mask = np.asarray(done[self.mask_key][0]) > 0
+            done[key], notes = _masked(done[key], mask, mend=self.mend)
+            done["notes"] = (*done.get("notes", ()), *notes)
         return done
 
 
 class _SkullStripd(MapTransform):
-    """Find the brain of a whole head; take an already stripped scan as it is, and say so under ``notes``."""
+    """Find the brain of a whole head; take an already stripped scan as it is, and say so under ``notes``.
+
+    ``mend`` is that of ``GivenMaskd``; with it the brain is looked for in a scan without spikes or values below 0.
+    """
 
     method = ""
     task = ""
 
-    def __init__(self, keys: KeysCollection, mask_key: str = MASK) -> None:
+    def __init__(self, keys: KeysCollection, mask_key: str = MASK, *, mend: bool = True) -> None:
         super().__init__(keys)
         self.mask_key = mask_key
+        self.mend = mend
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         done = dict(data)
@@ -51,16 +63,21 @@ class _SkullStripd(MapTransform):
             image: MetaTensor = done[key]
             geometry = grid_of(image)
             array = np.asarray(image[0], np.float32)
+            notes: tuple[str, ...] = ()
+            if self.mend:
+                array, notes = without_spikes(array)
+                image = with_values(image, array)
             mask = brain_of_stripped(array, geometry.spacing_mm)
             if mask is None:
-                mask = self.extract(array, geometry)
+                mask = self.extract(above_zero(array) if self.mend else array, geometry)
                 check_brain(mask, geometry.spacing_mm, self.method)
             else:
-                done["notes"] = (*done.get("notes", ()), STRIPPED_BEFORE)
+                notes = (*notes, STRIPPED_BEFORE)
             done[self.mask_key] = MetaTensor(
                 torch.from_numpy(mask[None].astype(np.uint8)), affine=image.affine
             )
-            done[key] = image * torch.from_numpy(mask[None])
+            done[key], of_brain = _masked(image, mask, mend=self.mend)
+            done["notes"] = (*done.get("notes", ()), *notes, *of_brain)
         return done
 
     def extract(self, array: NDArray[np.float32], geometry: Geometry) -> NDArray[np.bool_]:
@@ -84,6 +101,22 @@ class SkullStripWithDeepbetd(_SkullStripd):
 
     method = "deepbet"
     task = "deepbet"
+
+
+def _masked(
+    image: MetaTensor, mask: NDArray[np.bool_], *, mend: bool
+) -> tuple[MetaTensor, tuple[str, ...]]:
+    """The brain alone, (1, X, Y, Z), and what is to be said of its intensities."""
+    array = np.asarray(image[0], np.float32)
+    if not mend:
+        return with_values(image, array * mask), unbearable(array, mask)
+    brain, notes = in_brain(array, mask)
+    return with_values(image, brain), notes
+
+
+def with_values(image: MetaTensor, array: NDArray[np.float32]) -> MetaTensor:
+    """The image with other intensities, (X, Y, Z), on the same grid."""
+    return MetaTensor(torch.from_numpy(np.ascontiguousarray(array)[None]), meta=image.meta)
 
 
 def grid_of(image: MetaTensor) -> Geometry:
