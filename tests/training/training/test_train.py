@@ -25,6 +25,7 @@ from parcela_training.training.record import NETWORK, TrainingRecord
 from parcela_training.training.train import TrainingProgress, load_network, train
 from training.prepared_images import made_up_cohort
 
+CURVE = "parcela_training.training.curve.draw_curve"
 WORKER = Path(__file__).parents[1] / "train_worker.py"
 
 
@@ -36,6 +37,18 @@ def one_thread() -> Iterator[None]:
         installation.cache_clear()
         yield
     installation.cache_clear()
+
+
+@pytest.fixture(autouse=True)
+def undrawn(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A picture takes as long as the training: the curve is drawn where it is looked at."""
+    if "drawn" not in request.fixturenames:
+        monkeypatch.setattr(CURVE, lambda _points, _title: b"")
+
+
+@pytest.fixture
+def drawn() -> None:
+    """The curve's picture is drawn."""
 
 
 @pytest.fixture(scope="module")
@@ -227,7 +240,7 @@ def test_given_a_folder_without_weights_when_started_from_then_it_is_named(
 
 
 def test_given_a_run_then_its_curve_is_a_table_and_a_picture(
-    images: PreparedSet, tmp_path: Path
+    drawn: None, images: PreparedSet, tmp_path: Path
 ) -> None:
     train(small("unet"), images, tmp_path, budget=Budget(steps=1))
     table = (tmp_path / "curve.tsv").read_text().splitlines()
