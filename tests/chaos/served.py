@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
+import httpx2
 import nibabel as nib
 import numpy as np
 import psutil
@@ -103,9 +103,9 @@ class Served:
         deadline = time.monotonic() + READY_WITHIN_S
         while time.monotonic() < deadline:
             try:
-                if httpx.get(f"{self.url}/readyz").is_success:
+                if httpx2.get(f"{self.url}/readyz").is_success:
                     return
-            except httpx.HTTPError:
+            except httpx2.HTTPError:
                 pass
             time.sleep(0.2)
         raise TimeoutError(f"not ready: see {self.folder}/serve.log")
@@ -255,12 +255,12 @@ class _Polls:
         self._thread.join()
 
     def _ask(self) -> None:
-        with httpx.Client(base_url=self._url, timeout=30) as http:
+        with httpx2.Client(base_url=self._url, timeout=30) as http:
             while not self._stopping.wait(0.2):
                 for job in self._jobs:
                     try:
                         self._verdict.polls[http.get(f"/jobs/{job.id}").status_code] += 1
-                    except httpx.HTTPError:  # the gateway is dead at the moment
+                    except httpx2.HTTPError:  # the gateway is dead at the moment
                         time.sleep(0.1)
 
 

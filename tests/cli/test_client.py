@@ -227,9 +227,9 @@ def test_given_a_pause_longer_than_patience_then_nothing_is_waited_for(
 def test_given_retry_after_in_each_form_then_it_is_understood(
     text: str, low: float | None, high: float | None
 ) -> None:
-    import httpx
+    import httpx2
 
-    found = asked_pause_s(httpx.Response(429, headers={"Retry-After": text}))
+    found = asked_pause_s(httpx2.Response(429, headers={"Retry-After": text}))
     assert found is None if low is None or high is None else low <= (found or 0) <= high
 
 

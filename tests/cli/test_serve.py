@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import httpx
+import httpx2
 import nibabel as nib
 import numpy as np
 import psutil
@@ -107,7 +107,7 @@ def geometry(path: Path) -> tuple[tuple[int, ...], bytes]:
 
 
 def test_given_the_stack_then_it_is_ready_and_says_where(stack: Stack) -> None:
-    answer = httpx.get(f"{stack.url}/readyz")
+    answer = httpx2.get(f"{stack.url}/readyz")
     assert answer.status_code == 200, answer.text
     assert set(answer.json()["workers"].values()) == {1}
 

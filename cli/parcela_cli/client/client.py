@@ -20,7 +20,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Literal, TypeVar
 
-import httpx
+import httpx2
 
 from parcela.bundle.write import FIXED_NAMES
 from parcela.errors import BadRequest, BadScan, LimitExceeded, StepFailed
@@ -67,13 +67,13 @@ class Client:
         Raises:
             BadRequest: the address is not one of HTTP.
         """
-        url = httpx.URL(server)
+        url = httpx2.URL(server)
         if url.scheme not in ("http", "https") or not url.host:
             raise BadRequest(f"{server!r} is not a server's address: give one such as {SERVER}")
         key = key or os.environ.get(API_KEY)
         self.server = str(url).rstrip("/")
         self._patience = Patience(self.server, patience_s)
-        self._http = httpx.Client(
+        self._http = httpx2.Client(
             base_url=self.server,
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=timeout_s,
@@ -229,7 +229,7 @@ class Client:
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
 
-        def save(response: httpx.Response) -> Path:
+        def save(response: httpx2.Response) -> Path:
             with atomic_file(target) as stream:
                 head = _pour(response, stream)
                 if file.endswith(".gz") and head != GZIP_MAGIC:
@@ -256,7 +256,7 @@ class Client:
             StepFailed: a file differs from the hash in the manifest.
         """
 
-        def save(response: httpx.Response) -> dict[str, Path]:
+        def save(response: httpx2.Response) -> dict[str, Path]:
             return unpack(lambda stream: _pour(response, stream), Path(folder), name)
 
         return self._ask("GET", f"/jobs/{_id(job)}/bundle.zip", save, headers=IDENTITY)
@@ -275,7 +275,7 @@ class Client:
         self,
         method: str,
         path: str,
-        read: Callable[[httpx.Response], T],
+        read: Callable[[httpx2.Response], T],
         *,
         gone: bool = False,
         **options: Any,
@@ -286,7 +286,7 @@ class Client:
         self,
         method: str,
         path: str,
-        read: Callable[[httpx.Response], T],
+        read: Callable[[httpx2.Response], T],
         *,
         gone: bool = False,
         **options: Any,
@@ -294,7 +294,7 @@ class Client:
         with self._http.stream(method, path, **options) as response:
             if response.status_code in BUSY:
                 response.read()
-                raise httpx.HTTPStatusError(
+                raise httpx2.HTTPStatusError(
                     str(refusal(response)), request=response.request, response=response
                 )
             if not response.is_success and not (gone and response.status_code in (404, 410)):
@@ -314,7 +314,7 @@ def _id(job: RemoteJob | str) -> str:
     return job if isinstance(job, str) else job.id
 
 
-def _pour(response: httpx.Response, stream: Any) -> bytes:
+def _pour(response: httpx2.Response, stream: Any) -> bytes:
     """The body into a stream; returns its first two bytes."""
     head = b""
     for chunk in response.iter_raw(CHUNK):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
-import httpx
+import httpx2
 from pydantic import BaseModel, ConfigDict, Field
 
 from parcela.errors import BadRequest, ParcelaError, StepFailed, Unavailable
@@ -88,7 +88,7 @@ class RemoteModel(BaseModel):
     card: dict[str, Any] = Field(default_factory=dict)
 
 
-def refusal(response: httpx.Response) -> ParcelaError:
+def refusal(response: httpx2.Response) -> ParcelaError:
     """The error that a read response with an error status stands for; a stranger's page is never quoted."""
     if response.is_error and "json" in response.headers.get("content-type", ""):
         try:
@@ -104,7 +104,7 @@ def refusal(response: httpx.Response) -> ParcelaError:
     )
 
 
-def read_job(response: httpx.Response) -> RemoteJob:
+def read_job(response: httpx2.Response) -> RemoteJob:
     """The job that a response holds; raises `refusal` where it holds none."""
     response.read()
     try:
@@ -113,10 +113,10 @@ def read_job(response: httpx.Response) -> RemoteJob:
         raise refusal(response) from None
 
 
-def list_of(name: str, kind: type[M]) -> Callable[[httpx.Response], list[M]]:
+def list_of(name: str, kind: type[M]) -> Callable[[httpx2.Response], list[M]]:
     """How to read a document with one list of such records under ``name``; what it raises is `refusal`."""
 
-    def read(response: httpx.Response) -> list[M]:
+    def read(response: httpx2.Response) -> list[M]:
         response.read()
         try:
             return [kind.model_validate(row) for row in response.json()[name]]

