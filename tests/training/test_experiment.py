@@ -104,7 +104,7 @@ def test_given_validation_images_when_evaluated_then_the_report_does_not_speak_o
 def test_given_the_shipped_weights_asked_for_when_the_grid_is_another_then_it_is_refused(
     finished: ExperimentFolder,
 ) -> None:
-    with pytest.raises(BadRequest, match=r"\(91, 122, 123\).*\(32, 32, 32\)"):
+    with pytest.raises(BadRequest, match=r"\(91, 122, 123\).*\(32, 16, 16\)"):
         evaluate_experiment(
             finished, EvaluationOptions(shipped=True, registrations=0, noise=0), lambda _: None
         )

@@ -13,7 +13,7 @@ from parcela_inference.networks import PADDED_SHAPE, build
 from parcela_training.networks.highresnet_step import OFFSETS, SubLattice
 from parcela_training.networks.predict import monai_predictor, padded, predictor
 
-ODD: Shape = (30, 27, 33)
+ODD: Shape = (30, 12, 17)
 
 
 def test_given_sub_lattices_when_all_are_put_back_then_the_volume_is_whole_again() -> None:
@@ -31,7 +31,7 @@ def test_given_any_grid_when_padded_then_it_is_as_the_networks_take_theirs() -> 
     volume = padded(image)
 
     assert volume.shape == (1, 1, *PADDED_SHAPE)
-    assert padded(np.ones(ODD, np.float32)).shape == (1, 1, 32, 32, 48)
+    assert padded(np.ones(ODD, np.float32)).shape == (1, 1, 32, 16, 32)
     assert volume[0, 0, :91, :122, :123].min() == 1
     assert volume.sum() == image.sum()
 

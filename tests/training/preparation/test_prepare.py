@@ -130,9 +130,8 @@ def test_given_another_opening_when_prepared_then_the_first_images_stay_beside_t
 
 
 def test_given_damaged_scans_when_prepared_then_they_are_listed_and_the_rest_goes_on(
-    own_cohort: Path, again: Path, monkeypatch: pytest.MonkeyPatch
+    own_cohort: Path, again: Path
 ) -> None:
-    stay_here(monkeypatch)
     scans = sorted(own_cohort.glob("sub-*/anat/*.nii.gz"))
     split = split_cohort(find_cohort(own_cohort), asked=SIZES)
     damaged = split.images("train")[0].path
@@ -160,8 +159,9 @@ def test_given_a_part_without_any_image_when_prepared_then_it_is_an_error(
 
 
 def test_given_half_a_file_when_prepared_then_that_image_is_made_again(
-    cohort: Cohort, again: Path
+    cohort: Cohort, again: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    stay_here(monkeypatch)
     half = min((again / "images").glob("*.npz"))
     half.write_bytes(half.read_bytes()[:5000])
     (again / "images" / ".0123.part").write_bytes(b"left by a killed run")

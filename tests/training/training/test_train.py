@@ -1,4 +1,4 @@
-"""Training on made-up images of 32³ voxels: what is repeated, resumed, stopped and left behind."""
+"""Training on small made-up images: what is repeated, resumed, stopped and left behind."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> PreparedSet:
 
 
 def small(model: Model) -> Recipe:
-    """``modern`` for volumes of 32³."""
+    """``modern`` for small volumes."""
     return replace(
         modern(model),
         budget=Budget(steps=4),
