@@ -14,6 +14,7 @@ BRAIN_ML = (
 )  # adult intracranial volumes are 1000–1900 ml; head scans of small brains still pass
 STRIPPED_BACKGROUND = 0.4  # least share of voxels at the background value
 STRIPPED_EXTENT_MM = 210.0  # a brain fits in this; a head with its neck and nose does not
+AGREEING_CORNERS = 6  # of 8; a stray voxel may lie in one
 MAIN_PART = 0.9  # least share of a brain mask that its largest connected part must hold
 
 
@@ -28,7 +29,7 @@ def brain_of_stripped(
         image: (X, Y, Z) intensities.
         spacing_mm: voxel size per axis.
     """
-    foreground = image != image.flat[0] if _corners_agree(image) else image > image.min()
+    foreground = foreground_of(image)
     if foreground.mean() > 1 - STRIPPED_BACKGROUND:
         return None
     mask = largest_part(foreground)
@@ -80,9 +81,13 @@ def largest_part(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
     return np.asarray(parts == sizes.argmax(), np.bool_)
 
 
-def _corners_agree(image: NDArray[np.float32]) -> bool:
+def foreground_of(image: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """What has another value than the corners where most of them agree, else what is above the lowest; (X, Y, Z)."""
     corners = image[:: image.shape[0] - 1, :: image.shape[1] - 1, :: image.shape[2] - 1]
-    return bool((corners == corners.flat[0]).all())
+    values, counts = np.unique(corners, return_counts=True)
+    if counts.max() >= AGREEING_CORNERS:
+        return np.asarray(image != values[counts.argmax()], np.bool_)
+    return np.asarray(image > image.min(), np.bool_)
 
 
 def _millilitres(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> float:

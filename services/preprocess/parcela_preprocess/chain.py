@@ -22,6 +22,7 @@ from monai.transforms import (
 from parcela.imaging.geometry import Shape
 from parcela.imaging.preprocessed import MODEL_SHAPE
 from parcela_preprocess.transforms import (
+    CropToBraind,
     GivenMaskd,
     N4BiasCorrectionWithANTsd,
     SetOriginToZeroWithANTsd,
@@ -38,14 +39,19 @@ IMAGE = "image"
 STRIPPERS = {"robex": SkullStripWithROBEXd, "deepbet": SkullStripWithDeepbetd, "given": GivenMaskd}
 
 
-def geometric_steps(shape: Shape = MODEL_SHAPE) -> list[Step]:
-    """Steps 3 to 9: spacing, orientation, histogram, intensity, crop, origin, resize."""
+def geometric_steps(shape: Shape = MODEL_SHAPE, preset: Preset = "thesis") -> list[Step]:
+    """Steps 3 to 9: spacing, orientation, histogram, intensity, crop, origin, resize.
+
+    The presets differ on a brain that the field of view cuts: ``modern`` makes room for what is missing.
+    """
+    published = preset == "thesis"
+    crop: Transform = CropForegroundd(IMAGE, source_key=IMAGE) if published else CropToBraind(IMAGE)
     return [
         ("spacing", Spacingd(IMAGE, pixdim=(1.0, 1.0, 1.0))),
         ("orientation", Orientationd(IMAGE, axcodes="RAS", labels=None)),
         ("histogram", HistogramNormalized(IMAGE)),
         ("intensity", ScaleIntensityd(IMAGE)),
-        ("crop", CropForegroundd(IMAGE, source_key=IMAGE)),
+        ("crop", crop),
         ("origin", SetOriginToZeroWithANTsd(IMAGE)),
         ("resize", Resized(IMAGE, spatial_size=shape)),
     ]
@@ -57,9 +63,9 @@ def steps(
     """All steps of a preset by name, from a whole head to the model's grid of ``shape``."""
     strip: Step = ("skull-strip", STRIPPERS[skull_strip](IMAGE, mend=preset == "modern"))
     if preset == "thesis":
-        return [strip, ("bias", N4BiasCorrectionWithANTsd(IMAGE)), *geometric_steps(shape)]
+        return [strip, ("bias", N4BiasCorrectionWithANTsd(IMAGE)), *geometric_steps(shape, preset)]
     bias: Step = ("bias", N4BiasCorrectionWithANTsd(IMAGE, mask_key=MASK))
-    return [strip, bias, *geometric_steps(shape)]
+    return [strip, bias, *geometric_steps(shape, preset)]
 
 
 def compose(

@@ -25,6 +25,9 @@ from parcela_preprocess.chain import (
     geometric_steps,
     steps,
 )
+from parcela_preprocess.field_of_view import cut_warning, cuts
+from parcela_preprocess.intensities import unbearable
+from parcela_preprocess.stripped import stripped_brain
 from parcela_preprocess.transforms.skull_strip import MASK
 
 __all__ = ["OnStep", "Preprocessed", "preprocess"]
@@ -53,10 +56,14 @@ def preprocess(
         on_step: called with each step's name as it begins.
 
     Raises:
-        StepFailed: a step crashed, or its result is implausible. BadScan: nothing is left of the image.
+        StepFailed: a step crashed, or its result is implausible. BadScan: nothing is left of the image, or it
+            is said to be stripped and is not.
     """
     if not strip_and_correct and _on_grid(volume, shape):
         return _straight_in(volume)
+    notes: tuple[str, ...] = ()
+    if not strip_and_correct and mask is None:
+        volume, mask, notes = _as_stripped(volume, preset)
     start = _reoriented(volume, mask) if preset == "modern" else _as_received(volume, mask)
     todo = _steps(preset, "given" if mask is not None else skull_strip, strip_and_correct, shape)
     done, seconds = _run(start, todo, on_step)
@@ -65,19 +72,25 @@ def preprocess(
         raise BadScan(
             "nothing is left of the image after preprocessing: is it a T1-weighted brain?"
         )
+    brain_mask = _mask_on_scan(done, volume)
+    notes += tuple(done.get("notes", ()))
+    if preset == "thesis":
+        notes += cut_warning(cuts(brain_mask, volume.geometry), completed=False)
     return Preprocessed(
         image=image,
-        brain_mask=_mask_on_scan(done, volume),
+        brain_mask=brain_mask,
         trail=_trail(volume, done, [name for name, _ in todo]),
         seconds=seconds,
-        warnings=tuple(done.get("notes", ())),
+        warnings=notes,
     )
 
 
 def _steps(
     preset: Preset, skull_strip: SkullStrip, strip_and_correct: bool, shape: Shape
 ) -> list[Step]:
-    return steps(preset, skull_strip, shape) if strip_and_correct else geometric_steps(shape)
+    return (
+        steps(preset, skull_strip, shape) if strip_and_correct else geometric_steps(shape, preset)
+    )
 
 
 def _on_grid(volume: Volume, shape: Shape) -> bool:
@@ -91,6 +104,16 @@ def _straight_in(volume: Volume) -> Preprocessed:
         geometry.shape, geometry.affine, geometry.shape, geometry.affine, (0.0, 0.0, 0.0), ()
     )
     return Preprocessed(volume.data, (volume.data > 0).astype(np.uint8), trail, {})
+
+
+def _as_stripped(
+    volume: Volume, preset: Preset
+) -> tuple[Volume, NDArray[np.uint8], tuple[str, ...]]:
+    """The brain of a scan that came stripped; ``thesis`` keeps its intensities, and says what that may spoil."""
+    brain, mask, notes = stripped_brain(volume.data, volume.geometry.spacing_mm)
+    if preset == "thesis":
+        return volume, mask.astype(np.uint8), unbearable(volume.data, mask)
+    return volume.with_data(brain), mask.astype(np.uint8), notes
 
 
 def _as_received(volume: Volume, mask: NDArray[np.uint8] | None) -> dict[str, Any]:
@@ -153,8 +176,6 @@ def _trail(volume: Volume, done: dict[str, Any], names: list[str]) -> GeometryTr
 
 def _mask_on_scan(done: dict[str, Any], volume: Volume) -> NDArray[np.uint8]:
     """The brain mask in the scan's own array order, (X, Y, Z) uint8."""
-    if MASK not in done:
-        return np.asarray(volume.data > volume.data.min(), np.uint8)
     mask: MetaTensor = done[MASK]
     turn = ornt_transform(
         io_orientation(np.asarray(mask.affine)), io_orientation(volume.geometry.affine)

@@ -1,5 +1,6 @@
 """The steps that MONAI does not have, as MONAI dictionary transforms named for what they wrap."""
 
+from parcela_preprocess.transforms.crop import CropToBraind
 from parcela_preprocess.transforms.n4 import N4BiasCorrectionWithANTsd
 from parcela_preprocess.transforms.origin import SetOriginToZeroWithANTsd
 from parcela_preprocess.transforms.skull_strip import (
@@ -9,6 +10,7 @@ from parcela_preprocess.transforms.skull_strip import (
 )
 
 __all__ = [
+    "CropToBraind",
     "GivenMaskd",
     "N4BiasCorrectionWithANTsd",
     "SetOriginToZeroWithANTsd",
