@@ -5,17 +5,13 @@ circus, supervisor and honcho were looked at: none ends its children when it is 
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from parcela.processes.lifeline import Lifeline, kill_group
+from parcela.processes.child import Child, how_it_ended
 
 SHORTEST_S, LONGEST_S = 0.5, 30.0
 WELL_S = 60.0  # one that lived so long has recovered
@@ -41,10 +37,9 @@ class Part:
 
 
 @dataclass
-class _Kept:
+class _Running:
     part: Part
-    process: subprocess.Popen[bytes] | None = None
-    lifeline: Lifeline | None = None
+    child: Child | None = None
     begun: float = 0.0
     pause_s: float = SHORTEST_S
     due: float = 0.0
@@ -63,31 +58,33 @@ class Supervisor:
         """
         self._logs = logs
         self._say = say
-        self._kept: dict[str, _Kept] = {}
+        self._running: dict[str, _Running] = {}
 
     def start(self, part: Part) -> None:
         """Start a part and keep it running."""
-        self._kept[part.name] = kept = _Kept(part)
-        self._spawn(kept)
+        self._running[part.name] = running = _Running(part)
+        self._spawn(running)
 
     def tend(self) -> None:
         """Start again what has died, each after a pause that doubles while it keeps dying."""
         now = time.monotonic()
-        for kept in self._kept.values():
-            if kept.process is not None and (code := kept.process.poll()) is not None:
-                self._bury(kept)
-                lived = now - kept.begun
-                kept.pause_s = SHORTEST_S if lived > WELL_S else kept.pause_s
-                kept.due = now + kept.pause_s
-                kept.deaths += 1
-                self._say(f"{kept.part.name} {_ended(code)}: started again in {kept.pause_s:g} s")
-                kept.pause_s = min(2 * kept.pause_s, LONGEST_S)
-            if kept.process is None and now >= kept.due:
-                self._spawn(kept)
+        for running in self._running.values():
+            if running.child is not None and (code := running.child.code) is not None:
+                running.child.kill()  # what it may have left in its group
+                running.child = None
+                how = how_it_ended(code, "was ended by {}")
+                lived = now - running.begun
+                running.pause_s = SHORTEST_S if lived > WELL_S else running.pause_s
+                running.due = now + running.pause_s
+                running.deaths += 1
+                self._say(f"{running.part.name} {how}: started again in {running.pause_s:g} s")
+                running.pause_s = min(2 * running.pause_s, LONGEST_S)
+            if running.child is None and now >= running.due:
+                self._spawn(running)
 
     def deaths(self) -> dict[str, int]:
         """How often each part has died."""
-        return {name: kept.deaths for name, kept in self._kept.items()}
+        return {name: running.deaths for name, running in self._running.items()}
 
     def last_line(self, name: str) -> str:
         """The last line that a part has printed; empty where it never has."""
@@ -99,45 +96,31 @@ class Supervisor:
 
     def stop(self, names: Iterable[str]) -> None:
         """Ask these parts to leave, all at once; what has not left in time is killed with all its group."""
-        chosen = [self._kept.pop(name) for name in names if name in self._kept]
-        living = [kept for kept in chosen if kept.process is not None]
-        for kept in living:
-            with suppress(ProcessLookupError):
-                assert kept.process is not None
-                kept.process.terminate()
+        chosen = [self._running.pop(name) for name in names if name in self._running]
+        children = [running.child for running in chosen if running.child is not None]
+        for child in children:
+            child.ask_to_leave()
         deadline = time.monotonic() + GRACE_S
-        for kept in living:
-            with suppress(subprocess.TimeoutExpired):
-                assert kept.process is not None
-                kept.process.wait(max(0.0, deadline - time.monotonic()))
-            self._bury(kept)
+        for child in children:
+            child.wait(deadline - time.monotonic())
+            child.kill()
 
     def stop_all(self) -> None:
         """Stop every part, the one started first (on which the others lean) last."""
-        first, *others = list(self._kept) or [""]
+        first, *others = list(self._running) or [""]
         self.stop(others)
         self.stop([first])
 
-    def _spawn(self, kept: _Kept) -> None:
-        with self._fresh_log(kept.part.name) as log:
-            kept.process = subprocess.Popen(
-                kept.part.command,
-                stdin=subprocess.DEVNULL,
+    def _spawn(self, running: _Running) -> None:
+        with self._fresh_log(running.part.name) as log:
+            running.child = Child(
+                running.part.command,
+                environment=running.part.environment,
+                folder=running.part.folder,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **kept.part.environment},
-                start_new_session=True,
             )
-        kept.lifeline = Lifeline(kept.process.pid, kept.part.folder)
-        kept.begun = time.monotonic()
-
-    def _bury(self, kept: _Kept) -> None:
-        """End what a part may have left in its group."""
-        assert kept.process is not None
-        kill_group(kept.process)
-        if kept.lifeline is not None:
-            kept.lifeline.close()
-        kept.process = kept.lifeline = None
+        running.begun = time.monotonic()
 
     def _log(self, name: str) -> Path:
         return self._logs / f"{name}.log"
@@ -147,7 +130,3 @@ class Supervisor:
         if path.exists() and path.stat().st_size > LOG_BYTES:
             path.replace(path.with_suffix(".log.1"))
         return path.open("ab")
-
-
-def _ended(code: int) -> str:
-    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"left with code {code}"

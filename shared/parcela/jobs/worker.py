@@ -22,6 +22,7 @@ from parcela.jobs.job_files import write_outcome
 from parcela.jobs.keys import request_key, stage_prefix
 from parcela.jobs.ledger import Claim, Ledger, LedgerUnavailable
 from parcela.jobs.records import STAGES, Problem, Stage
+from parcela.processes.child import Limits
 from parcela.settings import Settings
 from parcela.settings import settings as current_settings
 from parcela.store.store import Store, StoreUnavailable
@@ -197,13 +198,5 @@ class Watch:
 
     def limit_passed(self, resident_mb: float) -> LimitExceeded | None:
         """The limit that this attempt has gone over, if any."""
-        stage, limits = self._claim.stage, self._limits
-        if time.monotonic() - self._begun > limits.job_timeout_s:
-            return LimitExceeded(
-                f"{stage} did not finish in {limits.job_timeout_s:g} s (PARCELA_JOB_TIMEOUT_S)"
-            )
-        if resident_mb > limits.job_memory_mb:
-            return LimitExceeded(
-                f"{stage} took more than {limits.job_memory_mb} MB (PARCELA_JOB_MEMORY_MB)"
-            )
-        return None
+        limits = Limits("PARCELA_JOB", self._limits.job_timeout_s, self._limits.job_memory_mb)
+        return limits.passed(self._claim.stage, time.monotonic() - self._begun, resident_mb)

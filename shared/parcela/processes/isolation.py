@@ -2,7 +2,7 @@
 
 ROBEX, ANTs and deepbet may crash, hang or eat the machine on an unlucky scan; then that scan fails, with a reason, and
 nothing else does. Arrays go over as ``.npy`` files in a private folder that is erased afterwards. A child never
-outlives its starter, however that one ends (`parcela.processes.lifeline`).
+outlives its starter, however that one ends (`parcela.processes.child`).
 
 A module of tasks holds functions from arrays to arrays and ends with ``if __name__ == "__main__": answer(TASKS)``.
 """
@@ -12,8 +12,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,11 +21,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import psutil
 from numpy.typing import NDArray
 
-from parcela.errors import LimitExceeded, StepFailed, Unavailable
-from parcela.processes.lifeline import Lifeline, kill_group
+from parcela.errors import StepFailed, Unavailable
+from parcela.processes.child import Child, Limits, how_it_ended
 from parcela.settings import settings
 
 Arrays = dict[str, NDArray[Any]]
@@ -60,22 +57,19 @@ def run_isolated(
     with private_folder() as folder:
         _write_order(folder, task, arrays, options or {})
         with (folder / "log").open("wb") as log:
-            child = subprocess.Popen(
+            child = Child(
                 [sys.executable, "-m", module, str(folder)],
-                stdin=subprocess.DEVNULL,
+                environment=_environment(folder),
+                folder=folder,
                 stdout=log,
                 stderr=log,
-                env=_environment(folder),
-                start_new_session=True,
             )
-            lifeline = Lifeline(child.pid, folder)
             try:
-                _wait(child, task)
+                code = _wait(child, task)
             finally:
-                kill_group(child)  # ROBEX runs under a shell under the child
-                lifeline.close()
-        if child.returncode != 0:
-            raise StepFailed(f"{task} {_reason(child.returncode, folder)}")
+                child.kill()  # ROBEX runs under a shell under the child
+        if code != 0:
+            raise StepFailed(f"{task} {_reason(code, folder)}")
         return {
             path.stem.removeprefix("out-"): np.load(path)
             for path in sorted(folder.glob("out-*.npy"))
@@ -94,11 +88,11 @@ def answer(tasks: Mapping[str, Callable[..., Arrays]]) -> None:
         sys.exit("nobody waits for this any more")
     arrays = {path.stem.removeprefix("in-"): np.load(path) for path in folder.glob("in-*.npy")}
     try:
-        found = tasks[order["task"]](**arrays, **order["options"])
+        results = tasks[order["task"]](**arrays, **order["options"])
     except Exception as error:
         (folder / "problem.txt").write_text(f"{type(error).__name__}: {error}")
         raise
-    for name, array in found.items():
+    for name, array in results.items():
         np.save(folder / f"out-{name}.npy", array)
 
 
@@ -141,7 +135,7 @@ def _write_order(
 
 def _environment(folder: Path) -> dict[str, str]:
     threads = settings()
-    return os.environ | {
+    return {
         "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": str(threads.itk_threads),
         "OMP_NUM_THREADS": str(threads.torch_threads),
         "ANTS_RANDOM_SEED": "1",
@@ -149,31 +143,16 @@ def _environment(folder: Path) -> dict[str, str]:
     }
 
 
-def _wait(child: subprocess.Popen[bytes], task: str) -> None:
-    limits = settings()
-    deadline = time.monotonic() + limits.step_timeout_s
-    while child.poll() is None:
-        if time.monotonic() > deadline:
-            raise LimitExceeded(
-                f"{task} did not finish in {limits.step_timeout_s:g} s (PARCELA_STEP_TIMEOUT_S)"
-            )
-        if resident_mb(child.pid) > limits.step_memory_mb:
-            raise LimitExceeded(
-                f"{task} took more than {limits.step_memory_mb} MB (PARCELA_STEP_MEMORY_MB)"
-            )
+def _wait(child: Child, task: str) -> int:
+    """The child's exit code; raises LimitExceeded when it has gone over a limit."""
+    values = settings()
+    limits = Limits("PARCELA_STEP", values.step_timeout_s, values.step_memory_mb)
+    started = time.monotonic()
+    while (code := child.code) is None:
+        if passed := limits.passed(task, time.monotonic() - started, child.resident_mb()):
+            raise passed
         time.sleep(POLL_S)
-
-
-def resident_mb(pid: int) -> float:
-    """Resident memory of a process and its descendants, in MB; 0 once it is gone."""
-    total = 0
-    try:
-        parent = psutil.Process(pid)
-        for process in (parent, *parent.children(recursive=True)):
-            total += process.memory_info().rss
-    except psutil.NoSuchProcess:
-        pass
-    return total / 1e6
+    return code
 
 
 def _reason(code: int, folder: Path) -> str:
@@ -181,6 +160,6 @@ def _reason(code: int, folder: Path) -> str:
     if problem.exists():
         return f"failed: {problem.read_text().strip()}"
     if code < 0:
-        return f"crashed ({signal.Signals(-code).name})"
+        return how_it_ended(code)
     lines = (folder / "log").read_text(errors="replace").strip().splitlines()
     return f"failed: {lines[-1] if lines else f'exit code {code}'}"

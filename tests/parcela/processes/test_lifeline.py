@@ -6,14 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from parcela.processes.lifeline import Lifeline, kill_group
+from parcela.processes.child import Lifeline, kill_group
 from processes import gone, pids_in, wait_until
 
 # A child that ignores what can be ignored and fills its folder, tied to a starter that waits.
 STARTER = """
 import subprocess, sys, time
 from pathlib import Path
-from parcela.processes.lifeline import Lifeline
+from parcela.processes.child import Lifeline
 folder = Path(sys.argv[1])
 fill = "trap '' HUP TERM INT; while :; do echo x > $0/$(date +%N); sleep 0.01; done"
 child = subprocess.Popen(["/bin/sh", "-c", fill, str(folder)], start_new_session=True)
