@@ -25,7 +25,7 @@ from parcela_gateway.jobs import JobDeleted, find_job, queued, was_deleted
 from parcela_gateway.problem import Refused
 from parcela_gateway.upload.form import file_pieces
 from parcela_gateway.upload.scrub import CHUNK, scrubbed, stream_of
-from parcela_gateway.upload.stream import Received, pour, too_large
+from parcela_gateway.upload.stream import Received, receive, too_large
 
 RETRY_S = 30  # when too many wait
 PATIENCE_S = 30  # for an upload under the same key
@@ -91,7 +91,7 @@ async def submit(service: Service, request: Request, order: Order) -> Job:
 async def _first(service: Service, request: Request, order: Order, job_id: str) -> Job:
     await to_thread.run_sync(_check_room, service)
     _check_length(service, request)
-    received = await _receive(service, request, job_id)
+    received = await _keep_scan(service, request, job_id)
     accepted = JobRequest(
         id=job_id,
         kind=order.kind,
@@ -115,7 +115,7 @@ def _known(service: Service, job_id: str) -> JobRequest | None:
 
 async def _again(service: Service, request: Request, order: Order, known: JobRequest) -> Job:
     """The job of a request that comes a second time. Its body is hashed, and not kept."""
-    received = await _pour(service, request, _read_over)
+    received = await _receive(service, request, _read_over)
     if (received.sha256, order.kind, order.options) != (known.sha256, known.kind, known.options):
         raise KeyReused(
             "this Idempotency-Key was used for another scan or other options: use a new one"
@@ -137,19 +137,19 @@ def _check_length(service: Service, request: Request) -> None:
         raise too_large(service.settings.max_bytes)
 
 
-async def _receive(service: Service, request: Request, job_id: str) -> Received:
+async def _keep_scan(service: Service, request: Request, job_id: str) -> Received:
     limits = service.settings.max_voxels, service.settings.max_bytes
 
     def keep(stream: io.BufferedReader) -> None:
         service.store.put(scan_key(job_id), stream_of(scrubbed(stream, *limits)))
 
-    return await _pour(service, request, keep)
+    return await _receive(service, request, keep)
 
 
-async def _pour(
+async def _receive(
     service: Service, request: Request, keep: Callable[[io.BufferedReader], None]
 ) -> Received:
-    return await pour(
+    return await receive(
         file_pieces(request),
         keep,
         max_bytes=service.settings.max_bytes,
