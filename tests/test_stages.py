@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -54,6 +55,13 @@ RUN: dict[Stage, Callable[[StageTask], dict[str, float]]] = {
 def scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
     image, _ = sample(SCAN)
     return write(SCAN, image, tmp_path_factory.mktemp("scan") / "scan.nii.gz")
+
+
+@pytest.fixture(scope="module")
+def small_scan(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Half a head: enough where nothing is registered."""
+    small = replace(SCAN, size=0.5)
+    return write(small, sample(small)[0], tmp_path_factory.mktemp("small") / "scan.nii.gz")
 
 
 @pytest.fixture
@@ -140,12 +148,12 @@ def assert_progress(told: list[tuple[str, float]], last: str) -> None:
 
 @pytest.mark.parametrize(("model", "space"), [("both", "native"), ("unet", "model")])
 def test_given_a_prediction_by_stages_then_its_bundle_is_the_commands(
-    quick: None, scan: Path, tmp_path: Path, model: str, space: str
+    quick: None, small_scan: Path, tmp_path: Path, model: str, space: str
 ) -> None:
     options = PredictOptions.model_validate(
         {"model": model, "preprocessing": False, "space": space}
     )
-    job = Submitted(tmp_path, scan, "predict", options)
+    job = Submitted(tmp_path, small_scan, "predict", options)
     assert "resize" in job.run("preprocess")
     assert_progress(job.told, "resize")
     job.told.clear()
@@ -153,7 +161,7 @@ def test_given_a_prediction_by_stages_then_its_bundle_is_the_commands(
     assert_progress(job.told, "write")
 
     own = Options(options.model, False, space=options.space)
-    run(read_volume(scan), own).save(tmp_path / "own", prefix=False)
+    run(read_volume(small_scan), own).save(tmp_path / "own", prefix=False)
     assert_same_bundle(job, job.left("inference"), tmp_path / "own")
 
 

@@ -18,7 +18,7 @@ def test_given_a_network_of_ones_own_and_an_odd_grid_when_parcellated_then_it_is
 ) -> None:
     torch.manual_seed(0)
     network = build(model)
-    image = np.random.default_rng(0).random((30, 27, 33), np.float32)
+    image = np.random.default_rng(0).random((30, 12, 17), np.float32)
 
     labels = parcellator(model, network)(image)
 
