@@ -19,6 +19,7 @@ from monai.transforms import (
     CropForegroundd,
     HistogramNormalized,
     Orientationd,
+    ResampleToMatchd,
     Resized,
     Spacingd,
 )
@@ -30,6 +31,7 @@ from parcela.imaging.preprocessed import MODEL_SHAPE
 from parcela.imaging.volume import Volume, read_volume
 from parcela_inference.to_scan import to_scan
 from parcela_preprocess.preprocess import preprocess
+from parcela_preprocess.transforms.straighten import TILT_DEGREES, StraightenedSpacingd
 from phantoms import PHANTOMS, Phantom, sample, write
 
 LOBES = sorted({(r.lobe, r.hemisphere) for r in regions()})
@@ -50,9 +52,14 @@ def monai_scores(
     labels = nib.as_closest_canonical(nib.Nifti1Image(truth, volume.geometry.affine))
     affine = torch.from_numpy(np.asarray(image.affine))
     keys = ["image", "share"]
+    upright = [
+        StraightenedSpacingd("image"),
+        ResampleToMatchd("share", key_dst="image", mode="bilinear", padding_mode="zeros"),
+    ]
+    tilted = volume.geometry.tilt_degrees > TILT_DEGREES
     chain = Compose(
         [
-            Spacingd(keys, pixdim=(1.0, 1.0, 1.0)),
+            *(upright if tilted else [Spacingd(keys, pixdim=(1.0, 1.0, 1.0))]),
             Orientationd(keys, axcodes="RAS", labels=None),
             HistogramNormalized("image"),
             CropForegroundd(keys, source_key="image"),

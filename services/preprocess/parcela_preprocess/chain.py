@@ -28,6 +28,7 @@ from parcela_preprocess.transforms import (
     SetOriginToZeroWithANTsd,
     SkullStripWithDeepbetd,
     SkullStripWithROBEXd,
+    StraightenedSpacingd,
 )
 from parcela_preprocess.transforms.skull_strip import MASK
 
@@ -42,12 +43,15 @@ STRIPPERS = {"robex": SkullStripWithROBEXd, "deepbet": SkullStripWithDeepbetd, "
 def geometric_steps(shape: Shape = MODEL_SHAPE, preset: Preset = "thesis") -> list[Step]:
     """Steps 3 to 9: spacing, orientation, histogram, intensity, crop, origin, resize.
 
-    The presets differ on a brain that the field of view cuts: ``modern`` makes room for what is missing.
+    ``modern`` differs where it must: it turns a tilted grid upright, and makes room for what a field of view cut off.
     """
     published = preset == "thesis"
     crop: Transform = CropForegroundd(IMAGE, source_key=IMAGE) if published else CropToBraind(IMAGE)
+    spacing: Transform = (
+        Spacingd(IMAGE, pixdim=(1.0, 1.0, 1.0)) if published else StraightenedSpacingd(IMAGE)
+    )
     return [
-        ("spacing", Spacingd(IMAGE, pixdim=(1.0, 1.0, 1.0))),
+        ("spacing", spacing),
         ("orientation", Orientationd(IMAGE, axcodes="RAS", labels=None)),
         ("histogram", HistogramNormalized(IMAGE)),
         ("intensity", ScaleIntensityd(IMAGE)),

@@ -67,7 +67,7 @@ def cut_warning(sides: tuple[Cut, ...], *, completed: bool) -> tuple[str, ...]:
         return ()
     where = ", ".join(f"{SIDES[cut.side]} ({cut.area_cm2:.0f} cm²)" for cut in sides)
     done = (
-        "room was made for what is missing, by the atlas's extent; regions at the cut are incomplete"
+        "room was made for what is missing, by the atlas's extent; doubt this map, most of all at the cut"
         if completed
         else "regions are stretched over what is there: do not trust this map"
     )

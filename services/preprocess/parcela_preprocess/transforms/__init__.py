@@ -8,6 +8,7 @@ from parcela_preprocess.transforms.skull_strip import (
     SkullStripWithDeepbetd,
     SkullStripWithROBEXd,
 )
+from parcela_preprocess.transforms.straighten import StraightenedSpacingd
 
 __all__ = [
     "CropToBraind",
@@ -16,4 +17,5 @@ __all__ = [
     "SetOriginToZeroWithANTsd",
     "SkullStripWithDeepbetd",
     "SkullStripWithROBEXd",
+    "StraightenedSpacingd",
 ]

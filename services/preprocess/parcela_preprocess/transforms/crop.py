@@ -12,6 +12,7 @@ from monai.transforms import BorderPad, CropForegroundd, MapTransform
 from parcela_preprocess.extent import missing_mm
 from parcela_preprocess.field_of_view import cut_warning, cuts
 from parcela_preprocess.transforms.skull_strip import MASK, grid_of
+from parcela_preprocess.transforms.straighten import TILT_DEGREES
 
 
 class CropToBraind(MapTransform):
@@ -34,6 +35,11 @@ class CropToBraind(MapTransform):
         geometry, array = grid_of(mask), np.asarray(mask[0], np.uint8)
         sides = cuts(array, geometry)
         if not sides:
+            return done
+        if (
+            geometry.tilt_degrees > TILT_DEGREES
+        ):  # the image stands upright now, and the cut is oblique to it
+            done["notes"] = (*done.get("notes", ()), *cut_warning(sides, completed=False))
             return done
         missing = missing_mm(array, np.asarray(geometry.spacing_mm), sides)
         for key in self.key_iterator(done):
