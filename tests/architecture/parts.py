@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import tomllib
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -73,7 +75,7 @@ def heavy_imports(tree: Path) -> list[str]:
 
 def undeclared_dependencies(tree: Path) -> list[str]:
     """Each part declares in pyproject.toml what it imports."""
-    product, origin = packages(tree), packages_distributions()
+    product, origin = packages(tree), distributions()
     return [
         f"{statement}, which neither the core nor the extra of {package.name} declares"
         for package in product.values()
@@ -84,6 +86,13 @@ def undeclared_dependencies(tree: Path) -> list[str]:
     ]
 
 
+@cache
+def distributions() -> Mapping[str, list[str]]:
+    """Which installed distributions each package comes from."""
+    return packages_distributions()
+
+
+@cache
 def declared(extra: str) -> set[str]:
     """What ``parcela[extra]`` asks for; the command (``cli``) may use every extra, the shared part every service's."""
     project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
