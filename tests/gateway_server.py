@@ -25,8 +25,8 @@ from parcela.jobs.ledger import Claim, Ledger
 from parcela.jobs.records import STAGES, Job, Problem, Stage
 from parcela.settings import Settings
 from parcela.store.store import Store
+from parcela_gateway import dependencies
 from parcela_gateway.app import create_app
-from parcela_gateway.dependencies import Service
 from patience import patient
 from processes import wait_until
 
@@ -43,7 +43,7 @@ BUNDLE = {
 class Gateway:
     """One that runs: a client of its API, and what lies behind it."""
 
-    def __init__(self, url: str, service: Service) -> None:
+    def __init__(self, url: str, service: dependencies.Gateway) -> None:
         self.url = url
         self.service = service
         self.http = httpx2.Client(base_url=url, timeout=patient(30))
@@ -141,8 +141,8 @@ def serving(settings: Settings, *, reconcile: bool = False) -> Iterator[Gateway]
         assert thread.is_alive(), "uvicorn did not start"
         time.sleep(0.01)
     port = server.servers[0].sockets[0].getsockname()[1]
-    gateway = Gateway(f"http://127.0.0.1:{port}", app.state.service)
-    app.state.service.ledger.mark()
+    gateway = Gateway(f"http://127.0.0.1:{port}", app.state.gateway)
+    app.state.gateway.ledger.mark()
     try:
         yield gateway
     finally:

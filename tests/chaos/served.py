@@ -32,6 +32,7 @@ from parcela.jobs.ledger_row import transition_of
 from parcela_cli.client.client import Client
 from parcela_cli.client.remote_job import RemoteJob
 from parcela_cli.serve.data_folder import DataFolder
+from parcela_cli.serve.redis import find_program
 
 LEASE_S = 6
 LONGEST_PAUSE_S = 8.0
@@ -221,7 +222,7 @@ def _victims(served: Served, kind: str) -> list[psutil.Process]:
         case "gateway":
             return served.having("-m parcela_gateway")
         case "redis":
-            return served.having("redis-server")
+            return served.having(Path(find_program()).name)
         case _:
             assert served.process is not None
             return [psutil.Process(served.process.pid)]

@@ -22,7 +22,7 @@ def run(task: StageTask) -> dict[str, float]:
     """One attempt of a stage."""
     length = random.Random(task.token)
     for step in range(STEPS):
-        task.begun(f"step {step}", step / STEPS)
+        task.on_progress(f"step {step}", step / STEPS)
         time.sleep(length.uniform(0, LONGEST_STEP_S))
     if task.stage in LEFT_BY:
         scan = read(task.store, scan_key(task.request.id))

@@ -18,6 +18,7 @@ import pytest
 
 from command import PARCELA, parcela
 from parcela_cli.client.client import Client
+from parcela_cli.serve.redis import find_program
 from patience import patient
 from processes import wait_until
 
@@ -179,7 +180,7 @@ def test_given_a_retried_submission_then_it_is_the_same_job(client: Client, brai
 @pytest.mark.parametrize(
     ("name", "during"),
     [
-        ("redis-server", "preprocessing"),
+        ("redis", "preprocessing"),
         ("parcela_gateway", "parcellating"),
         ("preprocess", "preprocessing"),
         ("inference", "parcellating"),
@@ -190,7 +191,7 @@ def test_given_a_job_that_runs_when_a_part_is_killed_then_it_is_done_all_the_sam
 ) -> None:
     job = client.submit(brain, preprocess=False)
     wait_until(lambda: client.job(job).status == during, 120)
-    victim = stack.part(name)
+    victim = stack.part(Path(find_program()).name if name == "redis" else name)
     below = victim.children(recursive=True)
     victim.kill()
     wait_until(lambda: all(map(gone, below)), 5)

@@ -15,7 +15,7 @@ import pytest
 
 from gateway_server import Gateway
 from parcela_gateway.access_log import JsonLines
-from parcela_gateway.readiness import Watch
+from parcela_gateway.readiness import ReadinessCheck
 from patience import patient
 from processes import wait_until
 
@@ -51,8 +51,8 @@ def test_given_a_worker_that_hears_every_queue_when_asked_then_it_is_ready(
         stderr=subprocess.DEVNULL,
     )
     try:
-        watch = Watch(gateway.service)
-        wait_until(lambda: not watch._look().missing, 20)
+        check = ReadinessCheck(gateway.service)
+        wait_until(lambda: not check._look().missing, 20)
         response = gateway.http.get("/readyz")
         assert response.status_code == 200, response.text
         assert response.json()["workers"] == {"preprocess": 1, "inference": 1, "labelling": 1}

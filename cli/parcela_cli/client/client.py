@@ -154,7 +154,7 @@ class Client:
                     "POST", path, read_job, params=options, files=upload, headers=headers
                 )
 
-        return self._patience.insist(send)
+        return self._patience.retrying(send)
 
     # --------------------------------------------------------------------------------------------------- looking
 
@@ -280,7 +280,7 @@ class Client:
         gone: bool = False,
         **options: Any,
     ) -> T:
-        return self._patience.insist(lambda: self._once(method, path, read, gone=gone, **options))
+        return self._patience.retrying(lambda: self._once(method, path, read, gone=gone, **options))
 
     def _once(
         self,

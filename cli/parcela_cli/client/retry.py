@@ -30,7 +30,7 @@ class Patience:
         self.limit_s = limit_s
         self._answered = False
 
-    def insist(self, attempt: Callable[[], T]) -> T:
+    def retrying(self, attempt: Callable[[], T]) -> T:
         """Call ``attempt`` until it works.
 
         A failed connection and a busy answer (``httpx2.HTTPStatusError``) are tried again, after the pause that the

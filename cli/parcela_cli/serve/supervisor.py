@@ -40,7 +40,7 @@ class Part:
 class _Running:
     part: Part
     child: Child | None = None
-    begun: float = 0.0
+    started: float = 0.0
     pause_s: float = SHORTEST_S
     due: float = 0.0
     deaths: int = 0
@@ -73,7 +73,7 @@ class Supervisor:
                 running.child.kill()  # what it may have left in its group
                 running.child = None
                 how = how_it_ended(code, "was ended by {}")
-                lived = now - running.begun
+                lived = now - running.started
                 running.pause_s = SHORTEST_S if lived > WELL_S else running.pause_s
                 running.due = now + running.pause_s
                 running.deaths += 1
@@ -120,7 +120,7 @@ class Supervisor:
                 stdout=log,
                 stderr=log,
             )
-        running.begun = time.monotonic()
+        running.started = time.monotonic()
 
     def _log(self, name: str) -> Path:
         return self._logs / f"{name}.log"

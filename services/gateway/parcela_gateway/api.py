@@ -62,30 +62,30 @@ def describe(app: FastAPI, *, keys: bool) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            found = get_openapi(
+            document = get_openapi(
                 title=app.title,
                 version=app.version,
                 description=DESCRIPTION,
                 routes=app.routes,
                 tags=app.openapi_tags,
             )
-            _without_the_frameworks_422(found)
-            parts = found["components"]
+            _without_the_frameworks_422(document)
+            parts = document["components"]
             parts["schemas"]["ProblemDocument"] = ProblemDocument.model_json_schema()
             if keys:
                 parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}
-                found["security"] = [{"key": []}]
-            app.openapi_schema = found
+                document["security"] = [{"key": []}]
+            app.openapi_schema = document
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _without_the_frameworks_422(found: dict[str, Any]) -> None:
+def _without_the_frameworks_422(document: dict[str, Any]) -> None:
     """FastAPI adds a 422 of its own form to whatever has a parameter; here bad parameters are problems like others."""
-    for methods in found["paths"].values():
+    for methods in document["paths"].values():
         for operation in methods.values():
             if "application/json" in operation["responses"].get("422", {}).get("content", {}):
                 del operation["responses"]["422"]
     for name in ("HTTPValidationError", "ValidationError"):
-        found["components"]["schemas"].pop(name, None)
+        document["components"]["schemas"].pop(name, None)

@@ -13,12 +13,12 @@ from parcela.jobs.reconciler import Reconciler
 from parcela.settings import Settings
 from parcela_gateway.access_log import AccessLog
 from parcela_gateway.api import describe
-from parcela_gateway.dependencies import Service
+from parcela_gateway.dependencies import Gateway
 from parcela_gateway.host_and_origin import LOOPBACK, Doorkeeper
 from parcela_gateway.metrics import Metrics
 from parcela_gateway.page import pages
 from parcela_gateway.problem import add_handlers
-from parcela_gateway.readiness import Watch
+from parcela_gateway.readiness import ReadinessCheck
 from parcela_gateway.routes import about, jobs, results, submit
 
 PARTS = (submit, jobs, results, about, pages)
@@ -30,7 +30,7 @@ def create_app(settings: Settings) -> FastAPI:
     Raises:
         Unavailable: no store is named; or others reach this gateway and there are no keys.
     """
-    service = Service.of(settings)
+    gateway = Gateway.of(settings)
     app = FastAPI(
         title="Parcela",
         version=software_versions().get("parcela", "unknown"),
@@ -39,16 +39,16 @@ def create_app(settings: Settings) -> FastAPI:
         redirect_slashes=False,
         lifespan=_reconciled,
     )
-    app.state.service = service
-    app.state.metrics = Metrics(service.ledger)
-    app.state.watch = Watch(service)
+    app.state.gateway = gateway
+    app.state.metrics = Metrics(gateway.ledger)
+    app.state.readiness_check = ReadinessCheck(gateway)
     app.state.routes = [route for part in PARTS for route in part.router.routes]
     for part in PARTS:
         app.include_router(part.router)
     add_handlers(app)
-    describe(app, keys=service.keys.needed)
+    describe(app, keys=gateway.keys.needed)
     app.add_middleware(
-        Doorkeeper, hosts=_hosts(settings, service), same_site=not service.keys.needed
+        Doorkeeper, hosts=_hosts(settings, gateway), same_site=not gateway.keys.needed
     )
     app.add_middleware(AccessLog, metrics=app.state.metrics)
     return app
@@ -56,8 +56,8 @@ def create_app(settings: Settings) -> FastAPI:
 
 @asynccontextmanager
 async def _reconciled(app: FastAPI) -> AsyncIterator[None]:
-    service: Service = app.state.service
-    reconciler = Reconciler(service.ledger, service.store, service.doorbell, service.settings)
+    gateway: Gateway = app.state.gateway
+    reconciler = Reconciler(gateway.ledger, gateway.store, gateway.doorbell, gateway.settings)
     reconciler.start()
     try:
         yield
@@ -65,9 +65,9 @@ async def _reconciled(app: FastAPI) -> AsyncIterator[None]:
         await to_thread.run_sync(reconciler.stop)
 
 
-def _hosts(settings: Settings, service: Service) -> frozenset[str]:
+def _hosts(settings: Settings, gateway: Gateway) -> frozenset[str]:
     """The names to answer to. With keys and no list any will do: what asks has a key."""
     named = {name.strip().lower() for name in settings.allowed_hosts.split(",")} - {""}
-    if service.keys.needed and not named:
+    if gateway.keys.needed and not named:
         return frozenset()
     return LOOPBACK | named

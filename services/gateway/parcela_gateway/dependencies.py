@@ -23,7 +23,7 @@ log = logging.getLogger("parcela.gateway")
 
 
 @dataclass(frozen=True, eq=False)
-class Service:
+class Gateway:
     """One installation, as the gateway sees it."""
 
     settings: Settings
@@ -35,7 +35,7 @@ class Service:
     arriving: dict[str, anyio.Lock] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, settings: Settings) -> Service:
+    def of(cls, settings: Settings) -> Gateway:
         """What the settings name.
 
         Raises:
@@ -51,9 +51,9 @@ class Service:
             log.warning("no bell rung for %s: Redis does not answer", stage)
 
 
-def of_request(request: Request) -> Service:
-    found: Service = request.app.state.service
-    return found
+def of_request(request: Request) -> Gateway:
+    gateway: Gateway = request.app.state.gateway
+    return gateway
 
 
 async def caller(request: Request) -> str:
@@ -61,9 +61,9 @@ async def caller(request: Request) -> str:
     return of_request(request).keys.owner(request.headers)
 
 
-async def _service(request: Request) -> Service:
+async def _gateway(request: Request) -> Gateway:
     return of_request(request)
 
 
-InService = Annotated[Service, Depends(_service)]
+InGateway = Annotated[Gateway, Depends(_gateway)]
 Owner = Annotated[str, Depends(caller)]

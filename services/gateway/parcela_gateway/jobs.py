@@ -11,7 +11,7 @@ from parcela.jobs.keys import outcome_key, tombstone_key
 from parcela.jobs.ledger import LedgerUnavailable
 from parcela.jobs.records import STAGES, BadRecord, Job, JobRequest, Tombstone, is_id
 from parcela.store.store import NotStored, Store, read
-from parcela_gateway.dependencies import Service
+from parcela_gateway.dependencies import Gateway
 
 REMEMBERED_S = 24 * 3600  # a deleted job is said to have been there
 
@@ -32,7 +32,7 @@ class JobDeleted(ParcelaError):
     slug = "job-deleted"
 
 
-def find_job(service: Service, job_id: str, owner: str) -> Job:
+def find_job(gateway: Gateway, job_id: str, owner: str) -> Job:
     """The caller's job as it stands.
 
     Raises:
@@ -41,17 +41,17 @@ def find_job(service: Service, job_id: str, owner: str) -> Job:
     """
     if not is_id(job_id):
         raise _unknown()
-    job = _in_ledger(service, job_id) or _in_store(service.store, job_id)
+    job = _in_ledger(gateway, job_id) or _in_store(gateway.store, job_id)
     if job.owner != owner:
         raise _unknown()
     return job
 
 
-def _in_ledger(service: Service, job_id: str) -> Job | None:
+def _in_ledger(gateway: Gateway, job_id: str) -> Job | None:
     try:
-        return service.ledger.get(job_id)
+        return gateway.ledger.get(job_id)
     except LedgerUnavailable:
-        if service.store.stat(outcome_key(job_id)) is None:
+        if gateway.store.stat(outcome_key(job_id)) is None:
             raise
         return None
 

@@ -136,15 +136,17 @@ def _explained(_: Request, error: Exception) -> JSONResponse:
 def _of_the_framework(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     if error.status_code == 404:
-        found: Problem | Refused = NoSuchAddress("there is nothing here: /docs lists what there is")
+        problem: Problem | Refused = NoSuchAddress(
+            "there is nothing here: /docs lists what there is"
+        )
     elif error.status_code == 405:
-        found = WrongMethod("this address is not for this method: /docs lists what it is for")
-        return problem_response(found, headers={"Allow": ", ".join(sorted(_methods(request)))})
+        problem = WrongMethod("this address is not for this method: /docs lists what it is for")
+        return problem_response(problem, headers={"Allow": ", ".join(sorted(_methods(request)))})
     else:
         status = HTTPStatus(error.status_code)
         slug = status.phrase.lower().replace(" ", "-")
-        found = Problem(slug=slug, title=status.phrase, status=status, detail=str(error.detail))
-    return problem_response(found, headers=error.headers)
+        problem = Problem(slug=slug, title=status.phrase, status=status, detail=str(error.detail))
+    return problem_response(problem, headers=error.headers)
 
 
 def _methods(request: Request) -> set[str]:
@@ -158,9 +160,11 @@ def _methods(request: Request) -> set[str]:
 def _bad_parameters(_: Request, error: Exception) -> JSONResponse:
     """FastAPI's 422, without what was sent: it may be a name."""
     assert isinstance(error, RequestValidationError)
-    found = [{"where": _place(fault["loc"]), "what": str(fault["msg"])} for fault in error.errors()]
-    detail = "; ".join(f"{fault['where']}: {fault['what']}" for fault in found)
-    return problem_response(BadParameters(detail), extra={"errors": found})
+    faults = [
+        {"where": _place(fault["loc"]), "what": str(fault["msg"])} for fault in error.errors()
+    ]
+    detail = "; ".join(f"{fault['where']}: {fault['what']}" for fault in faults)
+    return problem_response(BadParameters(detail), extra={"errors": faults})
 
 
 def _place(where: tuple[int | str, ...]) -> str:

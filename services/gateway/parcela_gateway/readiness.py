@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from parcela.errors import ParcelaError
 from parcela.jobs.keys import PROBE
 from parcela.jobs.records import Stage
-from parcela_gateway.dependencies import Service
+from parcela_gateway.dependencies import Gateway
 
 ANSWER_S = 1.0  # in which a worker that lives answers
 KEPT_S = 5.0  # asking costs a second and a write: not for every one who asks
@@ -31,19 +31,19 @@ class Readiness:
     @property
     def missing(self) -> list[str]:
         """What stands in the way, one sentence each."""
-        found = [
+        faults = [
             f"{name}: {state}"
             for name, state in (("store", self.store), ("ledger", self.ledger))
             if state != "ok"
         ]
-        return found + [f"no worker for {stage}" for stage, n in self.workers.items() if not n]
+        return faults + [f"no worker for {stage}" for stage, n in self.workers.items() if not n]
 
 
 @dataclass
-class Watch:
+class ReadinessCheck:
     """Looks, at most every few seconds."""
 
-    service: Service
+    gateway: Gateway
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _seen: Readiness | None = None
     _at: float = 0.0
@@ -58,15 +58,15 @@ class Watch:
             return self._seen
 
     def _look(self) -> Readiness:
-        service = self.service
-        store = _tried(lambda: service.store.put(PROBE, b"ok"))
-        ledger = _tried(service.ledger.waiting)
+        gateway = self.gateway
+        store = _tried(lambda: gateway.store.put(PROBE, b"ok"))
+        ledger = _tried(gateway.ledger.waiting)
         return Readiness(store, ledger, self._workers() if ledger == "ok" else _nobody())
 
     def _workers(self) -> dict[Stage, int]:
         """Live workers of each stage: those that answer Celery's question for the queues they hear."""
         try:
-            answers = self.service.doorbell.app.control.inspect(timeout=ANSWER_S).active_queues()
+            answers = self.gateway.doorbell.app.control.inspect(timeout=ANSWER_S).active_queues()
         except (OperationalError, RedisError, OSError):
             return _nobody()
         heard = [{queue["name"] for queue in queues} for queues in (answers or {}).values()]

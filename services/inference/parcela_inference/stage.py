@@ -19,11 +19,11 @@ def run(task: StageTask) -> dict[str, float]:
     """
     options = options_of(task)
     task.plan(typical_s(options))
-    ready = Preprocessed.load(task.found("preprocess"))
+    ready = Preprocessed.load(task.inputs("preprocess"))
     prediction = predict(task.scan(), ready, options, task.on_step)
     task.on_step("write")
     prediction.save(task.folder / "bundle", prefix=False)
-    task.leave(task.folder / "bundle", last=file_name("manifest"))
+    task.publish(task.folder / "bundle", last=file_name("manifest"))
     return {
         name: value
         for name, value in prediction.manifest.seconds.items()

@@ -25,10 +25,10 @@ def run(task: StageTask) -> dict[str, float]:
         raise BadRequest(f"a {task.request.kind} job has no use for a registration")
     task.plan(TYPICAL_S)
     options = LabelOptions(asked.preset, asked.skull_strip, asked.preprocessing)
-    ready = Preprocessed.load(task.found("preprocess"))
+    ready = Preprocessed.load(task.inputs("preprocess"))
     labelled = label_scan(task.scan(), ready, options, task.on_step)
     task.on_step("write")
     labelled.save(task.folder / "bundle", prefix=False)
-    task.leave(task.folder / "bundle", last=file_name("manifest"))
+    task.publish(task.folder / "bundle", last=file_name("manifest"))
     own = labelled.manifest.seconds.items()
     return {name: value for name, value in own if name not in ready.seconds}

@@ -42,7 +42,7 @@ def run(task: StageTask) -> dict[str, float]:
     out = task.folder / "preprocessed"
     out.mkdir()
     here.save(out)
-    task.leave(out, last=RECORD)
+    task.publish(out, last=RECORD)
     return done.seconds
 
 

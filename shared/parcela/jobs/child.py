@@ -12,12 +12,12 @@ from contextlib import suppress
 from pydantic import TypeAdapter
 
 from parcela.errors import StepFailed
-from parcela.jobs.child_main import Failed, Order, Saying
+from parcela.jobs.child_main import Failed, Message, StageOrder
 from parcela.jobs.records import Problem
 from parcela.processes.child import Child, how_it_ended
 from parcela.processes.isolation import make_private_folder
 
-SAYING: TypeAdapter[Saying] = TypeAdapter(Saying)
+MESSAGE: TypeAdapter[Message] = TypeAdapter(Message)
 LEAVES_WITHIN_S = 2.0
 
 
@@ -44,7 +44,7 @@ class ComputeChild:
         """The child's process, None while there is none."""
         return None if self._child is None else self._child.pid
 
-    def begin(self, order: Order) -> None:
+    def begin(self, order: StageOrder) -> None:
         """Give it an order; it must have answered the one before."""
         if self._child is not None and self._child.code is not None:
             self.kill()  # it died while it had nothing to do: nobody's attempt
@@ -52,17 +52,17 @@ class ComputeChild:
             self._child = self._start()
         stdin = self._child.process.stdin
         assert stdin is not None
-        with suppress(BrokenPipeError):  # `hear` will say how it died
+        with suppress(BrokenPipeError):  # `receive` will say how it died
             stdin.write(order.to_json().encode() + b"\n")
             stdin.flush()
 
-    def hear(self, timeout_s: float) -> Saying | None:
+    def receive(self, timeout_s: float) -> Message | None:
         """What it says next; None when it says nothing for so long; Failed when it has died."""
         try:
             line = self._lines.get(timeout=timeout_s)
         except queue.Empty:
             return None
-        return SAYING.validate_json(line) if line else self._obituary()
+        return MESSAGE.validate_json(line) if line else self._obituary()
 
     def resident_mb(self) -> float:
         """Resident memory of the child and of everything below it, in MB."""

@@ -28,7 +28,7 @@ NICE = 10
 Run = Callable[[StageTask], dict[str, float]]
 
 
-class Order(Record):
+class StageOrder(Record):
     """What to compute: one attempt of one stage of a job. ``tokens`` are those of the stages before."""
 
     job_id: str
@@ -37,7 +37,7 @@ class Order(Record):
     tokens: dict[Stage, str]
 
 
-class Begun(Record):
+class StepBegun(Record):
     """A step has begun, at this share (0–1) of the stage."""
 
     said: Literal["begun"] = "begun"
@@ -60,7 +60,7 @@ class Failed(Record):
     retry: bool
 
 
-Saying = Begun | Finished | Failed
+Message = StepBegun | Finished | Failed
 
 
 def main(module: str) -> None:
@@ -68,10 +68,10 @@ def main(module: str) -> None:
     answers = _own_stdout()
     os.nice(NICE)
     for line in sys.stdin.buffer:
-        _say(answers, _carry_out(Order.from_json(line), module, partial(_say, answers)))
+        _say(answers, _carry_out(StageOrder.from_json(line), module, partial(_say, answers)))
 
 
-def _carry_out(order: Order, module: str, say: Callable[[Saying], None]) -> Finished | Failed:
+def _carry_out(order: StageOrder, module: str, say: Callable[[Message], None]) -> Finished | Failed:
     folder = Path()
     try:
         run: Run = import_module(module).run
@@ -88,12 +88,12 @@ def _carry_out(order: Order, module: str, say: Callable[[Saying], None]) -> Fini
         return _failed(StepFailed(f"a fault in Parcela itself ({type(error).__name__}: {error})"))
 
 
-def _task(order: Order, folder: Path, say: Callable[[Saying], None]) -> StageTask:
-    def begun(step: str, share: float) -> None:
-        say(Begun(step=step, share=share))
+def _task(order: StageOrder, folder: Path, say: Callable[[Message], None]) -> StageTask:
+    def on_progress(step: str, share: float) -> None:
+        say(StepBegun(step=step, share=share))
 
     return StageTask.of(
-        order.job_id, order.stage, order.token, order.tokens, open_store(), folder, begun
+        order.job_id, order.stage, order.token, order.tokens, open_store(), folder, on_progress
     )
 
 
@@ -108,13 +108,13 @@ def _failed(error: ParcelaError, folder: Path = Path()) -> Failed:
 
 def _own_stdout() -> BinaryIO:
     """The standard output for us alone: what libraries print, in C too, goes to the standard error."""
-    own = os.fdopen(os.dup(1), "wb", buffering=0)
+    answers = os.fdopen(os.dup(1), "wb", buffering=0)
     os.dup2(2, 1)
-    return own
+    return answers
 
 
-def _say(answers: BinaryIO, saying: Saying) -> None:
-    answers.write(saying.to_json().encode() + b"\n")
+def _say(answers: BinaryIO, message: Message) -> None:
+    answers.write(message.to_json().encode() + b"\n")
 
 
 if __name__ == "__main__":

@@ -127,12 +127,12 @@ class Ledger:
         forgotten that a job has ended.
         """
         token = secrets.token_hex(16)
-        found = self._run(
+        job_and_row = self._run(
             "claim", stage, STATUS_OF[stage], _start(stage), token, worker, _ms(lease_s)
         )
-        if not found:
+        if not job_and_row:
             return None
-        job_id, row = found
+        job_id, row = job_and_row
         return Claim(job_of(job_id, pairs(row)), stage, token, lease_s)
 
     def renew(

@@ -127,38 +127,40 @@ class Reconciler:
             recovering: doubt the rows as well: where the store holds an outcome, it wins.
         """
         # Before the listing: a row is younger than its request.json.
-        known = set(self._ledger.ids())
+        in_ledger = set(self._ledger.ids())
         deleted_at = self._tombstones()
         jobs = list(jobs_in(self._store))
-        look = partial(self._look_at, known=known, deleted_at=deleted_at, recovering=recovering)
+        look = partial(
+            self._look_at, in_ledger=in_ledger, deleted_at=deleted_at, recovering=recovering
+        )
         with ThreadPoolExecutor(JOBS_AT_A_TIME) as pool:
             for _ in pool.map(look, jobs):
                 pass  # so that what is raised is raised here
-        for job_id in known - {job.id for job in jobs}:
+        for job_id in in_ledger - {job.id for job in jobs}:
             self._erase(job_id)
 
     def _look_at(
-        self, job: JobFiles, known: set[str], deleted_at: dict[str, float], recovering: bool
+        self, job: JobFiles, in_ledger: set[str], deleted_at: dict[str, float], recovering: bool
     ) -> None:
         try:
             deleted = job.id in deleted_at and job.accepted_at <= deleted_at[job.id]
-            self._see_to(job, job.id in known, deleted, recovering)
+            self._see_to(job, job.id in in_ledger, deleted, recovering)
         except NotStored:
             pass  # erased while we looked
         except BadRecord as error:
             log.error("job %s is left as it is: %s", job.id, error)
 
-    def _see_to(self, job: JobFiles, known: bool, deleted: bool, recovering: bool) -> None:
+    def _see_to(self, job: JobFiles, in_ledger: bool, deleted: bool, recovering: bool) -> None:
         now = time.time()
         if deleted or not job.accepted:
-            if deleted or known or job.touched_at < now - ABANDONED_S:
+            if deleted or in_ledger or job.touched_at < now - ABANDONED_S:
                 self._erase(job.id)
         elif not job.ended:
-            if not known:
+            if not in_ledger:
                 self._bring_back(job, None)
         elif job.ended_at < now - self._settings.retention_days * 86400:
             self._erase(job.id)
-        elif recovering or not known:
+        elif recovering or not in_ledger:
             self._bring_back(job, read_outcome(self._store, job.id))
         else:
             self._tidy(job, now - ABANDONED_S)

@@ -33,7 +33,7 @@ class StageTask:
     tokens: Mapping[Stage, str]
     store: Store
     folder: Path
-    begun: Callable[[str, float], None]
+    on_progress: Callable[[str, float], None]
     _plan: dict[str, float] = field(default_factory=dict)
 
     @classmethod
@@ -45,14 +45,14 @@ class StageTask:
         tokens: Mapping[Stage, str],
         store: Store,
         folder: Path,
-        begun: Callable[[str, float], None],
+        on_progress: Callable[[str, float], None],
     ) -> StageTask:
         """With the request read from the store.
 
         Raises:
             NotStored: the job was deleted. StoreUnavailable. BadRecord.
         """
-        return cls(read_request(store, job_id), stage, token, tokens, store, folder, begun)
+        return cls(read_request(store, job_id), stage, token, tokens, store, folder, on_progress)
 
     def plan(self, typical_s: Mapping[str, float]) -> None:
         """The steps to come, in order, each with the seconds it typically takes: what progress is measured by."""
@@ -63,7 +63,7 @@ class StageTask:
         steps = list(self._plan)
         before = steps[: steps.index(name)] if name in steps else []
         total = sum(self._plan.values())
-        self.begun(name, sum(self._plan[step] for step in before) / total if total else 0.0)
+        self.on_progress(name, sum(self._plan[step] for step in before) / total if total else 0.0)
 
     def scan(self) -> Volume:
         """The uploaded scan; its hash is that of the bytes received, before they were scrubbed.
@@ -77,7 +77,7 @@ class StageTask:
         path.unlink()
         return replace(volume, sha256=self.request.sha256)
 
-    def found(self, stage: Stage) -> Path:
+    def inputs(self, stage: Stage) -> Path:
         """A folder with the files that an earlier stage left."""
         folder = self.folder / stage
         folder.mkdir()
@@ -86,7 +86,7 @@ class StageTask:
             self._fetch(stored.key, folder / stored.key.removeprefix(prefix))
         return folder
 
-    def leave(self, folder: Path, last: str) -> None:
+    def publish(self, folder: Path, last: str) -> None:
         """Store all files of a folder as this attempt's; ``last`` says that the others are there."""
         names = sorted(path.name for path in folder.iterdir())
         for name in sorted(names, key=lambda name: name == last):

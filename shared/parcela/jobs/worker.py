@@ -17,7 +17,7 @@ from typing import Literal
 
 from parcela.errors import LimitExceeded, ParcelaError
 from parcela.jobs.child import ComputeChild
-from parcela.jobs.child_main import Begun, Failed, Finished, Order
+from parcela.jobs.child_main import Failed, Finished, StageOrder, StepBegun
 from parcela.jobs.job_files import write_outcome
 from parcela.jobs.keys import request_key, stage_prefix
 from parcela.jobs.ledger import Claim, Ledger, LedgerUnavailable
@@ -87,21 +87,21 @@ class Worker:
         """Have the child compute the stage, and watch over it."""
         job = claim.job
         self.child.begin(
-            Order(job_id=job.id, stage=claim.stage, token=claim.token, tokens=job.tokens)
+            StageOrder(job_id=job.id, stage=claim.stage, token=claim.token, tokens=job.tokens)
         )
-        watch = Watch(self.ledger, claim, self.settings)
+        lease = Lease(self.ledger, claim, self.settings)
         while not self.stopping.is_set():
-            said = self.child.hear(TICK_S)
+            said = self.child.receive(TICK_S)
             if isinstance(said, Finished):
                 return said
             if isinstance(said, Failed):
                 away = said.problem.slug == StoreUnavailable.slug
                 return "no store" if away else said
-            if isinstance(said, Begun):
-                watch.begun(said)
-            if passed := watch.limit_passed(self.child.resident_mb()):
+            if isinstance(said, StepBegun):
+                lease.on_progress(said)
+            if passed := lease.limit_passed(self.child.resident_mb()):
                 return Failed(problem=Problem.of(passed), retry=True)
-            if not watch.held():
+            if not lease.held():
                 return "lost"
         return "stopped"
 
@@ -130,13 +130,16 @@ class Worker:
 
     def _report(self, claim: Claim, say: Callable[[], str]) -> None:
         """Tell the ledger, however long it is away: the work is done and must not be lost."""
-        begun = time.monotonic()
+        started = time.monotonic()
         while True:
             try:
                 answer = say()
                 break
             except LedgerUnavailable as error:
-                if self.stopping.is_set() or time.monotonic() - begun > self.settings.job_timeout_s:
+                if (
+                    self.stopping.is_set()
+                    or time.monotonic() - started > self.settings.job_timeout_s
+                ):
                     log.warning("job %s: %s; its lease will end", claim.job.id, error)
                     return
                 self.stopping.wait(PAUSE_S)
@@ -169,18 +172,18 @@ class Worker:
             log.warning("job %s: %s", claim.job.id, error)
 
 
-class Watch:
+class Lease:
     """One attempt's lease, and its limits of time and memory."""
 
     def __init__(self, ledger: Ledger, claim: Claim, limits: Settings) -> None:
         self._ledger, self._claim, self._limits = ledger, claim, limits
-        self._begun = self._renewed = time.monotonic()
+        self._started = self._renewed = time.monotonic()
         self._every_s = min(limits.lease_s / 3, RENEW_AT_MOST_S)
         self._step, self._share, self._told = "", 0.0, True
 
-    def begun(self, saying: Begun) -> None:
+    def on_progress(self, step: StepBegun) -> None:
         """A step has begun, which callers who ask about the job are to hear at once."""
-        self._step, self._share, self._told = saying.step, saying.share, False
+        self._step, self._share, self._told = step.step, step.share, False
 
     def held(self) -> bool:
         """Renew the lease when it is time to. False once the job is no longer ours."""
@@ -199,4 +202,4 @@ class Watch:
     def limit_passed(self, resident_mb: float) -> LimitExceeded | None:
         """The limit that this attempt has gone over, if any."""
         limits = Limits("PARCELA_JOB", self._limits.job_timeout_s, self._limits.job_memory_mb)
-        return limits.passed(self._claim.stage, time.monotonic() - self._begun, resident_mb)
+        return limits.passed(self._claim.stage, time.monotonic() - self._started, resident_mb)

@@ -35,7 +35,7 @@ def worker_app(modules: Mapping[Stage, str]) -> Celery:
     stopping = threading.Event()
     doorbell = Doorbell(chosen.redis_url)
     for stage, module in modules.items():
-        task = Woken(stage, module, doorbell, stopping)
+        task = StageRunner(stage, module, doorbell, stopping)
         app.task(task.work, name=task_name(stage))
         worker_shutdown.connect(task.leave, weak=False)
     worker_shutting_down.connect(lambda **_: stopping.set(), weak=False)  # SIGTERM, SIGINT
@@ -51,7 +51,7 @@ def run_worker(modules: Mapping[Stage, str]) -> None:
     )
 
 
-class Woken:
+class StageRunner:
     """What a bell of one stage starts; store and ledger are reached when the first one rings."""
 
     def __init__(

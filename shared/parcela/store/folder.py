@@ -48,11 +48,11 @@ class FolderStore:
         try:
             self._write(part, io.BytesIO(source) if isinstance(source, bytes) else source)
             with _refusals(path):
-                found = part.stat()
+                status = part.stat()
                 _move(part, path)
         finally:
             part.unlink(missing_ok=True)
-        return _stored(key, found)
+        return _stored(key, status)
 
     def _write(self, part: Path, source: BinaryIO) -> None:
         with _refusals(part):
@@ -86,13 +86,13 @@ class FolderStore:
     def list(self, prefix: str = "") -> Iterator[Stored]:
         prefix = checked_prefix(prefix)
         self._sweep()
-        found = []
+        listed = []
         for path in _files(self.root / prefix):
             key = path.relative_to(self.root).as_posix()
             with suppress(FileNotFoundError):  # deleted meanwhile
                 if not key.startswith(f"{PARTS}/"):
-                    found.append(_stored(key, path.stat()))
-        yield from sorted(found, key=lambda stored: stored.key)
+                    listed.append(_stored(key, path.stat()))
+        yield from sorted(listed, key=lambda stored: stored.key)
 
     def delete(self, key: str) -> int:
         path = self._path(checked_prefix(key))
@@ -176,10 +176,10 @@ def _files(folder: Path) -> list[Path]:
     return [Path(at) / name for at, _, names in os.walk(folder) for name in names]
 
 
-def _stored(key: str, found: os.stat_result) -> Stored:
+def _stored(key: str, status: os.stat_result) -> Stored:
     """A file is never written to once it has its name, so its inode and time stand for its bytes."""
-    etag = f"{found.st_ino:x}-{found.st_mtime_ns:x}-{found.st_size:x}"
-    return Stored(key, found.st_size, etag, found.st_mtime)
+    etag = f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}"
+    return Stored(key, status.st_size, etag, status.st_mtime)
 
 
 @contextmanager

@@ -89,20 +89,20 @@ class S3Store:
         checked(key)
         try:
             with self._refusals(key):
-                found = self._client.stat_object(self.bucket, key)
+                stat = self._client.stat_object(self.bucket, key)
         except NotStored:
             return None
-        modified = found.last_modified.timestamp() if found.last_modified else 0.0
-        return Stored(key, found.size or 0, found.etag or "", modified)
+        modified = stat.last_modified.timestamp() if stat.last_modified else 0.0
+        return Stored(key, stat.size or 0, stat.etag or "", modified)
 
     def list(self, prefix: str = "") -> Iterator[Stored]:
         below = f"{checked_prefix(prefix)}/" if prefix else ""
         try:
             with self._refusals(prefix):
-                for found in self._client.list_objects(self.bucket, below, recursive=True):
-                    modified = found.last_modified.timestamp() if found.last_modified else 0.0
-                    etag = (found.etag or "").strip('"')
-                    yield Stored(found.object_name or "", found.size or 0, etag, modified)
+                for stat in self._client.list_objects(self.bucket, below, recursive=True):
+                    modified = stat.last_modified.timestamp() if stat.last_modified else 0.0
+                    etag = (stat.etag or "").strip('"')
+                    yield Stored(stat.object_name or "", stat.size or 0, etag, modified)
         except NotStored:  # no bucket yet
             return
 

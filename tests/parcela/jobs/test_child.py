@@ -17,7 +17,7 @@ import pytest
 
 from job_requests import job_request
 from parcela.jobs.child import ComputeChild
-from parcela.jobs.child_main import Begun, Failed, Finished, Order, Saying
+from parcela.jobs.child_main import Failed, Finished, Message, StageOrder, StepBegun
 from parcela.jobs.keys import request_key, scan_key, stage_key
 from parcela.jobs.records import JobRequest
 from parcela.settings import settings
@@ -31,12 +31,12 @@ TOKEN = "0f" * 16
 # A worker that gives one order and is killed while it waits.
 STARTER = """
 import sys
-from parcela.jobs.child_main import Order
+from parcela.jobs.child_main import StageOrder
 from parcela.jobs.child import ComputeChild
 child = ComputeChild("stub_stage")
-child.begin(Order.from_json(sys.argv[1]))
+child.begin(StageOrder.from_json(sys.argv[1]))
 while True:
-    child.hear(60)
+    child.receive(60)
 """
 
 
@@ -65,26 +65,26 @@ def child(store: FolderStore, tmp_path: Path) -> Iterator[ComputeChild]:
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
-def submitted(store: FolderStore, **wish: Any) -> Order:
+def submitted(store: FolderStore, **wish: Any) -> StageOrder:
     """A job whose scan says what the stub does; the order to do its first stage."""
     request: JobRequest = job_request()
     store.put(scan_key(request.id), json.dumps(wish).encode())
     store.put(request_key(request.id), request.to_json().encode())
-    return Order(job_id=request.id, stage="preprocess", token=TOKEN, tokens={})
+    return StageOrder(job_id=request.id, stage="preprocess", token=TOKEN, tokens={})
 
 
-def all_said(child: ComputeChild, order: Order) -> list[Saying]:
+def all_said(child: ComputeChild, order: StageOrder) -> list[Message]:
     """Everything that the child says to an order."""
     child.begin(order)
-    said: list[Saying] = []
-    while not said or isinstance(said[-1], Begun):
-        found = child.hear(patient(10))
+    said: list[Message] = []
+    while not said or isinstance(said[-1], StepBegun):
+        found = child.receive(patient(10))
         assert found is not None
         said.append(found)
     return said
 
 
-def text(store: FolderStore, order: Order, name: str) -> str:
+def text(store: FolderStore, order: StageOrder, name: str) -> str:
     with store.open(stage_key(order.job_id, order.stage, order.token, name)) as file:
         return file.read().decode()
 
@@ -94,8 +94,8 @@ def test_given_an_order_then_steps_are_announced_and_the_files_lie_under_the_tok
 ) -> None:
     order = submitted(store, does="work")
     assert all_said(child, order) == [
-        Begun(step="first", share=0),
-        Begun(step="second", share=0.75),
+        StepBegun(step="first", share=0),
+        StepBegun(step="second", share=0.75),
         Finished(seconds={"stub": 0.5}),
     ]
     assert text(store, order, "result.txt") == f"{order.job_id} preprocess"

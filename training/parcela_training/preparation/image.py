@@ -28,7 +28,7 @@ from parcela_training.preparation.settings import Preparation, Sources
 
 
 @dataclass(frozen=True, eq=False)
-class Ready:
+class UnlabelledImage:
     """A preprocessed image that waits for its label.
 
     Attributes:
@@ -49,11 +49,11 @@ class Ready:
             np.savez_compressed(stream, image=self.image, trail=trail, record=record)
 
     @staticmethod
-    def load(path: Path) -> Ready:
+    def load(path: Path) -> UnlabelledImage:
         """Read what ``save`` wrote."""
         with path.open("rb") as stream, np.load(stream) as stored:
             trail = GeometryTrail.from_json(str(stored["trail"]))
-            return Ready(stored["image"], trail, json.loads(str(stored["record"])))
+            return UnlabelledImage(stored["image"], trail, json.loads(str(stored["record"])))
 
 
 def prepare_image(
@@ -83,7 +83,7 @@ def prepare_image(
     )
 
 
-def preprocessed(image: Image, how: Preparation, sources: Sources) -> Ready:
+def preprocessed(image: Image, how: Preparation, sources: Sources) -> UnlabelledImage:
     """The nine steps on one scan, with its imported mask where there is one."""
     limits = settings()
     scan = read_volume(image.path, max_voxels=limits.max_voxels, max_bytes=limits.max_bytes)
@@ -99,22 +99,24 @@ def preprocessed(image: Image, how: Preparation, sources: Sources) -> Ready:
         "steps": done.seconds,
         "warnings": [*scan.warnings, *done.warnings],
     }
-    return Ready(done.image, done.trail, record)
+    return UnlabelledImage(done.image, done.trail, record)
 
 
 def _stripped_by(done: Preprocessed, how: Preparation) -> str:
     return "scan" if STRIPPED_BEFORE in done.warnings else how.skull_strip
 
 
-def _halfway(image: Image, how: Preparation, sources: Sources, file: Path | None) -> Ready:
+def _halfway(
+    image: Image, how: Preparation, sources: Sources, file: Path | None
+) -> UnlabelledImage:
     if file is None:
         return preprocessed(image, how, sources)
     if not file.exists():
         preprocessed(image, how, sources).save(file)
-    return Ready.load(file)
+    return UnlabelledImage.load(file)
 
 
-def _with_registration(ready: Ready, how: Preparation) -> PreparedImage:
+def _with_registration(ready: UnlabelledImage, how: Preparation) -> PreparedImage:
     labelling = label(ready.image, ready.trail, opening=how.opening)
     record = {
         **ready.record,
@@ -130,7 +132,7 @@ def _with_registration(ready: Ready, how: Preparation) -> PreparedImage:
     )
 
 
-def _with_imported(ready: Ready, path: Path, how: Preparation) -> PreparedImage:
+def _with_imported(ready: UnlabelledImage, path: Path, how: Preparation) -> PreparedImage:
     labels, affine = read_labels(path)
     pair = matched(ready.image, ready.trail.model_affine, labels, affine)
     verdict, reasons = check_labels(pair)

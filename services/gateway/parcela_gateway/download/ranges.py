@@ -77,10 +77,10 @@ def _span(request: Request, etag: str, size: int) -> tuple[int, int] | None:
     """Start and length of the one range asked for. None for all: several ranges, or of what has changed since."""
     if request.headers.get("if-range", etag) != etag:
         return None
-    found = RANGE.fullmatch(request.headers.get("range", "").replace(" ", ""))
-    if found is None or found.group(1, 2) == ("", ""):
+    span = RANGE.fullmatch(request.headers.get("range", "").replace(" ", ""))
+    if span is None or span.group(1, 2) == ("", ""):
         return None
-    first, last = found.group(1), found.group(2)
+    first, last = span.group(1), span.group(2)
     if first and last and int(last) < int(first):
         return None
     start = int(first) if first else max(0, size - int(last))

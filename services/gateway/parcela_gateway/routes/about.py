@@ -14,7 +14,7 @@ from parcela_gateway.api import answers, problems
 from parcela_gateway.dependencies import caller
 from parcela_gateway.metrics import CONTENT_TYPE_LATEST, Metrics
 from parcela_gateway.problem import problem_response
-from parcela_gateway.readiness import Watch
+from parcela_gateway.readiness import ReadinessCheck
 
 router = APIRouter(tags=["about"])
 CALLERS = [Depends(caller)]
@@ -77,13 +77,13 @@ async def health() -> Health:
 @router.get("/readyz", response_model=Ready, responses=problems(503))
 def ready(request: Request) -> Ready | JSONResponse:
     """Whether jobs can be taken and done: store, ledger and workers are looked at, every five seconds at most."""
-    watch: Watch = request.app.state.watch
-    found = watch.look()
-    workers = {str(stage): count for stage, count in found.workers.items()}
-    if not found.missing:
-        return Ready(store=found.store, ledger=found.ledger, workers=workers)
-    error = NotReady("; ".join(found.missing))
-    parts = {"store": found.store, "ledger": found.ledger, "workers": workers}
+    readiness_check: ReadinessCheck = request.app.state.readiness_check
+    readiness = readiness_check.look()
+    workers = {str(stage): count for stage, count in readiness.workers.items()}
+    if not readiness.missing:
+        return Ready(store=readiness.store, ledger=readiness.ledger, workers=workers)
+    error = NotReady("; ".join(readiness.missing))
+    parts = {"store": readiness.store, "ledger": readiness.ledger, "workers": workers}
     return problem_response(error, headers={"Retry-After": "5"}, extra=parts)
 
 

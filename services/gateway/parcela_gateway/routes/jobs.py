@@ -17,7 +17,7 @@ from parcela.errors import ParcelaError, Unavailable
 from parcela.jobs.job_files import erase_job
 from parcela.jobs.records import is_ending
 from parcela_gateway.api import answers, problems
-from parcela_gateway.dependencies import InService, Owner, Service
+from parcela_gateway.dependencies import Gateway, InGateway, Owner
 from parcela_gateway.jobs import JobDeleted, find_job
 from parcela_gateway.problem import ProblemDocument
 from parcela_gateway.schemas import JobDocument, JobList, view
@@ -37,16 +37,16 @@ FAULTS = (401, 404, 410, 500, 503)
 
 @router.get("/jobs", responses=problems(401, 422, 500, 503))
 def list_jobs(
-    service: InService, owner: Owner, limit: Annotated[int, Query(ge=1, le=1000)] = 100
+    gateway: InGateway, owner: Owner, limit: Annotated[int, Query(ge=1, le=1000)] = 100
 ) -> JobList:
     """The caller's jobs, the newest first."""
-    return JobList(jobs=[view(job) for job in service.ledger.jobs(owner, limit)])
+    return JobList(jobs=[view(job) for job in gateway.ledger.jobs(owner, limit)])
 
 
 @router.get("/jobs/{job_id}", responses=problems(*FAULTS))
-def get_job(service: InService, owner: Owner, job_id: str) -> JobDocument:
+def get_job(gateway: InGateway, owner: Owner, job_id: str) -> JobDocument:
     """How a job stands."""
-    return view(find_job(service, job_id, owner))
+    return view(find_job(gateway, job_id, owner))
 
 
 @router.get(
@@ -63,13 +63,13 @@ def get_job(service: InService, owner: Owner, job_id: str) -> JobDocument:
         *FAULTS,
     ),
 )
-async def follow_job(service: InService, owner: Owner, job_id: str) -> EventSourceResponse:
+async def follow_job(gateway: InGateway, owner: Owner, job_id: str) -> EventSourceResponse:
     """A job's progress as it happens; a comment now and then keeps the connection alive."""
-    first = view(await to_thread.run_sync(find_job, service, job_id, owner))
-    return EventSourceResponse(_events(service, owner, first), headers=UNBUFFERED)
+    first = view(await to_thread.run_sync(find_job, gateway, job_id, owner))
+    return EventSourceResponse(_events(gateway, owner, first), headers=UNBUFFERED)
 
 
-async def _events(service: Service, owner: str, job: JobDocument) -> AsyncIterator[bytes]:
+async def _events(gateway: Gateway, owner: str, job: JobDocument) -> AsyncIterator[bytes]:
     told, spoken = None, 0.0
     while True:
         if job != told:
@@ -82,7 +82,7 @@ async def _events(service: Service, owner: str, job: JobDocument) -> AsyncIterat
             return
         await anyio.sleep(LOOK_S)
         try:
-            job = view(await to_thread.run_sync(find_job, service, job.id, owner))
+            job = view(await to_thread.run_sync(find_job, gateway, job.id, owner))
         except Unavailable:
             continue  # the heart goes on beating; perhaps the ledger comes back
         except ParcelaError as error:
@@ -92,8 +92,8 @@ async def _events(service: Service, owner: str, job: JobDocument) -> AsyncIterat
 
 
 @router.delete("/jobs/{job_id}", status_code=204, responses=problems(401, 404, 500, 503))
-def delete_job(service: InService, owner: Owner, job_id: str) -> None:
+def delete_job(gateway: InGateway, owner: Owner, job_id: str) -> None:
     """Cancel a job and erase every trace of its scan. Asking again changes nothing."""
     with suppress(JobDeleted):  # an erasure that broke off half-way is carried through
-        find_job(service, job_id, owner)
-    erase_job(service.ledger, service.store, job_id)
+        find_job(gateway, job_id, owner)
+    erase_job(gateway.ledger, gateway.store, job_id)

@@ -14,7 +14,7 @@ from parcela.jobs.keys import stage_prefix
 from parcela.jobs.records import STAGES, Job
 from parcela.store.store import Store, Stored
 from parcela_gateway.api import BINARY, MAP, Responses, answers, problems
-from parcela_gateway.dependencies import InService, Owner, Service
+from parcela_gateway.dependencies import Gateway, InGateway, Owner
 from parcela_gateway.download.archive import Member, archive, archive_etag, archive_size
 from parcela_gateway.download.ranges import CHUNK, Sendable, send
 from parcela_gateway.jobs import find_job
@@ -82,20 +82,20 @@ class FileList(BaseModel):
 
 
 @router.get("/jobs/{job_id}/result", response_class=Response, responses=_answers(MAP))
-def get_result(request: Request, service: InService, owner: Owner, job_id: str) -> Response:
+def get_result(request: Request, gateway: InGateway, owner: Owner, job_id: str) -> Response:
     """The label map."""
-    return result_file(service, request, find_job(service, job_id, owner))
+    return result_file(gateway, request, find_job(gateway, job_id, owner))
 
 
 @router.get("/jobs/{job_id}/files", responses=problems(*FAULTS))
-def list_files(service: InService, owner: Owner, job_id: str) -> FileList:
+def list_files(gateway: InGateway, owner: Owner, job_id: str) -> FileList:
     """The files of the bundle."""
-    found = _bundle(service.store, find_job(service, job_id, owner))
+    members = _bundle(gateway.store, find_job(gateway, job_id, owner))
     here = f"{job_path(job_id)}/files"
     return FileList(
         files=[
             FileEntry(name=m.name, size=m.stored.size, etag=m.stored.etag, href=f"{here}/{m.name}")
-            for m in found
+            for m in members
         ]
     )
 
@@ -106,10 +106,10 @@ def list_files(service: InService, owner: Owner, job_id: str) -> FileList:
     responses=_answers({"*/*": {"schema": BINARY}}),
 )
 def get_file(
-    request: Request, service: InService, owner: Owner, job_id: str, name: str
+    request: Request, gateway: InGateway, owner: Owner, job_id: str, name: str
 ) -> Response:
     """One file of the bundle, by its fixed name."""
-    return _file(service, request, find_job(service, job_id, owner), name)
+    return _file(gateway, request, find_job(gateway, job_id, owner), name)
 
 
 @router.get(
@@ -117,13 +117,13 @@ def get_file(
     response_class=Response,
     responses=_answers({"application/zip": {"schema": BINARY}}),
 )
-def get_bundle(request: Request, service: InService, owner: Owner, job_id: str) -> Response:
+def get_bundle(request: Request, gateway: InGateway, owner: Owner, job_id: str) -> Response:
     """All files, as one archive."""
-    job = find_job(service, job_id, owner)
-    members = _bundle(service.store, job)
+    job = find_job(gateway, job_id, owner)
+    members = _bundle(gateway.store, job)
 
     def read(start: int, length: int) -> Iterator[bytes]:
-        return archive(members, service.store.open, start, length)
+        return archive(members, gateway.store.open, start, length)
 
     size, etag = archive_size(members), archive_etag(members)
     return send(request, Sendable(BUNDLE, TYPES[".zip"], size, etag, read), SAFE)
@@ -137,21 +137,21 @@ for path, answer in (
     router.add_api_route(path, answer, methods=["HEAD"], include_in_schema=False)
 
 
-def result_file(service: Service, request: Request, job: Job) -> Response:
+def result_file(gateway: Gateway, request: Request, job: Job) -> Response:
     """The label map of a job that is done; raises NoResult."""
-    return _file(service, request, job, FIXED_NAMES["dseg"])
+    return _file(gateway, request, job, FIXED_NAMES["dseg"])
 
 
-def _file(service: Service, request: Request, job: Job, name: str) -> Response:
-    found = _one(service.store, job, name)
+def _file(gateway: Gateway, request: Request, job: Job, name: str) -> Response:
+    stored = _one(gateway.store, job, name)
 
     def read(start: int, length: int) -> Iterator[bytes]:
-        with service.store.open(found.key, start, length) as file:
+        with gateway.store.open(stored.key, start, length) as file:
             while chunk := file.read(CHUNK):
                 yield chunk
 
     kind = TYPES.get("." + name.rsplit(".", 1)[-1], "application/octet-stream")
-    return send(request, Sendable(name, kind, found.size, found.etag, read), SAFE)
+    return send(request, Sendable(name, kind, stored.size, stored.etag, read), SAFE)
 
 
 def _one(store: Store, job: Job, name: str) -> Stored:
@@ -168,10 +168,10 @@ def _bundle(store: Store, job: Job) -> list[Member]:
     if token is None:
         raise NoResult(_why_not(job), headers={} if job.ended else {"Retry-After": "2"})
     prefix = stage_prefix(job.id, STAGES[job.kind][-1], token)
-    found = [Member(stored.key.removeprefix(prefix), stored) for stored in store.list(prefix)]
-    if not found:
+    members = [Member(stored.key.removeprefix(prefix), stored) for stored in store.list(prefix)]
+    if not members:
         raise NoResult("the files of this job are no longer in the store: submit the scan again")
-    return found
+    return members
 
 
 def _why_not(job: Job) -> str:

@@ -12,13 +12,13 @@ from fastapi.responses import JSONResponse
 
 from parcela.jobs.records import Job
 from parcela_gateway.api import MAP, SCAN_BODY, answers
-from parcela_gateway.dependencies import InService, Owner, Service
+from parcela_gateway.dependencies import Gateway, InGateway, Owner
 from parcela_gateway.jobs import find_job
 from parcela_gateway.problem import Refused, problem_response
 from parcela_gateway.routes.parameters import IdempotencyKey, Label, Predict
 from parcela_gateway.routes.results import result_file
 from parcela_gateway.schemas import JobDocument, job_path, view
-from parcela_gateway.upload.submission import Order, submit
+from parcela_gateway.upload.submission import Submission, submit
 
 WANTS_MAP = {"application/gzip", "application/x-gzip"}
 LOOK_S = 0.5
@@ -63,7 +63,7 @@ class JobCancelled(Refused):
 @router.post("/predict/", status_code=202, responses=ANSWERS, openapi_extra=SCAN_BODY)
 async def predict(
     request: Request,
-    service: InService,
+    gateway: InGateway,
     owner: Owner,
     query: Predict,
     accept: Accept = "*/*",
@@ -71,7 +71,7 @@ async def predict(
 ) -> Response:
     """Parcellate a T1-weighted scan with the networks."""
     return await _answer(
-        request, service, Order(owner, "predict", query.options(), idempotency_key), accept
+        request, gateway, Submission(owner, "predict", query.options(), idempotency_key), accept
     )
 
 
@@ -79,7 +79,7 @@ async def predict(
 @router.post("/label/", status_code=202, responses=ANSWERS, openapi_extra=SCAN_BODY)
 async def label(
     request: Request,
-    service: InService,
+    gateway: InGateway,
     owner: Owner,
     query: Label,
     accept: Accept = "*/*",
@@ -87,19 +87,21 @@ async def label(
 ) -> Response:
     """Label a T1-weighted scan by registration of the atlas."""
     return await _answer(
-        request, service, Order(owner, "label", query.options(), idempotency_key), accept
+        request, gateway, Submission(owner, "label", query.options(), idempotency_key), accept
     )
 
 
-async def _answer(request: Request, service: Service, order: Order, accept: str) -> Response:
-    job = await submit(service, request, order)
+async def _answer(
+    request: Request, gateway: Gateway, submission: Submission, accept: str
+) -> Response:
+    job = await submit(gateway, request, submission)
     location = {"Location": job_path(job.id)}
     if not wants_map(accept):
         return JSONResponse(view(job).model_dump(), 202, location)
-    job = await _ended(request, service, job, order.owner)
+    job = await _ended(request, gateway, job, submission.owner)
     if job.problem is not None:
         return problem_response(job.problem, headers=location, extra={"job": job_path(job.id)})
-    response = await to_thread.run_sync(result_file, service, request, job)
+    response = await to_thread.run_sync(result_file, gateway, request, job)
     response.headers.update(location)
     return response
 
@@ -110,23 +112,23 @@ def wants_map(accept: str) -> bool:
     return bool(kinds & WANTS_MAP)
 
 
-async def _ended(request: Request, service: Service, job: Job, owner: str) -> Job:
+async def _ended(request: Request, gateway: Gateway, job: Job, owner: str) -> Job:
     """The job once it is done or has failed.
 
     Raises:
         NotReadyInTime: it has not ended. JobCancelled, JobDeleted: it never will.
     """
-    deadline = time.monotonic() + service.settings.wait_s
+    deadline = time.monotonic() + gateway.settings.wait_s
     link = {"job": job_path(job.id)}
     while not job.ended:
         if time.monotonic() >= deadline or await request.is_disconnected():
             raise NotReadyInTime(
-                f"not done within {service.settings.wait_s:g} s; the job goes on: see {link['job']}",
+                f"not done within {gateway.settings.wait_s:g} s; the job goes on: see {link['job']}",
                 headers={"Location": link["job"]},
                 extra=link,
             )
         await anyio.sleep(LOOK_S)
-        job = await to_thread.run_sync(find_job, service, job.id, owner)
+        job = await to_thread.run_sync(find_job, gateway, job.id, owner)
     if job.status == "cancelled":
         raise JobCancelled("the job was cancelled", extra=link)
     return job

@@ -53,7 +53,7 @@ class Form:
             raise WrongBody(
                 f"send the scan as multipart/form-data in the field {FIELD!r}: curl -F {FIELD}=@scan.nii.gz"
             )
-        self._found: list[bytes] = []
+        self._pieces: list[bytes] = []
         self._header, self._value = b"", b""
         self._disposition = b""
         self._files, self._others = 0, 0
@@ -82,8 +82,8 @@ class Form:
             self._parser.write(chunk)
         except FormParserError as error:
             raise BadForm(f"the multipart form is damaged ({error}): send it again") from error
-        found, self._found = self._found, []
-        return found
+        pieces, self._pieces = self._pieces, []
+        return pieces
 
     def finish(self) -> None:
         """The body has ended; raises BadForm when the form has not, or had no file."""
@@ -115,7 +115,7 @@ class Form:
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
         if self._wanted:
-            self._found.append(data[start:end])
+            self._pieces.append(data[start:end])
             return
         self._others += end - start
         if self._others > OTHER_BYTES:

@@ -73,12 +73,12 @@ def _nifti(stream: IO[bytes], max_voxels: int, max_bytes: int) -> Iterator[bytes
 
 def anonymous(header: Nifti1Header) -> Nifti1Header:
     """A copy without text, whose voxels begin right behind it."""
-    kept: Nifti1Header = header.copy()
+    clean: Nifti1Header = header.copy()
     for field in IDENTIFYING:
-        if field in kept.keys():  # noqa: SIM118 - `in` asks a header for something else
-            kept[field] = b""
-    kept["vox_offset"] = kept.single_vox_offset
-    return kept
+        if field in clean.keys():  # noqa: SIM118 - `in` asks a header for something else
+            clean[field] = b""
+    clean["vox_offset"] = clean.single_vox_offset
+    return clean
 
 
 def _voxels(stream: IO[bytes], header: Nifti1Header) -> Iterator[bytes]:

@@ -20,7 +20,7 @@ from parcela.jobs.keys import scan_key
 from parcela.jobs.ledger import LedgerUnavailable
 from parcela.jobs.records import STAGES, Job, JobRequest, Kind, Options, new_id
 from parcela.store.store import NotStored
-from parcela_gateway.dependencies import Service
+from parcela_gateway.dependencies import Gateway
 from parcela_gateway.jobs import JobDeleted, find_job, queued, was_deleted
 from parcela_gateway.problem import Refused
 from parcela_gateway.upload.form import file_pieces
@@ -56,7 +56,7 @@ class StillArriving(Refused):
 
 
 @dataclass(frozen=True)
-class Order:
+class Submission:
     """What a caller asks for: everything but the scan."""
 
     owner: str
@@ -71,89 +71,95 @@ class Order:
         return hmac.new(self.owner.encode(), self.key.encode(), hashlib.sha256).hexdigest()[:32]
 
 
-async def submit(service: Service, request: Request, order: Order) -> Job:
+async def submit(gateway: Gateway, request: Request, submission: Submission) -> Job:
     """Take the scan in the request's body; the job that it became, or under a known key already is.
 
     Raises:
         BadScan, BadForm, TooLarge and their kin: nothing was kept. TooManyWaiting: come again later.
         KeyReused: the key is another scan's. JobDeleted: the key's job was erased.
     """
-    job_id = order.choose_id()
-    async with _alone(service, job_id):
-        known = await to_thread.run_sync(_known, service, job_id) if order.key else None
-        if known is None:
-            job = await _first(service, request, order, job_id)
+    job_id = submission.choose_id()
+    async with _alone(gateway, job_id):
+        earlier = await to_thread.run_sync(_earlier, gateway, job_id) if submission.key else None
+        if earlier is None:
+            job = await _first(gateway, request, submission, job_id)
         else:
-            job = await _again(service, request, order, known)
+            job = await _again(gateway, request, submission, earlier)
     return job
 
 
-async def _first(service: Service, request: Request, order: Order, job_id: str) -> Job:
-    await to_thread.run_sync(_check_room, service)
-    _check_length(service, request)
-    received = await _keep_scan(service, request, job_id)
+async def _first(gateway: Gateway, request: Request, submission: Submission, job_id: str) -> Job:
+    await to_thread.run_sync(_check_room, gateway)
+    _check_length(gateway, request)
+    received = await _keep_scan(gateway, request, job_id)
     accepted = JobRequest(
         id=job_id,
-        kind=order.kind,
-        owner=order.owner,
+        kind=submission.kind,
+        owner=submission.owner,
         created=time.time(),
         sha256=received.sha256,
         size=received.size,
-        options=order.options,
+        options=submission.options,
     )
     # A thread is not cancelled: who goes away now does not leave a job half made.
-    return await to_thread.run_sync(_accept, service, accepted)
+    return await to_thread.run_sync(_accept, gateway, accepted)
 
 
-def _known(service: Service, job_id: str) -> JobRequest | None:
-    if was_deleted(service.store, job_id):
+def _earlier(gateway: Gateway, job_id: str) -> JobRequest | None:
+    if was_deleted(gateway.store, job_id):
         raise JobDeleted("the job of this Idempotency-Key was deleted: submit under a new one")
     with suppress(NotStored):
-        return read_request(service.store, job_id)
+        return read_request(gateway.store, job_id)
     return None
 
 
-async def _again(service: Service, request: Request, order: Order, known: JobRequest) -> Job:
+async def _again(
+    gateway: Gateway, request: Request, submission: Submission, earlier: JobRequest
+) -> Job:
     """The job of a request that comes a second time. Its body is hashed, and not kept."""
-    received = await _receive(service, request, _read_over)
-    if (received.sha256, order.kind, order.options) != (known.sha256, known.kind, known.options):
+    received = await _receive(gateway, request, _read_over)
+    if (received.sha256, submission.kind, submission.options) != (
+        earlier.sha256,
+        earlier.kind,
+        earlier.options,
+    ):
         raise KeyReused(
             "this Idempotency-Key was used for another scan or other options: use a new one"
         )
-    return await to_thread.run_sync(find_job, service, known.id, order.owner)
+    return await to_thread.run_sync(find_job, gateway, earlier.id, submission.owner)
 
 
-def _check_room(service: Service) -> None:
-    if sum(service.ledger.waiting().values()) >= service.settings.max_waiting:
+def _check_room(gateway: Gateway) -> None:
+    if sum(gateway.ledger.waiting().values()) >= gateway.settings.max_waiting:
         raise TooManyWaiting(
             "too many jobs wait already: come again later", headers={"Retry-After": str(RETRY_S)}
         )
 
 
-def _check_length(service: Service, request: Request) -> None:
+def _check_length(gateway: Gateway, request: Request) -> None:
     """Refuse at once what says itself that it is too large."""
     length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > service.settings.max_bytes + FORM_BYTES:
-        raise too_large(service.settings.max_bytes)
+    if length.isdecimal() and int(length) > gateway.settings.max_bytes + FORM_BYTES:
+        raise too_large(gateway.settings.max_bytes)
 
 
-async def _keep_scan(service: Service, request: Request, job_id: str) -> Received:
-    limits = service.settings.max_voxels, service.settings.max_bytes
+async def _keep_scan(gateway: Gateway, request: Request, job_id: str) -> Received:
+    limits = gateway.settings.max_voxels, gateway.settings.max_bytes
 
     def keep(stream: io.BufferedReader) -> None:
-        service.store.put(scan_key(job_id), stream_of(scrubbed(stream, *limits)))
+        gateway.store.put(scan_key(job_id), stream_of(scrubbed(stream, *limits)))
 
-    return await _receive(service, request, keep)
+    return await _receive(gateway, request, keep)
 
 
 async def _receive(
-    service: Service, request: Request, keep: Callable[[io.BufferedReader], None]
+    gateway: Gateway, request: Request, keep: Callable[[io.BufferedReader], None]
 ) -> Received:
     return await receive(
         file_pieces(request),
         keep,
-        max_bytes=service.settings.max_bytes,
-        threads=service.uploads,
+        max_bytes=gateway.settings.max_bytes,
+        threads=gateway.uploads,
     )
 
 
@@ -162,11 +168,11 @@ def _read_over(stream: io.BufferedReader) -> None:
         pass
 
 
-def _accept(service: Service, request: JobRequest) -> Job:
-    write_request(service.store, request)
+def _accept(gateway: Gateway, request: JobRequest) -> Job:
+    write_request(gateway.store, request)
     try:
-        job = service.ledger.add(request)
-        service.ring(STAGES[request.kind][0])
+        job = gateway.ledger.add(request)
+        gateway.ring(STAGES[request.kind][0])
     except LedgerUnavailable as error:
         # It is committed: the reconciler will find it. Refusing now would have the scan sent, and done, twice.
         log.warning("job %s waits in the store alone: %s", request.id, error)
@@ -175,9 +181,9 @@ def _accept(service: Service, request: JobRequest) -> Job:
 
 
 @asynccontextmanager
-async def _alone(service: Service, job_id: str) -> AsyncIterator[None]:
+async def _alone(gateway: Gateway, job_id: str) -> AsyncIterator[None]:
     """One upload a job at a time: a second one under the same key finds out what became of the first."""
-    lock = service.arriving.setdefault(job_id, anyio.Lock())
+    lock = gateway.arriving.setdefault(job_id, anyio.Lock())
     try:
         with anyio.fail_after(PATIENCE_S):
             await lock.acquire()
@@ -191,4 +197,4 @@ async def _alone(service: Service, job_id: str) -> AsyncIterator[None]:
     finally:
         lock.release()
         if not lock.statistics().tasks_waiting:
-            service.arriving.pop(job_id, None)
+            gateway.arriving.pop(job_id, None)
