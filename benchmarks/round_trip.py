@@ -115,7 +115,7 @@ def measured(name: str, call: Callable[[], Labels], truth: Labels) -> dict[str, 
 def main() -> None:
     torch.set_num_threads(settings().torch_threads)
     truth, affine = atlas_labels()
-    done = preprocess(read_volume(COLIN27_BRAIN), strip_and_correct=False)
+    done = preprocess(read_volume(COLIN27_BRAIN), preprocess=False)
     scores = model_scores(truth, done.trail)
     rows = [
         measured("MONAI, step by step, nearest", lambda: step_by_step(truth, affine, done), truth),

@@ -28,7 +28,7 @@ from torch.distributed._tools.mem_tracker import MemTracker
 from parcela.atlas.aal import CLASS_COUNT
 from parcela.imaging.geometry import Shape
 from parcela.imaging.preprocessed import MODEL_SHAPE
-from parcela.weights.cards import MODELS, Model
+from parcela.options import NETWORKS, Network
 from parcela_inference.networks import MULTIPLE, build
 from parcela_training.preparation.settings import HALF_SHAPE, LARGE_SHAPE
 from parcela_training.training.presets import LEARNING_RATE
@@ -55,7 +55,7 @@ class Step:
     label: torch.Tensor
 
     @staticmethod
-    def on(model: Model, shape: Shape) -> Step:
+    def on(model: Network, shape: Shape) -> Step:
         network = build(model, "thesis")
         return Step(
             network,
@@ -73,7 +73,7 @@ class Step:
         self.optimiser.step()
 
 
-def estimate_gb(model: Model, shape: Shape, dtype: torch.dtype | None) -> float:
+def estimate_gb(model: Network, shape: Shape, dtype: torch.dtype | None) -> float:
     """Peak of what is alive."""
     with FakeTensorMode():
         step, tracker = Step.on(model, shape), MemTracker()
@@ -84,14 +84,14 @@ def estimate_gb(model: Model, shape: Shape, dtype: torch.dtype | None) -> float:
     return sum(by_kind["Total"] for by_kind in peak.values()) / 1e9
 
 
-def measured_gb(model: Model, shape: Shape) -> float:
+def measured_gb(model: Network, shape: Shape) -> float:
     """Peak of the resident set above what it was before, in a process of its own."""
     command = [sys.executable, __file__, "--real", model, *map(str, shape)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     return float(done.stdout.splitlines()[-1])
 
 
-def real(model: Model, shape: Shape) -> float:
+def real(model: Network, shape: Shape) -> float:
     """Run in the child: one small step first, so that libraries are loaded."""
     torch.set_num_threads(1)
     Step.on(model, (30, 30, 30)).do()
@@ -114,7 +114,7 @@ def main() -> None:
             "precision": name,
             "estimate_gb": round(estimate_gb(model, shape, dtype), 2),
         }
-        for model in MODELS
+        for model in NETWORKS
         for shape in (HALF_SHAPE, MODEL_SHAPE, LARGE_SHAPE)
         for name, dtype in PRECISIONS.items()
     ]

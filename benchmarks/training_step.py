@@ -30,7 +30,7 @@ from monai.losses import DiceLoss
 from parcela.atlas.aal import CLASS_COUNT
 from parcela.imaging.geometry import Shape
 from parcela.imaging.preprocessed import MODEL_SHAPE
-from parcela.weights.cards import MODELS, Model
+from parcela.options import NETWORKS, Network
 from parcela_inference.networks import build
 from parcela_training.evaluation.engine import parcellator
 from parcela_training.hardware import hardware
@@ -56,7 +56,9 @@ def made_up(shape: Shape) -> PreparedImage:
     return PreparedImage(image, label, label, np.diag([1.5, 1.5, 1.5, 1.0]))
 
 
-def monai_step(model: Model, prepared: PreparedImage, device: torch.device) -> Callable[[], object]:
+def monai_step(
+    model: Network, prepared: PreparedImage, device: torch.device
+) -> Callable[[], object]:
     """A plain loop's body: pad, forward, crop, Dice, backward, Adam."""
     network = build(model, "thesis").to(device)
     loss, optimiser = (
@@ -81,7 +83,7 @@ def monai_step(model: Model, prepared: PreparedImage, device: torch.device) -> C
 
 
 def our_step(
-    model: Model, prepared: PreparedImage, device: torch.device
+    model: Network, prepared: PreparedImage, device: torch.device
 ) -> tuple[Callable[[], object], int]:
     """A step of ``modern``, past the U-Net's cheaper first steps, and its batch."""
     settings = replace(modern(model, device.type), trunk_steps=0)
@@ -92,7 +94,7 @@ def our_step(
 
 
 def measure(
-    model: Model, way: str, shape: Shape, device: torch.device, steps: int
+    model: Network, way: str, shape: Shape, device: torch.device, steps: int
 ) -> dict[str, Any]:
     """One line of the table; run in a child."""
     prepared = made_up(shape)
@@ -151,7 +153,7 @@ def main() -> None:
         print(json.dumps(measure(model, way, shape, device, arguments.steps)))
         return
     rows = []
-    for model in MODELS:
+    for model in NETWORKS:
         for way in WAYS:
             command = [sys.executable, __file__, "--one", model, way, "--device", device.type]
             command += ["--grid", ",".join(map(str, shape)), "--steps", str(arguments.steps)]

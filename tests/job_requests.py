@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 
-from parcela.jobs.records import JobRequest, Kind, LabelOptions, PredictOptions, new_id
+from parcela.jobs.records import JobRequest, Kind, new_id
+from parcela.options import LabelOptions, PredictOptions
 
 
 def job_request(

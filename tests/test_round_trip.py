@@ -98,7 +98,7 @@ def there_and_back(
     truth = relabel[aal]
     ids = tuple(range(1, int(relabel.max()) + 1))
     volume = read_volume(write(phantom, image, tmp_path / "phantom.nii.gz"))
-    done = preprocess(volume, strip_and_correct=False, shape=shape)
+    done = preprocess(volume, preprocess=False, shape=shape)
     assert done.image.shape == shape
     found = to_scan(monai_scores(volume, truth, ids, shape), done.trail)
     assert found.shape == truth.shape

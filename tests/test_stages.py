@@ -27,13 +27,11 @@ from parcela.imaging.volume import read_volume
 from parcela.jobs.doorbell import Doorbell
 from parcela.jobs.keys import request_key, scan_key, stage_prefix
 from parcela.jobs.ledger import Ledger
-from parcela.jobs.records import STAGES, Job, JobRequest, Kind, LabelOptions, PredictOptions, Stage
+from parcela.jobs.records import STAGES, Job, JobRequest, Kind, Stage
 from parcela.jobs.stage_task import StageTask
-from parcela.options import LabelOptions as OwnLabelOptions
-from parcela.options import Options
+from parcela.options import LabelOptions, PredictOptions
 from parcela.store.folder import FolderStore
-from parcela_cli.commands.label import run_label
-from parcela_cli.pipeline import run
+from parcela_cli.pipeline import run, run_label
 from parcela_inference import stage as inference
 from parcela_labelling import stage as labelling
 from parcela_labelling.register import Registration, register
@@ -160,26 +158,25 @@ def test_given_a_prediction_by_stages_then_its_bundle_is_the_commands(
     assert "unet" in job.run("inference")
     assert_progress(job.told, "write")
 
-    own = Options(options.model, False, space=options.space)
-    run(read_volume(small_scan), own).save(tmp_path / "own", prefix=False)
+    run(read_volume(small_scan), options).save(tmp_path / "own", prefix=False)
     assert_same_bundle(job, job.left("inference"), tmp_path / "own")
 
 
 def test_given_a_label_by_stages_then_its_bundle_is_the_commands(
     quick: None, scan: Path, tmp_path: Path
 ) -> None:
-    job = Submitted(tmp_path, scan, "label", LabelOptions(preset="thesis", preprocessing=False))
+    options = LabelOptions(preset="thesis", preprocess=False)
+    job = Submitted(tmp_path, scan, "label", options)
     for stage in STAGES["label"]:
         job.run(stage)
     made = job.left("labelling")
     assert "desc-registration_check.json" in made
-    own = OwnLabelOptions("thesis", preprocess=False)
-    run_label(read_volume(scan), own).save(tmp_path / "own", prefix=False)
+    run_label(read_volume(scan), options).save(tmp_path / "own", prefix=False)
     assert_same_bundle(job, made, tmp_path / "own")
 
 
 def test_given_what_preprocessing_left_then_it_reads_back_equal(scan: Path, tmp_path: Path) -> None:
-    job = Submitted(tmp_path, scan, "predict", PredictOptions(preprocessing=False))
+    job = Submitted(tmp_path, scan, "predict", PredictOptions(preprocess=False))
     job.run("preprocess")
     assert set(job.left("preprocess")) == {
         *("image.npy", "brain_mask.npy", "trail.json", "preprocessed.json")
@@ -211,7 +208,7 @@ def test_given_real_workers_then_a_jobs_label_map_is_the_commands_to_the_byte(
 ) -> None:
     ledger, doorbell = Ledger(redis_url), Doorbell(redis_url)
     ledger.mark()
-    job = Submitted(tmp_path, scan, "predict", PredictOptions(model="both", preprocessing=False))
+    job = Submitted(tmp_path, scan, "predict", PredictOptions(model="both", preprocess=False))
     where = {"PARCELA_REDIS": redis_url, "PARCELA_STORE": str(tmp_path / "store")}
     workers = [
         subprocess.Popen(
@@ -231,7 +228,9 @@ def test_given_real_workers_then_a_jobs_label_map_is_the_commands_to_the_byte(
     ended = known(ledger, job.request.id)
     assert (ended.status, ended.problem) == ("done", None)
     job.tokens = ended.tokens
-    run(read_volume(scan), Options("both", False)).save(tmp_path / "own", prefix=False)
+    run(read_volume(scan), PredictOptions(model="both", preprocess=False)).save(
+        tmp_path / "own", prefix=False
+    )
     assert_same_bundle(job, job.left("inference"), tmp_path / "own")
 
 

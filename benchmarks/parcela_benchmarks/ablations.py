@@ -17,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from parcela.weights.cards import MODELS, Model, read_card
+from parcela.options import NETWORKS, Network
+from parcela.weights.cards import read_card
 from parcela_benchmarks.methods import DIGITS
 from parcela_inference.scores import class_scores
 from parcela_training.augmentation.augment import Augmentation
@@ -42,7 +43,7 @@ from parcela_training.training.recipe import Recipe
 from parcela_training.training.train import load_network, train
 
 RECIPE, AS_IS = "the recipe", "as it ships"
-STEPS: Mapping[Model, int] = {"unet": 1200, "highresnet": 700}
+STEPS: Mapping[Network, int] = {"unet": 1200, "highresnet": 700}
 Labels = NDArray[np.uint8]
 
 
@@ -62,7 +63,7 @@ class Ablation:
     """
 
     change: str
-    model: Model
+    model: Network
     dice: float
     gain: tuple[float, float, float] | None
     dead: int
@@ -74,7 +75,7 @@ class Ablation:
 # ------------------------------------------------------------------------------------ recipe
 
 
-def base_recipe(model: Model, steps: int) -> Recipe:
+def base_recipe(model: Network, steps: int) -> Recipe:
     """What everything is compared with: ``modern`` as it was first, for half the grid, with so many steps.
 
     First it turned seven images in ten, and warped four: see the change that turns fewer.
@@ -113,11 +114,11 @@ CHANGES: Mapping[str, Callable[[Recipe], Recipe]] = {
 }
 
 
-def plan(steps: Mapping[Model, int]) -> list[tuple[str, Recipe]]:
+def plan(steps: Mapping[Network, int]) -> list[tuple[str, Recipe]]:
     """Every change that changes something, for each network."""
     planned = []
     for name, change in CHANGES.items():
-        for model in MODELS:
+        for model in NETWORKS:
             base = base_recipe(model, steps[model])
             if (changed := change(base)) != base or name == RECIPE:
                 planned.append((name, changed))
@@ -128,7 +129,7 @@ def run_recipe(
     prepared: PreparedSet,
     folder: Path,
     on_item: OnItem,
-    steps: Mapping[Model, int] = STEPS,
+    steps: Mapping[Network, int] = STEPS,
     only: Sequence[str] = (),
 ) -> list[Row]:
     """Train and evaluate every change, or the recipe and some; what ``folder`` already holds is not run again."""
@@ -176,13 +177,13 @@ FLIPPED, LARGEST = "flipped as well, scores averaged", "each region's largest pa
 
 def run_prediction(prepared: PreparedSet, folder: Path, on_item: OnItem) -> list[Row]:
     """Measure the shipped networks as they are, with flips at test time, and cleaned; rows as ``run_recipe``'s."""
-    weights: dict[str, Any] = {model: read_card(model).sha256 for model in MODELS}
+    weights: dict[str, Any] = {model: read_card(model).sha256 for model in NETWORKS}
     made_from = {"val": prepared_hash(prepared, "val"), **weights}
     images = measure(
         for_each_image(
             prepared,
             "val",
-            lambda subject: {model: predictions(subject, model) for model in MODELS},
+            lambda subject: {model: predictions(subject, model) for model in NETWORKS},
         ),
         folder / "prediction.jsonl",
         made_from,
@@ -196,11 +197,11 @@ def run_prediction(prepared: PreparedSet, folder: Path, on_item: OnItem) -> list
             "seconds": float(np.mean([image[model][change]["seconds"] for image in images])),
         }
         for change in (AS_IS, FLIPPED, LARGEST)
-        for model in MODELS
+        for model in NETWORKS
     ]
 
 
-def predictions(subject: PreparedImage, model: Model) -> Row:
+def predictions(subject: PreparedImage, model: Network) -> Row:
     """Dice (117,) and processor seconds of one image, by change."""
     image = subject.image.astype(np.float32)
     begun = time.process_time()
@@ -323,7 +324,7 @@ def merged(earlier: Sequence[Ablation], latest: Sequence[Ablation]) -> list[Abla
         key=lambda t: (
             places.index(t.measured_on),
             order.index(t.change),
-            MODELS.index(t.model),
+            NETWORKS.index(t.model),
         ),
     )
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 from parcela.atlas.aal import regions
 from parcela_benchmarks import volumes
 from parcela_benchmarks.methods import MethodGroup
-from parcela_training.cohorts.cohort import Part
 from parcela_training.evaluation.measuring import for_each_image, measure
 from parcela_training.evaluation.record import REFERENCES, Reference
 from parcela_training.hardware import hardware
@@ -26,6 +25,7 @@ from parcela_training.metrics.statistics import (
     region_medians,
     summarise,
 )
+from parcela_training.options import Part
 from parcela_training.preparation.prepared_set import PreparedSet
 from parcela_training.progress import OnItem
 from parcela_training.report.cells import MISSING, number

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parcela.options import NETWORKS
 from parcela.settings import settings
-from parcela.weights.cards import MODELS, read_card
+from parcela.weights.cards import read_card
 from parcela_benchmarks.volumes import region_mm3
 from parcela_inference.parcellate import parcellate
 from parcela_labelling.opening import open_labels
@@ -51,7 +52,7 @@ class MethodGroup:
 def method_groups(repeats: int) -> tuple[MethodGroup, ...]:
     """All methods, the cheap ones first; SyN against itself on so many images."""
     ants = {"itk_threads": settings().itk_threads}
-    weights: dict[str, Any] = {model: read_card(model).sha256 for model in MODELS}
+    weights: dict[str, Any] = {model: read_card(model).sha256 for model in NETWORKS}
     titles = {"unet": "U-Net", "highresnet": "HighResNet", "both": "both networks, scores averaged"}
     affine, quick = "Affine", "antsRegistrationSyNQuick[s]"
     return (

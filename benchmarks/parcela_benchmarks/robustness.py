@@ -16,17 +16,19 @@ from numpy.typing import NDArray
 
 from parcela.imaging.trail import GeometryTrail
 from parcela.imaging.volume import read_volume
-from parcela.weights.cards import MODELS, Model, read_card
+from parcela.options import NETWORKS, Network
+from parcela.weights.cards import read_card
 from parcela_benchmarks.degrade import CONDITIONS, Degraded
 from parcela_benchmarks.methods import DIGITS
 from parcela_inference.parcellate import parcellate
 from parcela_preprocess.preprocess import preprocess
-from parcela_training.cohorts.cohort import Cohort, Image, Part
+from parcela_training.cohorts.cohort import Cohort, Image
 from parcela_training.evaluation.measuring import for_each_image, measure
 from parcela_training.journal import Row
 from parcela_training.jsonable import to_jsonable
 from parcela_training.metrics.measures import dice, image_mean
 from parcela_training.metrics.statistics import Comparison, compare
+from parcela_training.options import Part
 from parcela_training.preparation.imported import read_mask
 from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
 from parcela_training.progress import OnItem
@@ -43,7 +45,7 @@ class Loss:
     """One network's Dice on scans made worse, beside its Dice on the same scans as acquired."""
 
     condition: str
-    model: Model
+    model: Network
     dice: float
     lost: Comparison
 
@@ -58,7 +60,7 @@ def run_condition(
 ) -> Mapping[str, Row]:
     """Dice of both networks on each image under one condition; what ``folder`` already holds is not run again."""
     scans = {image.id: image for image in cohort.images}
-    weights: dict[str, Any] = {model: read_card(model).sha256 for model in MODELS}
+    weights: dict[str, Any] = {model: read_card(model).sha256 for model in NETWORKS}
     images = for_each_image(
         prepared, part, lambda truth: _row(condition, scans[truth.record["id"]], truth)
     )
@@ -78,7 +80,7 @@ def _row(condition: str, image: Image, truth: PreparedImage) -> Row:
     }
 
 
-def dice_of(degraded: Degraded, truth: PreparedImage) -> dict[Model, NDArray[np.float64]]:
+def dice_of(degraded: Degraded, truth: PreparedImage) -> dict[Network, NDArray[np.float64]]:
     """(117,) by network: the whole pipeline on a scan, against labels that moved with the head."""
     done = preprocess(
         degraded.scan, skull_strip="deepbet", mask=degraded.mask, shape=truth.image.shape
@@ -94,7 +96,7 @@ def dice_of(degraded: Degraded, truth: PreparedImage) -> dict[Model, NDArray[np.
         (),
     )
     parcellation = parcellate(done.image, trail, model="both")
-    return {model: dice(parcellation.by_network[model], truth.label) for model in MODELS}
+    return {model: dice(parcellation.by_network[model], truth.label) for model in NETWORKS}
 
 
 def losses(rows: Mapping[str, Mapping[str, Row]]) -> list[Loss]:
@@ -104,7 +106,7 @@ def losses(rows: Mapping[str, Mapping[str, Row]]) -> list[Loss]:
         names = [name for name in rows[condition] if name in rows[ORIGINAL]]
         if condition == ORIGINAL or not names:
             continue
-        for model in MODELS:
+        for model in NETWORKS:
             before, after = (
                 image_mean(np.array([rows[kind][name][model] for name in names], np.float64))
                 for kind in (ORIGINAL, condition)

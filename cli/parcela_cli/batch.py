@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from parcela.errors import BadRequest, ParcelaError
@@ -14,35 +15,52 @@ from parcela.imaging.volume import scan_name
 MIXED_FAILURES = UNEXPECTED = 1
 
 
-def run_batch(scans: Sequence[Path], work: Callable[[Path, str], None]) -> int:
-    """Call ``work(scan, name)`` for each scan; report failures on stderr.
+class Batch:
+    """The scans of one command, to be walked through once, each with the name of its results.
 
-    Returns:
-        0, or the exit code that all failures share, or 1 when they differ.
+        for scan, name in batch:
+            with batch.reporting(scan):
+                ...
+
+    Raises:
+        BadRequest: see `distinct_names`.
     """
-    codes: list[int] = []
-    for scan, name in zip(scans, distinct_names(scans), strict=True):
+
+    def __init__(self, scans: Sequence[Path]) -> None:
+        self._named = list(zip(scans, distinct_names(scans), strict=True))
+        self._codes: list[int] = []
+
+    def __iter__(self) -> Iterator[tuple[Path, str]]:
+        yield from self._named
+        if self._codes and len(self._named) > 1:
+            failed = f"{len(self._codes)} of {len(self._named)} scans failed"
+            print(f"parcela: {failed}", file=sys.stderr)
+
+    @contextmanager
+    def reporting(self, scan: Path) -> Iterator[None]:
+        """A block that works at one scan: its failure becomes a line on stderr, and counts in the exit code."""
         try:
-            work(scan, name)
+            yield
         except ParcelaError as error:
             message = str(error)
-            print(
-                f"parcela: {message if str(scan) in message else f'{scan}: {message}'}",
-                file=sys.stderr,
-            )
-            codes.append(error.exit_code)
+            self._fail(message if str(scan) in message else f"{scan}: {message}", error.exit_code)
         except ModuleNotFoundError:
             raise  # an extra is missing: the same for every scan
         except Exception:  # noqa: BLE001 -- a fault of ours on one scan must not lose the night's other scans
             traceback.print_exc()
-            print(
-                f"parcela: {scan}: a fault in Parcela itself: please report the lines above",
-                file=sys.stderr,
-            )
-            codes.append(UNEXPECTED)
-    if codes and len(scans) > 1:
-        print(f"parcela: {len(codes)} of {len(scans)} scans failed", file=sys.stderr)
-    return 0 if not codes else codes[0] if len(set(codes)) == 1 else MIXED_FAILURES
+            fault = "a fault in Parcela itself: please report the lines above"
+            self._fail(f"{scan}: {fault}", UNEXPECTED)
+
+    @property
+    def exit_code(self) -> int:
+        """0, or the exit code that all failures share, or 1 when they differ."""
+        if not self._codes:
+            return 0
+        return self._codes[0] if len(set(self._codes)) == 1 else MIXED_FAILURES
+
+    def _fail(self, sentence: str, code: int) -> None:
+        print(f"parcela: {sentence}", file=sys.stderr)
+        self._codes.append(code)
 
 
 def distinct_names(scans: Sequence[Path]) -> list[str]:

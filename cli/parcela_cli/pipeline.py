@@ -3,20 +3,33 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from parcela.bundle.prediction import Prediction
 from parcela.imaging.volume import Volume, read_volume
-from parcela.options import Device, Model, Options, SkullStrip, Space
+from parcela.options import (
+    Device,
+    LabelOptions,
+    ModelChoice,
+    PredictOptions,
+    SkullStrip,
+    Space,
+    choosing,
+)
 from parcela.settings import settings
 from parcela.stopwatch import OnStep
+from parcela.weights.cards import hashes_of
 
-__all__ = ["Options", "Prediction", "SkullStrip", "predict", "run"]
+if TYPE_CHECKING:
+    from parcela_labelling.labelled import Labelled
+
+__all__ = ["Prediction", "predict", "run", "run_label"]
 
 
 def predict(
     scan: str | Path | Volume,
     *,
-    model: Model = "unet",
+    model: ModelChoice = "unet",
     preprocess: bool = True,
     skull_strip: SkullStrip = "robex",
     space: Space = "native",
@@ -37,28 +50,51 @@ def predict(
     Raises:
         BadScan, BadRequest, StepFailed, Unavailable: see ``parcela.errors``; each message says what to do.
     """
-    options = Options(model, preprocess, skull_strip, space, device)
+    with choosing():
+        options = PredictOptions(
+            model=model, preprocess=preprocess, skull_strip=skull_strip, space=space
+        )
     limits = settings()
     volume = (
         scan
         if isinstance(scan, Volume)
         else read_volume(scan, max_voxels=limits.max_voxels, max_bytes=limits.max_bytes)
     )
-    return run(volume, options, on_step)
+    return run(volume, options, device, on_step)
 
 
-def run(volume: Volume, options: Options, on_step: OnStep | None = None) -> Prediction:
+def run(
+    volume: Volume,
+    options: PredictOptions,
+    device: Device = "auto",
+    on_step: OnStep | None = None,
+) -> Prediction:
     """Preprocess, parcellate, and record how. What is missing here is said before anything is computed."""
     from parcela_inference.predict import predict as parcellate_scan
     from parcela_inference.scores import choose_device
     from parcela_preprocess.preprocess import preprocess
 
-    options.weights()
-    choose_device(options.device)
+    hashes_of(options.model)
+    choose_device(device)
     ready = preprocess(
         volume,
         skull_strip=options.skull_strip,
-        strip_and_correct=options.preprocess,
+        preprocess=options.preprocess,
         on_step=on_step,
     )
-    return parcellate_scan(volume, ready, options, on_step)
+    return parcellate_scan(volume, ready, options, device=device, on_step=on_step)
+
+
+def run_label(volume: Volume, options: LabelOptions, on_step: OnStep | None = None) -> Labelled:
+    """Preprocess, register the atlas, and record how."""
+    from parcela_labelling.labelled import label_scan
+    from parcela_preprocess.preprocess import preprocess
+
+    ready = preprocess(
+        volume,
+        preset=options.preset,
+        skull_strip=options.skull_strip,
+        preprocess=options.preprocess,
+        on_step=on_step,
+    )
+    return label_scan(volume, ready, options, on_step)

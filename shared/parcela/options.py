@@ -1,97 +1,116 @@
-"""What a caller may choose, and how a manifest records it: the same for the command, the Python API and the service."""
+"""What a caller may choose, declared once: the command, Python, the service and its records all use these.
+
+A field's default and description are those of the command's help and of the API's page.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from parcela.errors import BadRequest
 from parcela.settings import settings
-from parcela.weights.cards import MODELS, read_card
 
-Model = Literal["unet", "highresnet", "both"]
+Network = Literal["unet", "highresnet"]
+ModelChoice = Literal[Network, "both"]
 SkullStrip = Literal["robex", "deepbet"]
 Space = Literal["native", "model"]
 Device = Literal["auto", "cpu", "cuda"]
 Preset = Literal["modern", "thesis"]
 
-
-class Choices(Protocol):
-    """What a manifest records of how a bundle was made, and what a repeated run is compared by."""
-
-    def parameters(self) -> dict[str, Any]:
-        """Every setting that changes the result."""
-        ...
-
-    def weights(self) -> dict[str, str | None]:
-        """SHA-256 of the weights in use, by network."""
-        ...
+NETWORKS: tuple[Network, ...] = get_args(Network)
 
 
-@dataclass(frozen=True)
-class Options:
-    """Everything that changes a prediction.
+def networks_of(model: ModelChoice) -> tuple[Network, ...]:
+    """The networks that take part in a choice."""
+    return NETWORKS if model == "both" else (model,)
 
-    Raises:
-        BadRequest: a value that is none of those known.
+
+class Options(BaseModel):
+    """What both a prediction and a labelling take.
+
+    In JSON and in a query ``preprocess`` is written ``preprocessing``; either name is read.
     """
 
-    model: Model = "unet"
-    preprocess: bool = True
-    skull_strip: SkullStrip = "robex"
-    space: Space = "native"
-    device: Device = "auto"
+    model_config = ConfigDict(frozen=True, populate_by_name=True)
 
-    def __post_init__(self) -> None:
-        _check("model", self.model, ("unet", "highresnet", "both"))
-        _check("skull_strip", self.skull_strip, ("robex", "deepbet"))
-        _check("space", self.space, ("native", "model"))
-        _check("device", self.device, ("auto", "cpu", "cuda"))
+    preprocess: bool = Field(
+        True,
+        alias="preprocessing",
+        description="Skull-strip and bias-correct first; turn it off for a scan that already is both.",
+    )
+    skull_strip: SkullStrip = Field(
+        "robex",
+        description="robex: the reference, one to two minutes, x86-64 Linux. deepbet: any platform, seconds.",
+    )
+
+    @property
+    def stripped_by(self) -> SkullStrip | None:
+        """What finds the brain, as a manifest records it: nothing where the scan is not preprocessed."""
+        return self.skull_strip if self.preprocess else None
+
+
+class PredictOptions(Options):
+    """How the networks shall parcellate a scan."""
+
+    preset: ClassVar[Preset] = "modern"  # of the preprocessing: the networks are trained on it
+
+    model: ModelChoice = Field(
+        "unet", description="Which network; both: their averaged scores, and each one's map."
+    )
+    space: Space = Field(
+        "native",
+        description="The label map's grid: the scan's own, or the networks' (91, 122, 123).",
+    )
 
     def parameters(self) -> dict[str, Any]:
-        """As recorded in the manifest, thread counts included: the bytes of N4 depend on them."""
+        """As a manifest records them, thread counts included: the bytes of N4 depend on them."""
         return {
             "model": self.model,
             "preprocess": self.preprocess,
-            "skull_strip": self.skull_strip if self.preprocess else None,
-            "preset": "modern",
+            "skull_strip": self.stripped_by,
+            "preset": self.preset,
             "space": self.space,
             "torch_precision": settings().torch_precision,
             **_threads(),
         }
 
-    def weights(self) -> dict[str, str | None]:
-        """SHA-256 of the weights in use, by network."""
-        return {name: read_card(name).sha256 for name in MODELS if self.model in (name, "both")}
 
+class LabelOptions(Options):
+    """How the atlas shall be registered to a scan."""
 
-@dataclass(frozen=True)
-class LabelOptions:
-    """Everything that changes a bronze label."""
-
-    preset: Preset = "modern"
-    skull_strip: SkullStrip = "robex"
-    preprocess: bool = True
+    preset: Preset = Field(
+        "modern",
+        description="modern: what the opening removes goes to the nearest region. thesis: the published method.",
+    )
 
     def parameters(self) -> dict[str, Any]:
-        """As recorded in the manifest; the bytes of N4 and of the registration depend on the thread count."""
+        """As a manifest records them; the bytes of N4 and of the registration depend on the thread count."""
         return {
             "preset": self.preset,
             "preprocess": self.preprocess,
-            "skull_strip": self.skull_strip if self.preprocess else None,
+            "skull_strip": self.stripped_by,
             "registration": "SyN",
             **_threads(),
         }
 
-    def weights(self) -> dict[str, str | None]:
-        """No network has a part in it."""
-        return {}
 
+@contextmanager
+def choosing() -> Iterator[None]:
+    """A block that makes options of a caller's values.
 
-def _check(name: str, value: str, known: Iterable[str]) -> None:
-    if value not in known:
-        raise BadRequest(f"{name}={value!r}: choose from {', '.join(known)}")
+    Raises:
+        BadRequest: a value that is none of those known.
+    """
+    try:
+        yield
+    except ValidationError as error:
+        fault = error.errors()[0]
+        name = ".".join(map(str, fault["loc"]))
+        raise BadRequest(f"{name}={fault['input']!r}: {fault['msg']}") from error
 
 
 def _threads() -> dict[str, int]:

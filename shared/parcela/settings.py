@@ -5,15 +5,16 @@ Thread counts are settings with fixed defaults, never the machine's core count: 
 
 from __future__ import annotations
 
+import os
 from functools import cache
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from parcela.errors import Unavailable
+from parcela.errors import BadRequest, Unavailable
 
 
 class Settings(BaseSettings):
@@ -109,5 +110,29 @@ def secret(value: str, file: Path | None) -> str:
 
 @cache
 def settings() -> Settings:
-    """The settings of this process, read once."""
-    return Settings()
+    """The settings of this process, read once.
+
+    Raises:
+        BadRequest: a variable of the environment holds what its setting cannot be.
+    """
+    try:
+        return Settings()
+    except ValidationError as error:
+        fault = error.errors()[0]
+        name = "PARCELA_" + "_".join(map(str, fault["loc"])).upper()
+        reason = fault["msg"].removeprefix("Value error, ")
+        raise BadRequest(f"{name}={fault['input']}: {reason}: correct or unset it") from error
+
+
+def change_settings(*, torch_threads: int | None = None) -> Settings:
+    """Change settings of this process, and of every process that it starts from now on.
+
+    The environment carries them, since that is what a child process inherits. What is None stays as it is.
+
+    Raises:
+        BadRequest: as `settings`.
+    """
+    if torch_threads is not None:
+        os.environ["PARCELA_TORCH_THREADS"] = str(torch_threads)
+        settings.cache_clear()
+    return settings()

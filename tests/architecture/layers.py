@@ -19,11 +19,12 @@ ORDER = {
         *("app", "__main__"),
     ],
     "parcela_cli": [
-        *("choices", "progress", "destination", "batch", "pipeline", "client", "serve"),
+        *("arguments", "progress", "destination", "batch", "bundles", "pipeline", "engines"),
+        *("client", "serve"),
         *("commands", "app"),
     ],
     "parcela_training": [
-        *("thesis", "hardware", "jsonable", "journal", "progress"),
+        *("options", "thesis", "hardware", "jsonable", "journal", "progress"),
         *("metrics", "cohorts", "preparation"),
         *("networks", "augmentation", "training", "experiment_folder", "evaluation", "report"),
         *("publish", "experiment", "commands"),

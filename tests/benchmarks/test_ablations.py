@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parcela.weights.cards import Model
+from parcela.options import Network
 from parcela_benchmarks import ablations
 from parcela_benchmarks.half_grid import halve, halved
 from parcela_training.preparation.prepared_set import PreparedImage
@@ -64,9 +64,9 @@ def test_given_two_changes_when_trained_then_both_stand_beside_the_recipe_and_ar
 ) -> None:
     kept = (ablations.RECIPE, "no augmentation")
     monkeypatch.setattr(ablations, "CHANGES", {name: ablations.CHANGES[name] for name in kept})
-    monkeypatch.setattr(ablations, "MODELS", ("unet",))
+    monkeypatch.setattr(ablations, "NETWORKS", ("unet",))
     prepared = made_up_cohort(tmp_path / "cohort", (32, 32, 32))
-    steps: dict[Model, int] = {"unet": 2}
+    steps: dict[Network, int] = {"unet": 2}
     told: list[str] = []
 
     def tell(_done: int, _of: int, what: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -20,13 +20,23 @@ from parcela.errors import BadRequest, BadScan, ParcelaError, StepFailed, Unavai
 from parcela.imaging.geometry import Shape
 from parcela.imaging.trail import GeometryTrail
 from parcela.imaging.volume import read_volume
+from parcela.options import PredictOptions
 from parcela.settings import settings
-from parcela_cli.batch import distinct_names, run_batch
-from parcela_cli.commands.predict import already_done
-from parcela_cli.pipeline import Options
+from parcela_cli.batch import Batch, distinct_names
+from parcela_cli.bundles import already_done
+from parcela_cli.engines import NetworkEngine
 from parcela_preprocess.preprocess import preprocess
 
 # ---------------------------------------------------------------------------------------- exit codes
+
+
+def run_batch(scans: Sequence[Path], work: Callable[[Path, str], None]) -> int:
+    """Do the work at each scan of a batch; returns the batch's exit code."""
+    batch = Batch(scans)
+    for scan, name in batch:
+        with batch.reporting(scan):
+            work(scan, name)
+    return batch.exit_code
 
 
 def work_that(**outcome: Exception) -> Callable[[Path, str], None]:
@@ -284,24 +294,24 @@ def bundle(
 
 
 def test_given_a_complete_bundle_then_it_is_done(bundle: Path, brain: Path) -> None:
-    assert already_done(bundle, "colin", read_volume(brain), Options())
+    assert already_done(bundle, "colin", read_volume(brain), NetworkEngine(PredictOptions()))
 
 
 @pytest.mark.parametrize(
     "options",
     [
-        Options(model="both"),
-        Options(model="highresnet"),
-        Options(preprocess=False),
-        Options(skull_strip="deepbet"),
-        Options(space="model"),
+        PredictOptions(model="both"),
+        PredictOptions(model="highresnet"),
+        PredictOptions(preprocess=False),
+        PredictOptions(skull_strip="deepbet"),
+        PredictOptions(space="model"),
     ],
     ids=str,
 )
 def test_given_a_bundle_made_with_other_options_then_it_is_not_done(
-    bundle: Path, brain: Path, options: Options
+    bundle: Path, brain: Path, options: PredictOptions
 ) -> None:
-    assert not already_done(bundle, "colin", read_volume(brain), options)
+    assert not already_done(bundle, "colin", read_volume(brain), NetworkEngine(options))
 
 
 def test_given_a_bundle_made_with_other_thread_counts_then_it_is_not_done(
@@ -309,7 +319,7 @@ def test_given_a_bundle_made_with_other_thread_counts_then_it_is_not_done(
 ) -> None:
     monkeypatch.setenv("PARCELA_ITK_THREADS", "2")  # N4's bytes depend on it
     settings.cache_clear()
-    assert not already_done(bundle, "colin", read_volume(brain), Options())
+    assert not already_done(bundle, "colin", read_volume(brain), NetworkEngine(PredictOptions()))
 
 
 def test_given_a_bundle_made_with_other_weights_then_it_is_not_done(
@@ -320,15 +330,15 @@ def test_given_a_bundle_made_with_other_weights_then_it_is_not_done(
     (other / "unet" / "card.json").write_text(json.dumps(card | {"sha256": "0" * 64}))
     monkeypatch.setenv("PARCELA_WEIGHTS", str(other))
     settings.cache_clear()
-    assert not already_done(bundle, "colin", read_volume(brain), Options())
+    assert not already_done(bundle, "colin", read_volume(brain), NetworkEngine(PredictOptions()))
 
 
 def test_given_other_bytes_under_the_same_name_then_it_is_not_done(
     bundle: Path, brain: Path, tmp_path: Path
 ) -> None:
     other = write(tmp_path / "colin.nii.gz", nifti(image()))
-    assert not already_done(bundle, "colin", read_volume(other), Options())
-    assert already_done(bundle, "colin", read_volume(brain), Options())
+    assert not already_done(bundle, "colin", read_volume(other), NetworkEngine(PredictOptions()))
+    assert already_done(bundle, "colin", read_volume(brain), NetworkEngine(PredictOptions()))
 
 
 @pytest.mark.parametrize(
@@ -338,7 +348,7 @@ def test_given_a_bundle_with_a_file_missing_then_it_is_not_done(
     bundle: Path, brain: Path, name: str
 ) -> None:
     (bundle / f"colin_{name}").unlink()
-    assert not already_done(bundle, "colin", read_volume(brain), Options())
+    assert not already_done(bundle, "colin", read_volume(brain), NetworkEngine(PredictOptions()))
 
 
 @pytest.mark.parametrize(
@@ -348,10 +358,12 @@ def test_given_something_else_in_the_manifests_place_then_it_is_not_done(
     bundle: Path, brain: Path, text: str
 ) -> None:
     (bundle / "colin_manifest.json").write_text(text)
-    assert not already_done(bundle, "colin", read_volume(brain), Options())
+    assert not already_done(bundle, "colin", read_volume(brain), NetworkEngine(PredictOptions()))
 
 
 def test_given_a_single_map_as_destination_then_it_is_never_taken_as_done(
     bundle: Path, brain: Path
 ) -> None:
-    assert not already_done(bundle / "colin_dseg.nii.gz", "colin", read_volume(brain), Options())
+    assert not already_done(
+        bundle / "colin_dseg.nii.gz", "colin", read_volume(brain), NetworkEngine(PredictOptions())
+    )

@@ -11,7 +11,8 @@ import pytest
 
 from gateway_server import MAP, SCAN, Gateway, fail_once, work_once, working
 from parcela.jobs.keys import outcome_key, request_key, tombstone_key
-from parcela.jobs.records import JobRequest, LabelOptions, Outcome, PredictOptions, is_id, new_id
+from parcela.jobs.records import JobRequest, Outcome, is_id, new_id
+from parcela.options import LabelOptions, PredictOptions
 from parcela_gateway.jobs import REMEMBERED_S
 
 
@@ -49,11 +50,11 @@ def test_given_a_scan_when_submitted_then_the_request_tells_of_the_bytes_receive
         ("model=&preprocessing=true", PredictOptions()),
         (
             "model=highresnet&preprocess=false",
-            PredictOptions(model="highresnet", preprocessing=False),
+            PredictOptions(model="highresnet", preprocess=False),
         ),
         (
             "model=both&preprocessing=false&skull_strip=deepbet&space=model",
-            PredictOptions(model="both", preprocessing=False, skull_strip="deepbet", space="model"),
+            PredictOptions(model="both", preprocess=False, skull_strip="deepbet", space="model"),
         ),
         ("preprocess=true&preprocessing=true", PredictOptions()),
     ],

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from parcela.imaging.preprocessed import MODEL_SHAPE
-from parcela.weights.cards import Model
+from parcela.options import Network
 from parcela_inference.networks import (
     PADDED_SHAPE,
     build,
@@ -18,7 +18,7 @@ from parcela_inference.networks import (
 
 @pytest.mark.parametrize(("model", "millions"), [("unet", 5.28), ("highresnet", 0.82)])
 def test_given_a_network_when_built_then_it_has_the_thesis_s_size(
-    model: Model, millions: float
+    model: Network, millions: float
 ) -> None:
     count = sum(parameter.numel() for parameter in build(model).parameters())
     assert round(count / 1e6, 2) == millions
@@ -48,6 +48,6 @@ def test_given_a_wrong_shape_or_name_when_asked_then_it_is_refused() -> None:
     with pytest.raises(ValueError, match="96, 128, 128"):
         crop_from_network(torch.zeros(1, 1, 8, 8, 8))
     with pytest.raises(ValueError, match="resnet"):
-        build(cast(Model, "resnet"))
+        build(cast(Network, "resnet"))
     with pytest.raises(ValueError, match="antique"):
         build("highresnet", "antique")  # type: ignore[arg-type]

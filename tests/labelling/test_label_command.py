@@ -23,8 +23,8 @@ from parcela.atlas.colin27 import Atlas
 from parcela.imaging.trail import GeometryTrail
 from parcela.imaging.volume import read_volume
 from parcela.options import LabelOptions
-from parcela_cli.commands.label import label_all
-from parcela_cli.commands.predict import already_done
+from parcela_cli.bundles import already_done, bundle_each
+from parcela_cli.engines import RegistrationEngine
 from parcela_labelling.labelled import CHECK_FILE
 from parcela_labelling.register import Registration, register
 from parcela_labelling.to_scan import labels_on_scan
@@ -66,7 +66,7 @@ def run(scan: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Label
             patch.setattr("parcela_labelling.register.run_isolated", run_here)
             patch.setattr("parcela_labelling.label.register", quickly)
             patch.setattr("parcela_preprocess.preprocess.preprocess", coarsely)
-            code = label_all([scan], tmp_path / "out", OPTIONS, force=False)
+            code = bundle_each([scan], tmp_path / "out", RegistrationEngine(OPTIONS), force=False)
         return Ran(code, capsys.readouterr().out.splitlines(), tmp_path / "out")
 
     return label
@@ -94,10 +94,10 @@ def test_given_a_scan_when_labelled_then_the_bundle_is_complete_and_a_repeat_doe
 
     assert run().lines == [f"{path}\talready done"]
     volume = read_volume(scan)
-    for other in (replace(OPTIONS, preset="thesis"), replace(OPTIONS, preprocess=True)):
-        assert not already_done(out, "sub-01_T1w", volume, other)
+    for other in (LabelOptions(preset="thesis", preprocess=False), LabelOptions()):
+        assert not already_done(out, "sub-01_T1w", volume, RegistrationEngine(other))
     (out / f"sub-01_T1w_{AFFINE}").unlink()
-    assert not already_done(out, "sub-01_T1w", volume, OPTIONS)
+    assert not already_done(out, "sub-01_T1w", volume, RegistrationEngine(OPTIONS))
 
 
 def test_given_a_registration_that_fails_then_the_line_the_manifest_and_the_check_say_so(

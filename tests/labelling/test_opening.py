@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from parcela.atlas.aal import atlas_labels
-from parcela_labelling.opening import REACH, Opening, open_labels
+from parcela.options import Preset
+from parcela_labelling.opening import REACH, open_labels
 
 Labels = NDArray[np.uint8]
-PRESETS: tuple[Opening, ...] = ("thesis", "modern")
+PRESETS: tuple[Preset, ...] = ("thesis", "modern")
 
 label_maps = arrays(np.uint8, (7, 7, 7), elements=st.sampled_from([0, 0, 1, 1, 2, 109]), fill=None)
 
@@ -65,7 +66,7 @@ def test_given_modern_when_the_nearest_region_is_far_then_it_is_found_all_the_sa
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_given_a_region_too_thin_for_the_element_then_it_keeps_its_voxels(preset: Opening) -> None:
+def test_given_a_region_too_thin_for_the_element_then_it_keeps_its_voxels(preset: Preset) -> None:
     labels = np.zeros((9, 9, 9), np.uint8)
     labels[1:4, 1:4, 1:4] = 1
     labels[6, 2:8, 6] = 109
@@ -74,7 +75,7 @@ def test_given_a_region_too_thin_for_the_element_then_it_keeps_its_voxels(preset
 
 @pytest.mark.parametrize("preset", PRESETS)
 def test_given_a_block_at_the_edge_of_the_volume_then_the_edge_does_not_eat_it(
-    preset: Opening,
+    preset: Preset,
 ) -> None:
     labels = np.zeros((8, 8, 8), np.uint8)
     labels[:3, :3, 5:] = 7

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
-from parcela.settings import Settings
+from parcela.errors import BadRequest
+from parcela.settings import Settings, change_settings, settings
 
 
 def test_given_a_bare_environment_then_thread_counts_do_not_depend_on_the_machine() -> None:
@@ -78,3 +81,25 @@ def test_given_a_password_itself_then_its_file_is_not_read(tmp_path: Path) -> No
 def test_given_a_socket_or_a_url_with_a_password_then_it_is_taken_as_it_is() -> None:
     for url in ("unix:///run/redis.sock", "redis://:p@host/0"):
         assert Settings(redis=url, redis_password="other").redis_url == url
+
+
+def test_given_a_changed_setting_then_it_holds_here_and_in_processes_started_from_here(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PARCELA_TORCH_THREADS", "2")
+    assert change_settings(torch_threads=5).torch_threads == 5
+    assert settings().torch_threads == 5
+    read = "from parcela.settings import settings; print(settings().torch_threads)"
+    child = subprocess.run([sys.executable, "-c", read], capture_output=True, text=True, check=True)
+    assert child.stdout.strip() == "5"
+    assert change_settings().torch_threads == 5
+    settings.cache_clear()
+
+
+def test_given_a_variable_that_makes_no_sense_when_settings_are_read_then_the_refusal_names_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("PARCELA_TORCH_THREADS", "many")
+    settings.cache_clear()
+    with pytest.raises(BadRequest, match=r"PARCELA_TORCH_THREADS=many: .*: correct or unset it"):
+        settings()

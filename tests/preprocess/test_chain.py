@@ -125,7 +125,7 @@ def test_given_a_stripped_scan_when_preprocessed_then_it_is_said_so_and_its_brai
 def test_given_an_image_on_the_grid_when_not_to_be_preprocessed_then_it_goes_straight_in() -> None:
     image = np.random.default_rng(0).random((91, 122, 123), np.float32)
     volume = Volume(image, Geometry.of_grid((91, 122, 123), np.diag([1.5, 1.4, 1.3, 1.0])))
-    done = preprocess(volume, strip_and_correct=False)
+    done = preprocess(volume, preprocess=False)
     assert done.image is image
     assert done.seconds == {}
     np.testing.assert_allclose(done.trail.scan_to_model(), np.eye(4), atol=1e-12)

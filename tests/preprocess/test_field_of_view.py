@@ -104,16 +104,14 @@ def test_given_a_cut_then_what_is_missing_is_estimated(
 def test_given_half_a_brain_when_preprocessed_then_it_lies_where_it_would_in_the_whole(
     brain: NDArray[np.float32],
 ) -> None:
-    whole = preprocess(Volume(brain, grid(brain.shape)), strip_and_correct=False)
+    whole = preprocess(Volume(brain, grid(brain.shape)), preprocess=False)
     top = without(brain, "I", 0.5)
     affine = np.diag([MM, MM, MM, 1])
     affine[2, 3] = (brain.shape[2] - top.shape[2]) * MM
-    half = preprocess(Volume(top, grid(top.shape, affine)), strip_and_correct=False)
+    half = preprocess(Volume(top, grid(top.shape, affine)), preprocess=False)
     assert any("CUTS THE BRAIN at the bottom" in warning for warning in half.warnings)
     middle = affine @ [*(np.array(top.shape) / 2), 1]
     placed = [np.linalg.inv(done.trail.model_affine) @ middle for done in (whole, half)]
     np.testing.assert_allclose(placed[0], placed[1], atol=12)
-    thesis = preprocess(
-        Volume(top, grid(top.shape, affine)), preset="thesis", strip_and_correct=False
-    )
+    thesis = preprocess(Volume(top, grid(top.shape, affine)), preset="thesis", preprocess=False)
     assert any("do not trust this map" in warning for warning in thesis.warnings)

@@ -129,6 +129,6 @@ def test_given_a_stray_voxel_when_preprocessed_then_the_box_is_the_brains(brain:
         geometry = Geometry.of_grid(
             (scan.shape[0], scan.shape[1], scan.shape[2]), np.diag([3.0, 3, 3, 1])
         )
-        return preprocess(Volume(scan, geometry), strip_and_correct=False).image
+        return preprocess(Volume(scan, geometry), preprocess=False).image
 
     np.testing.assert_array_equal(ready(stray(brain, (1, 1, 1))), ready(brain))

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from parcela.errors import BadRequest
-from parcela.weights.cards import MODELS, Model
+from parcela.options import NETWORKS, Network
 from parcela_inference.scores import choose_device
 from parcela_training.cohorts.split import Split, load_split, write_split
 from parcela_training.evaluation.networks import EvaluationOptions, evaluate_experiment
@@ -59,7 +59,7 @@ def experiment(
     budget = parse_budget(plan.budget) if plan.budget else None
     folder.check(plan)
     prepared = _prepare(plan, preset, folder, processes, on_line)
-    for model in MODELS:
+    for model in NETWORKS:
         recipe = replace(preset.recipes[model], seed=plan.seed)
         on_line(f"train {model}: {budget or recipe.budget}")
         train(
@@ -126,7 +126,7 @@ def _prepare(
     return done.prepared
 
 
-def _reporter(model: Model, on_line: OnLine) -> Callable[[TrainingProgress], None]:
+def _reporter(model: Network, on_line: OnLine) -> Callable[[TrainingProgress], None]:
     """A line for each validation, and now and then in between."""
     said = time.monotonic()
 

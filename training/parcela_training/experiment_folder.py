@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
 
 from pydantic import TypeAdapter
 
 from parcela.errors import BadRequest
 from parcela.files import atomic_file, write_text
-from parcela.weights.cards import MODELS, Model
-from parcela_training.cohorts.cohort import Part
-from parcela_training.preparation.settings import PresetName
+from parcela.options import NETWORKS, Network
+from parcela_training.options import Part, PresetName, SplitBy
 from parcela_training.training.checkpoint import FILE as CHECKPOINT
 
 
@@ -37,7 +35,7 @@ class Plan:
     prepared: str | None = None
     budget: str | None = None
     split: str | None = None
-    by: Literal["subject", "image"] = "subject"
+    by: SplitBy = "subject"
     seed: int = 0
 
 
@@ -76,9 +74,9 @@ class ExperimentFolder:
         return self.path / "run.json"
 
     @property
-    def models(self) -> tuple[Model, ...]:
+    def models(self) -> tuple[Network, ...]:
         """The networks whose training has come far enough to be kept."""
-        return tuple(model for model in MODELS if (self.network(model) / CHECKPOINT).exists())
+        return tuple(model for model in NETWORKS if (self.network(model) / CHECKPOINT).exists())
 
     def figure(self, number: str) -> Path:
         """Where a figure lies, by its number, such as 3.2."""
@@ -91,7 +89,7 @@ class ExperimentFolder:
             with atomic_file(self.figure(number)) as stream:
                 stream.write(png)
 
-    def network(self, model: Model) -> Path:
+    def network(self, model: Network) -> Path:
         """What training leaves of a network."""
         return self.path / model
 
@@ -99,7 +97,7 @@ class ExperimentFolder:
         """A file of what evaluation found, such as ``unet-test-opened.json``."""
         return self.path / "evaluations" / name
 
-    def prediction(self, model: Model) -> Path:
+    def prediction(self, model: Network) -> Path:
         """The predicted label map of one test image, which a figure shows."""
         return self.evaluation(f"{model}-test-prediction.npz")
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
-Network = Literal["highresnet", "unet"]
+from parcela.options import Network
 
 Z_95: Final = 1.96  # standard normal, both sides: its intervals take it so rounded
 TRAIN_IMAGES: Final = 1200

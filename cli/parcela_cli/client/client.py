@@ -14,17 +14,27 @@ from __future__ import annotations
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Literal, TypeVar
+from typing import Any, BinaryIO, TypeVar
 
 import httpx2
 
 from parcela.bundle.write import FIXED_NAMES
 from parcela.errors import BadRequest, BadScan, LimitExceeded, StepFailed
 from parcela.files import atomic_file
+from parcela.options import (
+    LabelOptions,
+    ModelChoice,
+    Options,
+    PredictOptions,
+    Preset,
+    SkullStrip,
+    Space,
+    choosing,
+)
 from parcela_cli.client.received_bundle import unpack
 from parcela_cli.client.remote_job import RemoteJob, RemoteModel, list_of, read_job, refusal
 from parcela_cli.client.retry import Patience
@@ -36,10 +46,6 @@ BUSY = (429, 502, 503)
 POLL_S = 1.0
 CHUNK = 1024**2
 
-Model = Literal["unet", "highresnet", "both"]
-SkullStrip = Literal["robex", "deepbet"]
-Space = Literal["native", "model"]
-Preset = Literal["modern", "thesis"]
 OnProgress = Callable[[RemoteJob], None]
 T = TypeVar("T")
 
@@ -100,7 +106,7 @@ class Client:
         self,
         scan: str | Path,
         *,
-        model: Model = "unet",
+        model: ModelChoice = "unet",
         preprocess: bool = True,
         skull_strip: SkullStrip = "robex",
         space: Space = "native",
@@ -116,12 +122,10 @@ class Client:
             BadScan, BadRequest: refused; the message says what to do.
             Unavailable: the server cannot be reached, or stayed too busy.
         """
-        options = {
-            "model": model,
-            "preprocessing": _flag(preprocess),
-            "skull_strip": skull_strip,
-            "space": space,
-        }
+        with choosing():
+            options = PredictOptions(
+                model=model, preprocess=preprocess, skull_strip=skull_strip, space=space
+            )
         return self._submit("/predict/", Path(scan), options, idempotency_key)
 
     def label(
@@ -134,16 +138,12 @@ class Client:
         idempotency_key: str | None = None,
     ) -> RemoteJob:
         """Send one scan to be labelled by registration of the atlas; raises as ``submit`` does."""
-        options = {
-            "preset": preset,
-            "preprocessing": _flag(preprocess),
-            "skull_strip": skull_strip,
-        }
+        with choosing():
+            options = LabelOptions(preset=preset, preprocess=preprocess, skull_strip=skull_strip)
         return self._submit("/label/", Path(scan), options, idempotency_key)
 
-    def _submit(
-        self, path: str, scan: Path, options: Mapping[str, str], key: str | None
-    ) -> RemoteJob:
+    def _submit(self, path: str, scan: Path, options: Options, key: str | None) -> RemoteJob:
+        query = options.model_dump(by_alias=True)
         # One key for every attempt of this call: the server makes one job of them.
         headers = {"Idempotency-Key": key or secrets.token_hex(16)}
 
@@ -151,7 +151,7 @@ class Client:
             with _opened(scan) as file:
                 upload = {"file": ("scan", file, "application/octet-stream")}
                 return self._once(
-                    "POST", path, read_job, params=options, files=upload, headers=headers
+                    "POST", path, read_job, params=query, files=upload, headers=headers
                 )
 
         return self._patience.retrying(send)
@@ -304,10 +304,6 @@ class Client:
 
 
 IDENTITY = {"Accept-Encoding": "identity"}  # packed files as they are
-
-
-def _flag(value: bool) -> str:
-    return "true" if value else "false"
 
 
 def _id(job: RemoteJob | str) -> str:

@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import cast
 
-from parcela.atlas.aal import COLIN27_HEAD, atlas_labels, intact
-from parcela.atlas.counts import dice
-from parcela.imaging.volume import read_volume
-from parcela_cli.commands.predict import summary
-from parcela_cli.pipeline import Options, SkullStrip, run
-from parcela_cli.progress import Progress, warn
+from parcela.options import PredictOptions
+from parcela.settings import change_settings
+from parcela_cli.arguments import OutFolder, SkullStripOption, Threads
 
 NAME = "colin27"
 
 
-def run_demo(out: Path, skull_strip: str) -> int:
-    """Parcellate, write the bundle, print where it is and the Dice. Returns 0."""
+def demo(
+    out: OutFolder = Path("out/demo"),
+    skull_strip: SkullStripOption = "robex",
+    threads: Threads = None,
+) -> None:
+    """Parcellate a real head that ships with Parcela (Colin27) end to end, and compare with AAL's own labels on it."""
+    change_settings(torch_threads=threads)
+    from parcela.atlas.aal import COLIN27_HEAD, atlas_labels, intact
+    from parcela.atlas.counts import dice
+    from parcela.imaging.volume import read_volume
+    from parcela_cli.engines import result_of
+    from parcela_cli.pipeline import run
+    from parcela_cli.progress import Progress
+
     volume = read_volume(intact(COLIN27_HEAD))
     with Progress("Colin27, whole head (181×217×181, 1 mm)") as progress:
-        prediction = run(volume, Options(skull_strip=cast(SkullStrip, skull_strip)), progress.step)
+        options = PredictOptions(skull_strip=skull_strip)
+        prediction = run(volume, options, on_step=progress.step)
         progress.step("write")
         paths = prediction.save(out, NAME)
-    for warning in prediction.warnings:
-        warn(warning)
-    print(summary(prediction, paths["dseg"]))
+    result_of(prediction, paths["dseg"]).print()
     for kind, path in paths.items():
         print(f"  {kind:<12}{path}")
-    truth, _ = atlas_labels()
-    print(
-        f"mean Dice over 117 classes against AAL's own labels: {dice(prediction.labels, truth).mean():.4f}"
-    )
+    mean = dice(prediction.labels, atlas_labels()[0]).mean()
+    print(f"mean Dice over 117 classes against AAL's own labels: {mean:.4f}")
     print(f"look at {paths['qc']}")
-    return 0

@@ -4,25 +4,25 @@ from __future__ import annotations
 
 import platform
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+import typer
+
 from parcela.errors import ParcelaError, Unavailable
 
 Finding = tuple[str, str]  # what is so; what to do, empty when nothing
-EXIT_MISSING = Unavailable.exit_code
 INSTALL = "install with every extra: pip install 'parcela[all]'"
 
 
-def examine() -> int:
-    """Print one line a check, with a remedy under what is amiss. Returns 0, or 4 when prediction cannot work here."""
+def doctor() -> None:
+    """Check this installation: versions, accelerator, weights, whether ROBEX runs here, and what to do if not."""
     blocked = False
     for name, check, needed in CHECKS:
         try:
-            for found, remedy in check():
-                print(f"{'ok  ' if not remedy else '!   '}{name}: {found}")
+            for finding, remedy in check():
+                print(f"{'!   ' if remedy else 'ok  '}{name}: {finding}")
                 if remedy:
                     print(f"      {remedy}")
                     blocked |= needed
@@ -33,7 +33,7 @@ def examine() -> int:
             print(f"!   {name}: {error.name} is not installed\n      {INSTALL}")
             blocked |= needed
     print("research software, not a medical device")
-    return EXIT_MISSING if blocked else 0
+    raise typer.Exit(Unavailable.exit_code if blocked else 0)
 
 
 def _python() -> Iterator[Finding]:
@@ -58,10 +58,11 @@ def _accelerator() -> Iterator[Finding]:
 
 
 def _weights() -> Iterator[Finding]:
-    from parcela.weights.cards import MODELS, read_card
+    from parcela.options import NETWORKS
+    from parcela.weights.cards import read_card
     from parcela_inference.weights import load_weights
 
-    for name in MODELS:
+    for name in NETWORKS:
         card = read_card(name)
         load_weights(card)
         yield f"{name}, {card.variant}, SHA-256 as on its card", ""
@@ -112,6 +113,3 @@ CHECKS: tuple[tuple[str, Callable[[], Iterator[Finding]], bool], ...] = (
     ("atlas", _atlas, True),
     ("ROBEX", _robex, False),
 )
-
-if __name__ == "__main__":
-    sys.exit(examine())

@@ -1,13 +1,32 @@
-"""``parcela models``."""
+"""``parcela models``: the networks that ship."""
 
 from __future__ import annotations
 
-from parcela.weights.cards import MODELS, Model, read_card
+from typing import Annotated
+
+import typer
+
+from parcela.options import NETWORKS, Network
 
 
-def list_models() -> None:
+def models(
+    model: Annotated[
+        Network | None,
+        typer.Argument(metavar="[unet|highresnet]", help="Its regions, the weakest first."),
+    ] = None,
+) -> None:
+    """List the networks that ship: variant, Dice, hash, and where the card of each lies; or one network's regions."""
+    if model is None:
+        _list_models()
+    else:
+        _list_regions(model)
+
+
+def _list_models() -> None:
     """Print each network's card in short; the whole card lies beside the weights."""
-    for name in MODELS:
+    from parcela.weights.cards import read_card
+
+    for name in NETWORKS:
         card = read_card(name)
         measured = [
             f"{part} Dice {card.record[part].get('mean_dice')}"
@@ -18,8 +37,10 @@ def list_models() -> None:
         print("\t".join([name, card.variant, *measured, hashed, page]))
 
 
-def list_regions(model: Model) -> None:
+def _list_regions(model: Network) -> None:
     """Print one network's median Dice of each region on the images that its card knows best, the weakest first."""
+    from parcela.weights.cards import read_card
+
     record = read_card(model).record
     part = "test" if "test" in record else "validation"
     print(f"region\tmedian Dice on {record[part]['subjects']} {part} images")

@@ -1,60 +1,79 @@
-"""``parcela preprocess``."""
+"""``parcela preprocess``: scans on the networks' grid."""
 
 from __future__ import annotations
 
-import gzip
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Annotated
 
-import nibabel as nib
+import typer
 
-from parcela.files import atomic_file, write_text
-from parcela.imaging.label_map import write_mask
-from parcela.imaging.volume import read_volume
-from parcela.settings import settings
-from parcela_cli.batch import run_batch
-from parcela_cli.destination import check_folder, writing
-from parcela_cli.progress import Progress, warn
+from parcela.options import Preset, SkullStrip
+from parcela.settings import change_settings
+from parcela_cli.arguments import OutFolder, Scans, SkullStripOption, Threads
 
 if TYPE_CHECKING:
-    from parcela_preprocess.preprocess import Preprocessed
+    from parcela.imaging.preprocessed import Preprocessed
+    from parcela.imaging.volume import Volume
 
 
-def preprocess_all(scans: Sequence[Path], out: Path, preset: str, skull_strip: str) -> int:
-    """Preprocess each scan into ``out``; one line on stdout for each. Returns the exit code."""
+def preprocess(
+    scans: Scans,
+    out: OutFolder = Path("parcela-out"),
+    preset: Annotated[
+        Preset,
+        typer.Option(help="modern: as prediction does it. thesis: the published table, exactly."),
+    ] = "modern",
+    skull_strip: SkullStripOption = "robex",
+    threads: Threads = None,
+) -> None:
+    """Bring scans to the networks' grid: the image, the brain mask on the scan's grid, and the way back as JSON."""
+    limits = change_settings(torch_threads=threads)
+    from parcela.imaging.volume import read_volume
+    from parcela_cli.batch import Batch
+    from parcela_cli.destination import check_folder
+
     check_folder(out)
-    return run_batch(scans, lambda scan, name: _one(scan, name, out, preset, skull_strip))
+    batch = Batch(scans)
+    for scan, name in batch:
+        with batch.reporting(scan):
+            volume = read_volume(scan, max_voxels=limits.max_voxels, max_bytes=limits.max_bytes)
+            _preprocess(volume, scan, out / name, preset, skull_strip)
+    raise typer.Exit(batch.exit_code)
 
 
-def _one(scan: Path, name: str, out: Path, preset: str, skull_strip: str) -> None:
-    limits = settings()
-    volume = read_volume(scan, max_voxels=limits.max_voxels, max_bytes=limits.max_bytes)
-    from parcela_preprocess.preprocess import preprocess
+def _preprocess(
+    volume: Volume, scan: Path, start: Path, preset: Preset, skull_strip: SkullStrip
+) -> None:
+    """Preprocess one scan; the files' paths begin with ``start``."""
+    from parcela.files import write_text
+    from parcela.imaging.label_map import write_mask
+    from parcela_cli.destination import writing
+    from parcela_cli.progress import Progress, warn
+    from parcela_preprocess.preprocess import preprocess as bring_to_grid
 
+    image = start.with_name(f"{start.name}_desc-preproc_T1w.nii.gz")
+    mask = start.with_name(f"{start.name}_desc-brain_mask.nii.gz")
     with Progress(str(scan)) as progress:
-        done = preprocess(
-            volume,
-            preset=cast(Literal["thesis", "modern"], preset),
-            skull_strip=cast(Literal["robex", "deepbet"], skull_strip),
-            on_step=progress.step,
-        )
-        image = out / f"{name}_desc-preproc_T1w.nii.gz"
-        with writing(out):
-            out.mkdir(parents=True, exist_ok=True)
+        done = bring_to_grid(volume, preset=preset, skull_strip=skull_strip, on_step=progress.step)
+        with writing(start.parent):
+            start.parent.mkdir(parents=True, exist_ok=True)
             _write_image(image, done)
-            write_mask(out / f"{name}_desc-brain_mask.nii.gz", done.brain_mask, volume.geometry)
-            write_text(out / f"{name}_trail.json", done.trail.to_json())
+            write_mask(mask, done.brain_mask, volume.geometry)
+            write_text(start.with_name(f"{start.name}_trail.json"), done.trail.to_json())
     for warning in (*volume.warnings, *done.warnings):
         warn(warning)
-    print(
-        f"{image}\t{'×'.join(map(str, done.image.shape))}\t{sum(done.seconds.values()):.1f} s",
-        flush=True,
-    )
+    shape, seconds = "×".join(map(str, done.image.shape)), sum(done.seconds.values())
+    print(f"{image}\t{shape}\t{seconds:.1f} s", flush=True)
 
 
 def _write_image(path: Path, done: Preprocessed) -> None:
     """The image on the model's grid, placed in the scan's world, so that it overlays the scan."""
+    import gzip
+
+    import nibabel as nib
+
+    from parcela.files import atomic_file
+
     image = nib.Nifti1Image(done.image, done.trail.model_affine)
     image.header.set_xyzt_units("mm")
     with (

@@ -6,18 +6,19 @@ from typing import Annotated
 
 import typer
 
-from parcela_cli.choices import StageChoice
+from parcela.errors import BadRequest
+from parcela.jobs.records import Stage
 
-MODULES = {
-    StageChoice.preprocess: "parcela_preprocess.stage",
-    StageChoice.inference: "parcela_inference.stage",
-    StageChoice.labelling: "parcela_labelling.stage",
+MODULES: dict[Stage, str] = {
+    "preprocess": "parcela_preprocess.stage",
+    "inference": "parcela_inference.stage",
+    "labelling": "parcela_labelling.stage",
 }
 
 
 def worker(
     stages: Annotated[
-        list[StageChoice],
+        list[str],
         typer.Argument(metavar="STAGE…", help="What to work at: preprocess, inference, labelling."),
     ],
 ) -> None:
@@ -25,6 +26,11 @@ def worker(
 
     Does one job at a time until a signal ends it, and then gives back the one at hand.
     """
+    for stage in stages:
+        if stage not in MODULES:
+            raise BadRequest(
+                f"there is no stage called {stage!r}: choose from {', '.join(MODULES)}"
+            )
     from parcela.jobs.worker_app import run_worker
 
-    run_worker({stage.value: MODULES[stage] for stage in stages})
+    run_worker({stage: module for stage, module in MODULES.items() if stage in stages})

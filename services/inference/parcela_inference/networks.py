@@ -7,23 +7,19 @@ U-Net's four halvings, and the scores are cropped back.
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch
 from monai.networks.nets import HighResNet, UNet
 from torch.nn import functional
 
 from parcela.atlas.aal import CLASS_COUNT
 from parcela.imaging.preprocessed import MODEL_SHAPE
-from parcela.weights.cards import Model
-
-Variant = Literal["thesis", "modern"]
+from parcela.options import Network, Preset
 
 PADDED_SHAPE = (96, 128, 128)
 MULTIPLE = 16  # four halvings
 
 
-def build(model: Model, variant: Variant = "modern") -> torch.nn.Module:
+def build(model: Network, variant: Preset = "modern") -> torch.nn.Module:
     """An untrained network on the CPU, in training mode.
 
     The U-Net is the same in both variants. Raises ``ValueError`` for a name that is neither.
@@ -47,7 +43,7 @@ def build_unet() -> UNet:
     )
 
 
-def build_highresnet(variant: Variant = "modern") -> HighResNet:
+def build_highresnet(variant: Preset = "modern") -> HighResNet:
     """MONAI's HighResNet as in the thesis: 0.82 million parameters.
 
     MONAI's ends in convolution, batch norm, ReLU: negative scores get no gradient and ties go to

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from parcela.imaging.trail import GeometryTrail
+from parcela.options import ModelChoice, Network, Space, networks_of
 from parcela.stopwatch import OnStep, Stopwatch
-from parcela.weights.cards import MODELS, Model
 from parcela_inference.scores import class_scores
 from parcela_inference.to_scan import to_scan
-
-Choice = Literal["unet", "highresnet", "both"]
-Space = Literal["native", "model"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,10 +35,10 @@ def parcellate(
     image: NDArray[np.float32],
     trail: GeometryTrail,
     *,
-    model: Choice = "unet",
+    model: ModelChoice = "unet",
     space: Space = "native",
     device: str = "cpu",
-    networks: Mapping[Model, torch.nn.Module] | None = None,
+    networks: Mapping[Network, torch.nn.Module] | None = None,
     on_step: OnStep | None = None,
 ) -> Parcellation:
     """Label a preprocessed image.
@@ -58,7 +54,7 @@ def parcellate(
         on_step: called with each step's name as it begins.
     """
     watch = Stopwatch(on_step)
-    models: tuple[Model, ...] = MODELS if model == "both" else (model,)
+    models = networks_of(model)
     own: dict[str, NDArray[np.uint8]] = {}
     total = torch.zeros((), dtype=torch.float16)
     for name in models:

@@ -8,14 +8,20 @@ from parcela.bundle.prediction import Prediction, manifest_of
 from parcela.imaging.geometry import Geometry
 from parcela.imaging.preprocessed import Preprocessed
 from parcela.imaging.volume import Volume
-from parcela.options import Options
+from parcela.options import Device, PredictOptions
 from parcela.stopwatch import OnStep
+from parcela.weights.cards import hashes_of
 from parcela_inference.parcellate import parcellate
 from parcela_inference.scores import choose_device
 
 
 def predict(
-    volume: Volume, ready: Preprocessed, options: Options, on_step: OnStep | None = None
+    volume: Volume,
+    ready: Preprocessed,
+    options: PredictOptions,
+    *,
+    device: Device = "auto",
+    on_step: OnStep | None = None,
 ) -> Prediction:
     """Parcellate, and record how.
 
@@ -23,26 +29,27 @@ def predict(
         volume: the scan as received.
         ready: the same, preprocessed.
         options: what was chosen.
+        device: where the networks run; ``auto`` takes CUDA where there is one.
         on_step: called with each step's name as it begins.
 
     Raises:
         BadRequest: ``cuda`` was asked for and is not there. Unavailable: no weights. LimitExceeded: no memory.
     """
-    device = choose_device(options.device)
+    where = choose_device(device)
     found = parcellate(
         ready.image,
         ready.trail,
         model=options.model,
         space=options.space,
-        device=device,
+        device=where,
         on_step=on_step,
     )
     manifest = manifest_of(
         "predict",
-        options,
         ready,
         seconds=found.seconds,
-        parameters={"device": device},
+        parameters=options.parameters() | {"device": where},
+        weights=hashes_of(options.model),
     )
     if options.space == "native":
         return Prediction(volume, found.labels, ready.brain_mask, manifest, found.by_network)

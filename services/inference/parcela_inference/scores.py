@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import get_args
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from parcela.errors import BadRequest, LimitExceeded
+from parcela.options import Device, Network
 from parcela.settings import settings
-from parcela.weights.cards import Model
 from parcela_inference.networks import pad_to_halvings, pad_to_network
 from parcela_inference.weights import network
 
-Device = Literal["auto", "cpu", "cuda"]
-
 
 def choose_device(device: Device = "auto") -> str:
-    """``cuda`` where there is one, else ``cpu``; raises BadRequest when ``cuda`` was asked for and is not there."""
+    """``cuda`` where there is one, else ``cpu``; raises BadRequest for a ``cuda`` that is not there."""
+    if device not in get_args(Device):
+        raise BadRequest(f"device={device!r}: choose from {', '.join(get_args(Device))}")
     present = torch.cuda.is_available()
     if device == "cuda" and not present:
         raise BadRequest("--device cuda: PyTorch sees no CUDA device here; use --device cpu")
@@ -28,7 +28,7 @@ def choose_device(device: Device = "auto") -> str:
 @torch.no_grad()
 def class_scores(
     image: NDArray[np.float32],
-    model: Model,
+    model: Network,
     device: str = "cpu",
     trained: torch.nn.Module | None = None,
 ) -> torch.Tensor:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from parcela.bundle.write import file_name
 from parcela.errors import BadRequest
 from parcela.imaging.preprocessed import Preprocessed
-from parcela.jobs.records import PredictOptions
 from parcela.jobs.stage_task import StageTask
-from parcela.options import Options
+from parcela.options import PredictOptions
 from parcela_inference.predict import predict
 
 
@@ -17,10 +16,12 @@ def run(task: StageTask) -> dict[str, float]:
     Raises:
         ParcelaError: any of those that ``predict`` raises, and the store's.
     """
-    options = options_of(task)
+    options = task.request.options
+    if not isinstance(options, PredictOptions):
+        raise BadRequest(f"a {task.request.kind} job has no use for the networks")
     task.plan(typical_s(options))
     ready = Preprocessed.load(task.inputs("preprocess"))
-    prediction = predict(task.scan(), ready, options, task.on_step)
+    prediction = predict(task.scan(), ready, options, on_step=task.on_step)
     task.on_step("write")
     prediction.save(task.folder / "bundle", prefix=False)
     task.publish(task.folder / "bundle", last=file_name("manifest"))
@@ -31,15 +32,7 @@ def run(task: StageTask) -> dict[str, float]:
     }
 
 
-def options_of(task: StageTask) -> Options:
-    """What was asked, as the networks take it."""
-    asked = task.request.options
-    if not isinstance(asked, PredictOptions):
-        raise BadRequest(f"a {task.request.kind} job has no use for the networks")
-    return Options(asked.model, asked.preprocessing, asked.skull_strip, asked.space)
-
-
-def typical_s(options: Options) -> dict[str, float]:
+def typical_s(options: PredictOptions) -> dict[str, float]:
     """Seconds of each step on two cores, roughly."""
     one = {"unet": 12.0, "highresnet": 24.0}
     if options.model != "both":

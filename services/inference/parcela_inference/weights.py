@@ -10,8 +10,9 @@ from safetensors.torch import load_file
 
 from parcela.errors import Unavailable
 from parcela.files import sha256_of
-from parcela.weights.cards import Card, Model, read_card
-from parcela_inference.networks import Variant, build
+from parcela.options import Network, Preset
+from parcela.weights.cards import Card, read_card
+from parcela_inference.networks import build
 
 
 def load_weights(card: Card) -> dict[str, torch.Tensor]:
@@ -32,10 +33,10 @@ def load_weights(card: Card) -> dict[str, torch.Tensor]:
 
 
 @cache
-def network(model: Model, device: str) -> torch.nn.Module:
+def network(model: Network, device: str) -> torch.nn.Module:
     """The trained network in evaluation mode on ``device``, loaded once a process."""
     card = read_card(model)
-    variant: Variant = "thesis" if card.variant.startswith("thesis") else "modern"
+    variant: Preset = "thesis" if card.variant.startswith("thesis") else "modern"
     built = build(model, variant)
     built.load_state_dict(load_weights(card))
     return built.eval().requires_grad_(False).to(device)

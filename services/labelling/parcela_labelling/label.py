@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parcela.imaging.trail import GeometryTrail
+from parcela.options import Preset
 from parcela.settings import settings
 from parcela.stopwatch import OnStep, Stopwatch
 from parcela_labelling.check import Check, check_registration
-from parcela_labelling.opening import Opening, open_labels
+from parcela_labelling.opening import open_labels
 from parcela_labelling.register import Method, register
 from parcela_labelling.transforms import Transforms
 
@@ -41,7 +42,7 @@ def label(
     image: NDArray[np.float32],
     trail: GeometryTrail,
     *,
-    opening: Opening = "modern",
+    opening: Preset = "modern",
     method: Method = "SyN",
     on_step: OnStep | None = None,
 ) -> Labelling:

@@ -58,8 +58,8 @@ def label_scan(
         labels = labels_on_scan(found.labels, ready.trail)
     manifest = manifest_of(
         "label",
-        options,
         ready,
+        parameters=options.parameters(),
         seconds=found.seconds | watch.seconds,
         warnings=found.warnings,
     )

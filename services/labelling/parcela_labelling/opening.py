@@ -12,21 +12,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import groupby, product
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from parcela.options import Preset
+
 Labels = NDArray[np.uint8]
-Opening = Literal["thesis", "modern"]
 
 ELEMENT = np.ones((3, 3, 3), dtype=bool)
 REACH = 6  # voxels around a removed one that are searched before the whole map is
 NOBODY = 255  # no id of AAL's
 
 
-def open_labels(labels: Labels, opening: Opening = "modern") -> Labels:
+def open_labels(labels: Labels, opening: Preset = "modern") -> Labels:
     """Open every region of a label map.
 
     Outside the volume counts as background.

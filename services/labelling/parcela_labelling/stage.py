@@ -5,7 +5,6 @@ from __future__ import annotations
 from parcela.bundle.write import file_name
 from parcela.errors import BadRequest
 from parcela.imaging.preprocessed import Preprocessed
-from parcela.jobs.records import LabelOptions as Asked
 from parcela.jobs.stage_task import StageTask
 from parcela.options import LabelOptions
 from parcela_labelling.labelled import label_scan
@@ -20,11 +19,10 @@ def run(task: StageTask) -> dict[str, float]:
     Raises:
         ParcelaError: any of those that ``label`` raises, and the store's.
     """
-    asked = task.request.options
-    if not isinstance(asked, Asked):
+    options = task.request.options
+    if not isinstance(options, LabelOptions):
         raise BadRequest(f"a {task.request.kind} job has no use for a registration")
     task.plan(TYPICAL_S)
-    options = LabelOptions(asked.preset, asked.skull_strip, asked.preprocessing)
     ready = Preprocessed.load(task.inputs("preprocess"))
     labelled = label_scan(task.scan(), ready, options, task.on_step)
     task.on_step("write")

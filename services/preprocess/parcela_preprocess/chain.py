@@ -21,6 +21,7 @@ from monai.transforms import (
 
 from parcela.imaging.geometry import Shape
 from parcela.imaging.preprocessed import MODEL_SHAPE
+from parcela.options import Preset, SkullStrip
 from parcela_preprocess.transforms import (
     CropToBraind,
     GivenMaskd,
@@ -32,8 +33,7 @@ from parcela_preprocess.transforms import (
 )
 from parcela_preprocess.transforms.skull_strip import MASK
 
-Preset = Literal["thesis", "modern"]
-SkullStrip = Literal["robex", "deepbet", "given"]
+Strip = Literal[SkullStrip, "given"]  # "given": by a mask that came from elsewhere
 Step = tuple[str, Transform]
 
 IMAGE = "image"
@@ -62,7 +62,7 @@ def geometric_steps(shape: Shape = MODEL_SHAPE, preset: Preset = "thesis") -> li
 
 
 def steps(
-    preset: Preset = "modern", skull_strip: SkullStrip = "robex", shape: Shape = MODEL_SHAPE
+    preset: Preset = "modern", skull_strip: Strip = "robex", shape: Shape = MODEL_SHAPE
 ) -> list[Step]:
     """All steps of a preset by name, from a whole head to the model's grid of ``shape``."""
     strip: Step = ("skull-strip", STRIPPERS[skull_strip](IMAGE, mend=preset == "modern"))
@@ -73,7 +73,7 @@ def steps(
 
 
 def compose(
-    preset: Preset = "thesis", skull_strip: SkullStrip = "robex", shape: Shape = MODEL_SHAPE
+    preset: Preset = "thesis", skull_strip: Strip = "robex", shape: Shape = MODEL_SHAPE
 ) -> Compose:
     """A preset as one MONAI ``Compose`` over ``{"image": (1, X, Y, Z) MetaTensor}``, to build on in MONAI code."""
     return Compose([transform for _, transform in steps(preset, skull_strip, shape)])

@@ -16,12 +16,12 @@ from parcela.imaging.geometry import Affine, Shape
 from parcela.imaging.preprocessed import MODEL_SHAPE, Preprocessed
 from parcela.imaging.trail import GeometryTrail
 from parcela.imaging.volume import Volume
+from parcela.options import Preset, SkullStrip
 from parcela.stopwatch import OnStep, Stopwatch
 from parcela_preprocess.chain import (
     IMAGE,
-    Preset,
-    SkullStrip,
     Step,
+    Strip,
     geometric_steps,
     steps,
 )
@@ -38,7 +38,7 @@ def preprocess(
     *,
     preset: Preset = "modern",
     skull_strip: SkullStrip = "robex",
-    strip_and_correct: bool = True,
+    preprocess: bool = True,
     mask: NDArray[np.uint8] | None = None,
     shape: Shape = MODEL_SHAPE,
     on_step: OnStep | None = None,
@@ -49,7 +49,7 @@ def preprocess(
         volume: the scan as received.
         preset: ``thesis`` (exact) or ``modern`` (what prediction uses).
         skull_strip: ``robex`` or ``deepbet``; with ``mask`` given, ignored.
-        strip_and_correct: False: the scan is already stripped and bias-corrected (steps 1 and 2 are left out; one that
+        preprocess: False: the scan is already stripped and bias-corrected (steps 1 and 2 are left out; one that
             is already ``shape`` within [0, 1] goes straight in).
         mask: (X, Y, Z) on the scan's grid, a brain mask from elsewhere.
         shape: the model's grid.
@@ -59,13 +59,14 @@ def preprocess(
         StepFailed: a step crashed, or its result is implausible. BadScan: nothing is left of the image, or it
             is said to be stripped and is not.
     """
-    if not strip_and_correct and _on_grid(volume, shape):
+    if not preprocess and _on_grid(volume, shape):
         return _straight_in(volume)
     notes: tuple[str, ...] = ()
-    if not strip_and_correct and mask is None:
+    if not preprocess and mask is None:
         volume, mask, notes = _as_stripped(volume, preset)
     start = _reoriented(volume, mask) if preset == "modern" else _as_received(volume, mask)
-    todo = _steps(preset, "given" if mask is not None else skull_strip, strip_and_correct, shape)
+    strip: Strip = "given" if mask is not None else skull_strip
+    todo = steps(preset, strip, shape) if preprocess else geometric_steps(shape, preset)
     done, seconds = _run(start, todo, on_step)
     image = np.asarray(done[IMAGE][0], np.float32)
     if not np.isfinite(image).all() or image.max() <= 0:
@@ -82,14 +83,6 @@ def preprocess(
         trail=_trail(volume, done, [name for name, _ in todo]),
         seconds=seconds,
         warnings=notes,
-    )
-
-
-def _steps(
-    preset: Preset, skull_strip: SkullStrip, strip_and_correct: bool, shape: Shape
-) -> list[Step]:
-    return (
-        steps(preset, skull_strip, shape) if strip_and_correct else geometric_steps(shape, preset)
     )
 
 

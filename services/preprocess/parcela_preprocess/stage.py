@@ -7,8 +7,8 @@ from dataclasses import replace
 from parcela.bundle.manifest import software_versions
 from parcela.bundle.prediction import LIBRARIES
 from parcela.imaging.preprocessed import RECORD
-from parcela.jobs.records import LabelOptions
 from parcela.jobs.stage_task import StageTask
+from parcela.options import SkullStrip
 from parcela.settings import settings
 from parcela_preprocess.preprocess import preprocess
 
@@ -25,13 +25,13 @@ def run(task: StageTask) -> dict[str, float]:
     Raises:
         BadScan: the scan cannot be used. StepFailed: a step crashed, or its result is implausible. The store's errors.
     """
-    asked = task.request.options
-    task.plan(typical_s(asked.skull_strip, strip_and_correct=asked.preprocessing))
+    options = task.request.options
+    task.plan(typical_s(options.skull_strip, preprocess=options.preprocess))
     done = preprocess(
         task.scan(),
-        preset=asked.preset if isinstance(asked, LabelOptions) else "modern",
-        skull_strip=asked.skull_strip,
-        strip_and_correct=asked.preprocessing,
+        preset=options.preset,
+        skull_strip=options.skull_strip,
+        preprocess=options.preprocess,
         on_step=task.on_step,
     )
     here = replace(
@@ -46,8 +46,8 @@ def run(task: StageTask) -> dict[str, float]:
     return done.seconds
 
 
-def typical_s(skull_strip: str, *, strip_and_correct: bool) -> dict[str, float]:
+def typical_s(skull_strip: SkullStrip, *, preprocess: bool) -> dict[str, float]:
     """The steps to come, with the seconds that they typically take."""
-    if not strip_and_correct:
+    if not preprocess:
         return GEOMETRIC_S
     return {"skull-strip": STRIP_S[skull_strip], "bias": 5.0, **GEOMETRIC_S}

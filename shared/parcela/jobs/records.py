@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, Self, TypeGuard
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from parcela.errors import ParcelaError
+from parcela.options import LabelOptions, Options, PredictOptions
 
 Kind = Literal["predict", "label"]
 Stage = Literal["preprocess", "inference", "labelling"]
@@ -20,7 +21,6 @@ Status = Literal[
     "queued", "preprocessing", "parcellating", "labelling", "done", "failed", "cancelled"
 ]
 Ending = Literal["done", "failed", "cancelled"]
-SkullStrip = Literal["robex", "deepbet"]
 
 TERMINAL: frozenset[Status] = frozenset({"done", "failed", "cancelled"})
 STAGES: dict[Kind, tuple[Stage, ...]] = {
@@ -50,7 +50,7 @@ class Record(BaseModel):
 
     def to_json(self) -> str:
         """The record as one JSON object, its defaults written out."""
-        return self.model_dump_json()
+        return self.model_dump_json(by_alias=True)
 
     @classmethod
     def from_json(cls, text: str | bytes) -> Self:
@@ -69,24 +69,6 @@ class Record(BaseModel):
             ) from error
 
 
-class PredictOptions(Record):
-    """How a scan shall be parcellated by the networks."""
-
-    model: Literal["unet", "highresnet", "both"] = "unet"
-    preprocessing: bool = True
-    skull_strip: SkullStrip = "robex"
-    space: Literal["native", "model"] = "native"
-
-
-class LabelOptions(Record):
-    """How a scan shall be labelled by atlas registration."""
-
-    preset: Literal["modern", "thesis"] = "modern"
-    preprocessing: bool = True
-    skull_strip: SkullStrip = "robex"
-
-
-Options = PredictOptions | LabelOptions
 OPTIONS: dict[str, type[PredictOptions] | type[LabelOptions]] = {
     "predict": PredictOptions,
     "label": LabelOptions,
@@ -107,7 +89,7 @@ class JobRequest(Record):
     created: float
     sha256: str
     size: int
-    options: Options
+    options: PredictOptions | LabelOptions
 
     @model_validator(mode="before")
     @classmethod
@@ -116,7 +98,7 @@ class JobRequest(Record):
         if isinstance(values, dict) and values.get("kind") in OPTIONS:
             expected = OPTIONS[values["kind"]]
             given = values.get("options", {})
-            if isinstance(given, Record) and not isinstance(given, expected):
+            if isinstance(given, Options) and not isinstance(given, expected):
                 raise ValueError(
                     f"a {values['kind']} job takes {expected.__name__}, not {type(given).__name__}"
                 )

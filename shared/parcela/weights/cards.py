@@ -9,13 +9,12 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from parcela.errors import BadRequest, Unavailable
+from parcela.options import NETWORKS, ModelChoice, Network, networks_of
 from parcela.settings import settings
 
-Model = Literal["unet", "highresnet"]
-MODELS: tuple[Model, ...] = get_args(Model)
 PACKAGED = Path(__file__).parents[2] / "parcela_inference" / "weights"  # where the wheel puts them
 CHECKOUT = Path(__file__).parents[3] / "weights"
 
@@ -24,7 +23,7 @@ CHECKOUT = Path(__file__).parents[3] / "weights"
 class Card:
     """A network's card and where its weights lie."""
 
-    model: Model
+    model: Network
     variant: str
     sha256: str
     path: Path
@@ -36,14 +35,14 @@ def weights_folder() -> Path:
     return settings().weights or (PACKAGED if PACKAGED.is_dir() else CHECKOUT)
 
 
-def read_card(model: Model) -> Card:
+def read_card(model: Network) -> Card:
     """The card of one network.
 
     Raises:
         BadRequest: no such network. Unavailable: its weights are not installed, or the card is damaged.
     """
-    if model not in MODELS:
-        raise BadRequest(f"there is no network called {model!r}: choose from {', '.join(MODELS)}")
+    if model not in NETWORKS:
+        raise BadRequest(f"there is no network called {model!r}: choose from {', '.join(NETWORKS)}")
     folder = weights_folder() / model
     try:
         record = json.loads((folder / "card.json").read_text())
@@ -58,3 +57,8 @@ def read_card(model: Model) -> Card:
         raise Unavailable(
             f"{folder}/card.json is damaged ({error!r}): reinstall Parcela"
         ) from error
+
+
+def hashes_of(model: ModelChoice) -> dict[str, str | None]:
+    """SHA-256 of the weights in use, by network; raises as `read_card` does."""
+    return {network: read_card(network).sha256 for network in networks_of(model)}

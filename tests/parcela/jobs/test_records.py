@@ -14,13 +14,12 @@ from parcela.jobs.records import (
     BadRecord,
     Job,
     JobRequest,
-    LabelOptions,
     Outcome,
-    PredictOptions,
     Problem,
     is_id,
     new_id,
 )
+from parcela.options import LabelOptions, PredictOptions
 
 ID = "0123456789abcdef0123456789abcdef"
 PREDICT = JobRequest(
@@ -55,7 +54,7 @@ def test_given_options_that_fit_both_kinds_then_the_kind_decides() -> None:
     text = json.dumps(
         json.loads(PREDICT.to_json()) | {"kind": "label", "options": {"preprocessing": False}}
     )
-    assert JobRequest.from_json(text).options == LabelOptions(preprocessing=False)
+    assert JobRequest.from_json(text).options == LabelOptions(preprocess=False)
 
 
 def test_given_options_of_the_other_kind_then_the_request_is_refused() -> None:

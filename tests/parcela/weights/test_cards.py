@@ -10,8 +10,9 @@ from typing import cast
 import pytest
 
 from parcela.errors import BadRequest, Unavailable
+from parcela.options import NETWORKS, Network
 from parcela.settings import settings
-from parcela.weights.cards import MODELS, Model, read_card
+from parcela.weights.cards import read_card
 
 
 @pytest.fixture
@@ -23,8 +24,8 @@ def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     settings.cache_clear()
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_given_a_network_that_ships_then_its_card_leads_to_its_weights(model: Model) -> None:
+@pytest.mark.parametrize("model", NETWORKS)
+def test_given_a_network_that_ships_then_its_card_leads_to_its_weights(model: Network) -> None:
     card = read_card(model)
     assert card.model == card.record["model"] == model
     assert card.path.is_file()
@@ -32,7 +33,7 @@ def test_given_a_network_that_ships_then_its_card_leads_to_its_weights(model: Mo
 
 def test_given_an_unknown_network_when_asked_for_then_the_known_ones_are_named() -> None:
     with pytest.raises(BadRequest, match="choose from unet, highresnet"):
-        read_card(cast(Model, "vgg"))
+        read_card(cast(Network, "vgg"))
 
 
 def test_given_no_weights_or_a_damaged_card_when_read_then_it_says_what_to_do(

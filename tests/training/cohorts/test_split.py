@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 from cohort_files import adni, scan
 from parcela.errors import BadRequest
 from parcela_training.cohorts.adni import read_adni
-from parcela_training.cohorts.cohort import PARTS, Cohort, Image, Part
+from parcela_training.cohorts.cohort import PARTS, Cohort, Image
 from parcela_training.cohorts.split import Split, split_cohort, write_split
 from parcela_training.cohorts.split_sizes import Sizes
 from parcela_training.cohorts.split_subjects import nearest_subset
 from parcela_training.cohorts.table import read_table
+from parcela_training.options import Part
 
 
 def cohort_of(visits: list[int], datasets: str = "X", *, split: str = "") -> Cohort:

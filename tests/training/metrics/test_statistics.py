@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from parcela.atlas.aal import CLASS_COUNT
+from parcela.options import Network
 from parcela_training import thesis
 from parcela_training.metrics.statistics import (
     best_regions,
@@ -27,7 +28,7 @@ from parcela_training.metrics.statistics import (
     ("network", "sd", "printed"), [("highresnet", 0.0895, 0.09), ("unet", 0.0790, 0.08)]
 )
 def test_given_table_4_2_when_its_sd_is_recovered_then_it_rounds_to_table_4_1s(
-    network: thesis.Network, sd: float, printed: float
+    network: Network, sd: float, printed: float
 ) -> None:
     published = thesis.PUBLISHED[network]
 
@@ -37,7 +38,7 @@ def test_given_table_4_2_when_its_sd_is_recovered_then_it_rounds_to_table_4_1s(
 
 @pytest.mark.parametrize("network", ["highresnet", "unet"])
 def test_given_table_4_1_and_that_sd_when_our_formula_is_used_then_table_4_2_comes_out(
-    network: thesis.Network,
+    network: Network,
 ) -> None:
     published = thesis.PUBLISHED[network]
 

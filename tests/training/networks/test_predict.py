@@ -8,7 +8,7 @@ import torch
 
 from parcela.imaging.geometry import Shape
 from parcela.imaging.preprocessed import MODEL_SHAPE
-from parcela.weights.cards import MODELS, Model
+from parcela.options import NETWORKS, Network
 from parcela_inference.networks import PADDED_SHAPE, build
 from parcela_training.networks.highresnet_step import OFFSETS, SubLattice
 from parcela_training.networks.predict import monai_predictor, padded, predictor
@@ -36,9 +36,9 @@ def test_given_any_grid_when_padded_then_it_is_as_the_networks_take_theirs() -> 
     assert volume.sum() == image.sum()
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", NETWORKS)
 def test_given_a_network_when_predicting_in_float32_then_ours_and_monais_maps_agree(
-    model: Model,
+    model: Network,
 ) -> None:
     torch.manual_seed(0)
     network, image = build(model), np.random.default_rng(0).random(ODD, np.float32)

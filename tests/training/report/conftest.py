@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from parcela.atlas.aal import CLASS_COUNT
+from parcela.options import Network
 from parcela_training.evaluation.record import Evaluation, RegistrationRecord
 from parcela_training.report.record import (
     Epoch,
@@ -15,7 +16,6 @@ from parcela_training.report.record import (
     NetworkRecord,
     SplitCounts,
 )
-from parcela_training.thesis import Network
 
 IMAGES = 12
 DEAD = 110  # the made-up HighResNet never finds this region

@@ -10,7 +10,7 @@ import torch
 from monai.losses import DiceLoss
 
 from parcela.errors import Unavailable
-from parcela.weights.cards import MODELS, Model
+from parcela.options import NETWORKS, Network
 from parcela_training.augmentation.rng import Draws
 from parcela_training.networks.losses import segmentation_loss
 from parcela_training.training.objectives import check_memory, draw_patches, training_step
@@ -25,9 +25,9 @@ def sample(tmp_path: Path) -> Sample:
     return Samples(cohort.files("train")).get(0)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", NETWORKS)
 def test_given_the_thesis_s_step_then_its_loss_is_monai_s_on_the_volume_without_padding(
-    model: Model, sample: Sample
+    model: Network, sample: Sample
 ) -> None:
     torch.manual_seed(0)
     step = training_step(thesis(model))
@@ -52,9 +52,9 @@ def test_given_whole_volumes_then_the_modern_loss_pools_the_batch(sample: Sample
         torch.testing.assert_close(step([sample, sample], 0), twice, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", NETWORKS)
 def test_given_dice_alone_then_parts_of_volumes_have_a_smaller_loss_too(
-    model: Model, sample: Sample
+    model: Network, sample: Sample
 ) -> None:
     torch.manual_seed(0)
     both = training_step(replace(modern(model), precision="float32", trunk_steps=0))

@@ -7,16 +7,16 @@ import torch
 
 from parcela.errors import BadRequest
 from parcela.imaging.preprocessed import MODEL_SHAPE
-from parcela.weights.cards import MODELS, Model
+from parcela.options import NETWORKS, Network
 from parcela_training.jsonable import to_jsonable
 from parcela_training.training.presets import RECIPES, demo, experiment, modern, thesis
 from parcela_training.training.recipe import read_recipe, scalars
 from parcela_training.training.trainer import autocast_type, learning_rate
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", NETWORKS)
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
-def test_given_the_thesis_then_its_recipe_is_exact(model: Model, device: str) -> None:
+def test_given_the_thesis_then_its_recipe_is_exact(model: Network, device: str) -> None:
     recipe = thesis(model, device)
     assert (recipe.loss, recipe.optimiser, recipe.step) == ("dice", "adam", "whole")
     assert (recipe.variant, recipe.precision) == ("thesis", "float16")
@@ -28,11 +28,11 @@ def test_given_the_thesis_then_its_recipe_is_exact(model: Model, device: str) ->
     assert (recipe.weight_decay, recipe.schedule, recipe.warm_up_steps) == (0, "constant", 0)
 
 
-@pytest.mark.parametrize("model", MODELS)
+@pytest.mark.parametrize("model", NETWORKS)
 @pytest.mark.parametrize("name", RECIPES)
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_given_any_recipe_when_written_as_json_then_it_comes_back_equal(
-    model: Model, name: str, device: str
+    model: Network, name: str, device: str
 ) -> None:
     recipe = RECIPES[name](model, device)
     assert recipe.preset == name
@@ -58,7 +58,7 @@ def test_given_an_experiment_then_its_parts_belong_together() -> None:
     assert published.preparation.shape == MODEL_SHAPE
     assert published.preparation.chain == published.preparation.opening == "thesis"
     assert str(published.split.sizes) == "1200/200/200"
-    assert set(published.recipes) == set(MODELS)
+    assert set(published.recipes) == set(NETWORKS)
     with pytest.raises(BadRequest, match="there is no preset 'modem'"):
         experiment("modem")
 

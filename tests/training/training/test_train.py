@@ -13,8 +13,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from parcela.errors import BadRequest
+from parcela.options import Network
 from parcela.settings import settings as installation
-from parcela.weights.cards import Model
 from parcela_inference.networks import build_unet
 from parcela_training.preparation.prepared_set import PreparedSet
 from parcela_training.training.budget import Budget
@@ -57,7 +57,7 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> PreparedSet:
     return made_up_cohort(folder / "prepared", parts={"train": 3, "val": 1})
 
 
-def small(model: Model) -> Recipe:
+def small(model: Network) -> Recipe:
     """``modern`` for small volumes."""
     return replace(
         modern(model),
@@ -101,7 +101,7 @@ def same_files(folder: Path, name: str) -> bool:
 @pytest.mark.parametrize("recipe", ["modern", "thesis"])
 @pytest.mark.parametrize("model", ["unet", "highresnet"])
 def test_given_a_run_when_killed_again_and_again_then_it_ends_with_the_same_bits(
-    model: Model, recipe: str, images: PreparedSet, tmp_path: Path
+    model: Network, recipe: str, images: PreparedSet, tmp_path: Path
 ) -> None:
     recipes = {"modern": small(model), "thesis": replace(thesis(model), budget=Budget(steps=4))}
     straight = train(recipes[recipe], images, tmp_path / "straight")
@@ -115,7 +115,7 @@ def test_given_a_run_when_killed_again_and_again_then_it_ends_with_the_same_bits
     assert len((tmp_path / "halted" / "history.jsonl").read_text().splitlines()) == 3
 
 
-def kill_after(steps: int, model: Model, recipe: str, prepared: Path, out: Path) -> None:
+def kill_after(steps: int, model: Network, recipe: str, prepared: Path, out: Path) -> None:
     """Train in a process of its own and kill it with SIGKILL some time after so many steps."""
     command = [sys.executable, str(WORKER), model, recipe, str(prepared), str(out)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:

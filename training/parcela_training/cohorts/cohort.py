@@ -8,11 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from parcela.errors import BadRequest
+from parcela_training.options import Part
 
-Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 _SPELLINGS: dict[str, Part] = {
     **dict.fromkeys(("train", "training"), "train"),

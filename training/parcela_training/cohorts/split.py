@@ -12,15 +12,16 @@ from pathlib import Path
 from typing import Literal
 
 from parcela.errors import BadRequest
-from parcela_training.cohorts.cohort import PARTS, Cohort, Image, Part, listed
+from parcela_training.cohorts.cohort import PARTS, Cohort, Image, listed
 from parcela_training.cohorts.find import find_cohort
 from parcela_training.cohorts.split_sizes import Sizes, parse_sizes, preset_sizes, split_preset
 from parcela_training.cohorts.split_subjects import divide, draw, interleaved
 from parcela_training.cohorts.table import write_table
 from parcela_training.cohorts.virtual_cohort import write_virtual_cohort
+from parcela_training.options import Part, SplitBy
 from parcela_training.progress import OnItem
 
-By = Literal["subject", "image", "column"]
+By = Literal[SplitBy, "column"]
 
 FEWEST_VIRTUAL = 20
 
@@ -89,7 +90,7 @@ def split_cohort(
     *,
     preset: str = "modern",
     asked: Sizes | None = None,
-    by: Literal["subject", "image"] = "subject",
+    by: SplitBy = "subject",
     seed: int = 0,
 ) -> Split:
     """Split a cohort: as ``asked``, else as its own split column says, else as the preset does.
@@ -125,7 +126,7 @@ def load_split(
     *,
     preset: str,
     sizes: str | None = None,
-    by: Literal["subject", "image"] = "subject",
+    by: SplitBy = "subject",
     seed: int = 0,
     progress: OnItem | None = None,
 ) -> Split:

@@ -6,7 +6,8 @@ import hashlib
 from collections.abc import Sequence
 from typing import cast
 
-from parcela_training.cohorts.cohort import Part, Subject
+from parcela_training.cohorts.cohort import Subject
+from parcela_training.options import Part
 
 EXACT = 2000  # images that a part is still short of when the search for an exact sum begins
 

@@ -11,13 +11,12 @@ import typer
 from rich.markup import escape
 
 from parcela.errors import BadRequest
-from parcela_cli.choices import PartChoice, SplitByChoice, TrainingPresetChoice
 from parcela_cli.destination import check_folder
 from parcela_cli.progress import stderr
+from parcela_training.options import Part, PresetName, SplitBy
 
 if TYPE_CHECKING:
     from parcela_training.evaluation.record import Evaluation
-    from parcela_training.preparation.settings import PresetName
 
 Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of an experiment.")]
 Surface = Annotated[
@@ -71,7 +70,7 @@ def experiment(
         typer.Option("-o", "--out", metavar="RUN", help="A folder; runs/PRESET unless set."),
     ] = None,
     preset: Annotated[
-        TrainingPresetChoice | None,
+        PresetName | None,
         typer.Option(
             envvar="PRESET",
             help="demo: half the grid, 5 to 20 minutes on two cores. thesis: the published method. modern: Parcela's "
@@ -100,8 +99,8 @@ def experiment(
         ),
     ] = None,
     split_by: Annotated[
-        SplitByChoice, typer.Option(help="image: the thesis's way, which can leak.")
-    ] = SplitByChoice.subject,
+        SplitBy, typer.Option(help="image: the thesis's way, which can leak.")
+    ] = "subject",
     seed: Annotated[int, typer.Option(min=0, help="Of the split and of the training.")] = 0,
     processes: Annotated[
         int | None,
@@ -117,7 +116,7 @@ def experiment(
 
     Kill it when you like: the same command goes on where it was.
     """
-    chosen = preset.value if preset else _usual(cohort, prepared)
+    chosen = preset or _usual(cohort, prepared)
     folder = out or Path("runs") / chosen
     check_folder(folder)
     from parcela_training.evaluation.networks import EvaluationOptions
@@ -130,7 +129,7 @@ def experiment(
         prepared=str(prepared.absolute()) if prepared else None,
         budget=budget,
         split=split,
-        by=split_by.value,
+        by=split_by,
         seed=seed,
     )
     options = EvaluationOptions(
@@ -145,15 +144,13 @@ def _usual(cohort: Path | None, prepared: Path | None) -> PresetName:
     from parcela_training.preparation.prepared_set import PreparedSet
 
     if prepared and not cohort:
-        return TrainingPresetChoice(PreparedSet.read(prepared).preset).value
+        return PreparedSet.read(prepared).preset
     return "thesis" if cohort else "demo"
 
 
 def evaluate(
     run: Run,
-    part: Annotated[
-        PartChoice, typer.Option(help="The report speaks of test only.")
-    ] = PartChoice.test,
+    part: Annotated[Part, typer.Option(help="The report speaks of test only.")] = "test",
     surface: Surface = False,
     registrations: Registrations = None,
     noise: Noise = 1,
@@ -168,10 +165,10 @@ def evaluate(
     from parcela_training.evaluation.networks import EvaluationOptions, evaluate_experiment
     from parcela_training.experiment_folder import ExperimentFolder
 
-    options = EvaluationOptions(part.value, surface, shipped, monai, registrations, noise)
+    options = EvaluationOptions(part, surface, shipped, monai, registrations, noise)
     for name, evaluations in evaluate_experiment(ExperimentFolder(run), options, _say).items():
         for evaluation in evaluations:
-            print("\t".join((name, part.value, *_cells(evaluation))), flush=True)
+            print("\t".join((name, part, *_cells(evaluation))), flush=True)
 
 
 def report(run: Run) -> None:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from parcela_cli.choices import SkullStripChoice, SplitByChoice, TrainingPresetChoice
+from parcela.options import SkullStrip
 from parcela_cli.destination import check_folder
 from parcela_cli.progress import stderr, warn
+from parcela_training.options import PresetName, SplitBy
 
 if TYPE_CHECKING:
     from parcela_training.cohorts.split import Split
@@ -36,7 +37,7 @@ def prepare(
         Path, typer.Option("-o", "--out", metavar="DIR", help="A folder for the prepared images.")
     ] = Path("runs/prepared"),
     preset: Annotated[
-        TrainingPresetChoice | None,
+        PresetName | None,
         typer.Option(
             help="demo: half the grid. thesis: the published method. modern: as prediction does it. Unless set, thesis "
             "for a COHORT and demo for the virtual one."
@@ -51,9 +52,9 @@ def prepare(
         ),
     ] = None,
     split_by: Annotated[
-        SplitByChoice,
+        SplitBy,
         typer.Option("--split-by", help="image: the thesis's way, which can leak."),
-    ] = SplitByChoice.subject,
+    ] = "subject",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Of the split.")] = 0,
     imports: Annotated[
         bool,
@@ -63,9 +64,9 @@ def prepare(
         ),
     ] = True,
     skull_strip: Annotated[
-        SkullStripChoice,
+        SkullStrip,
         typer.Option("--skull-strip", help="What strips whole heads that have no imported mask."),
-    ] = SkullStripChoice.robex,
+    ] = "robex",
     grid: Annotated[
         str | None,
         typer.Option(metavar="I,J,K", help="Another grid than the preset's, such as 182,244,246."),
@@ -86,7 +87,7 @@ def prepare(
     failures.tsv, and the rest goes on.
     """
     check_folder(out)
-    chosen = preset.value if preset else "thesis" if cohort else "demo"
+    chosen = preset or ("thesis" if cohort else "demo")
     from parcela_training.cohorts.split import load_split
     from parcela_training.preparation.prepare import likely_processes
     from parcela_training.preparation.prepare import prepare as prepare_split
@@ -95,7 +96,7 @@ def prepare(
     how = replace(
         preparation(chosen),
         imports=imports,
-        skull_strip=skull_strip.value,
+        skull_strip=skull_strip,
     )
     if grid:
         how = replace(how, shape=parse_shape(grid))
@@ -104,7 +105,7 @@ def prepare(
         out / VIRTUAL,
         preset=chosen,
         sizes=split,
-        by=split_by.value,
+        by=split_by,
         seed=seed,
         progress=lambda done, total, name: stderr.print(f"virtual subject {done}/{total} {name}"),
     )

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from parcela_cli.choices import NetworkChoice
+from parcela.options import Network
 from parcela_cli.destination import check_folder
 from parcela_cli.progress import stderr
 
@@ -18,7 +18,7 @@ def publish(
         Path,
         typer.Argument(metavar="RUN", help="The folder of an experiment, or of one training."),
     ],
-    model: Annotated[NetworkChoice, typer.Option(help="Which network of the run.")],
+    model: Annotated[Network, typer.Option(help="Which network of the run.")],
     weights: Annotated[
         Path, typer.Option(metavar="DIR", help="The folder that gets unet/ or highresnet/.")
     ] = Path("weights"),
@@ -45,10 +45,10 @@ def publish(
     from parcela_training.publish.publish import Publication
     from parcela_training.publish.publish import publish as write
 
-    wanted = Publication(run, model.value, weights, prepared, test, noise)
+    wanted = Publication(run, model, weights, prepared, test, noise)
     card = write(wanted, lambda line: stderr.print(escape(line)))
     dice = card["validation"]["all"]
     print(
-        f"{weights / model.value / 'model.safetensors'}\tvalidation Dice {dice['mean']:.4f} ± {dice['sd']:.4f}\t"
+        f"{weights / model / 'model.safetensors'}\tvalidation Dice {dice['mean']:.4f} ± {dice['sd']:.4f}\t"
         f"sha256 {card['sha256'][:12]}…"
     )

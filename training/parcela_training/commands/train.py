@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from parcela.errors import BadRequest
-from parcela_cli.choices import DeviceChoice, ModelChoice, TrainingPresetChoice
+from parcela.options import Device, ModelChoice, networks_of
+from parcela.settings import change_settings
 from parcela_cli.destination import check_folder
 from parcela_cli.progress import stderr
+from parcela_training.options import PresetName
 
 if TYPE_CHECKING:
     from parcela_training.preparation.prepared_set import PreparedSet
-    from parcela_training.preparation.settings import PresetName
     from parcela_training.training.recipe import Recipe
     from parcela_training.training.record import TrainingRecord
     from parcela_training.training.train import TrainingProgress
@@ -38,9 +39,9 @@ def train(
             help="A folder, which gets unet/ and highresnet/; runs/PRESET unless set.",
         ),
     ] = None,
-    model: Annotated[ModelChoice, typer.Option(help="Which network.")] = ModelChoice.both,
+    model: Annotated[ModelChoice, typer.Option(help="Which network.")] = "both",
     preset: Annotated[
-        TrainingPresetChoice | None,
+        PresetName | None,
         typer.Option(
             help="The recipe. thesis: exact. modern: Parcela's own. demo: modern, for half the grid. Unless set, the "
             "one that the images were prepared for."
@@ -71,9 +72,7 @@ def train(
     seed: Annotated[
         int, typer.Option(min=0, help="Of the first weights, the order, the augmentation.")
     ] = 0,
-    device: Annotated[
-        DeviceChoice, typer.Option(help="auto: CUDA where there is one.")
-    ] = DeviceChoice.auto,
+    device: Annotated[Device, typer.Option(help="auto: CUDA where there is one.")] = "auto",
     threads: Annotated[
         int | None, typer.Option("--threads", min=1, help="Threads of PyTorch on a CPU.")
     ] = None,
@@ -84,9 +83,7 @@ def train(
     torchrun --nproc-per-node 2 -m parcela_cli.app train …
     """
     check_folder(out or Path("runs"))
-    if threads is not None:
-        _set_threads(threads)
-    from parcela.weights.cards import MODELS
+    change_settings(torch_threads=threads)
     from parcela_inference.scores import choose_device
     from parcela_training.preparation.prepared_set import PreparedSet
     from parcela_training.training.budget import parse_budget
@@ -94,14 +91,12 @@ def train(
     from parcela_training.training.train import train as train_network
 
     images = PreparedSet.read(prepared)
-    name: PresetName = preset.value if preset else TrainingPresetChoice(images.preset).value
+    name: PresetName = preset or images.preset
     folder = out or Path("runs") / name
-    where = choose_device(device.value)
+    where = choose_device(device)
     ending = parse_budget(budget) if budget else None
     _claim(folder, prepared, name, budget, seed)
-    for network in MODELS:
-        if model not in (ModelChoice.both, network):
-            continue
+    for network in networks_of(model):
         recipe = _changed(RECIPES[name](network, where), batch, learning_rate, seed)
         done = train_network(
             recipe,
@@ -115,13 +110,6 @@ def train(
         )
         if _first():
             print(_summary(network, folder, done), flush=True)
-
-
-def _set_threads(threads: int) -> None:
-    from parcela.settings import settings
-
-    os.environ["PARCELA_TORCH_THREADS"] = str(threads)
-    settings.cache_clear()
 
 
 def _changed(recipe: Recipe, batch: int | None, learning_rate: float | None, seed: int) -> Recipe:

@@ -7,13 +7,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from parcela.imaging.trail import GeometryTrail
-from parcela.weights.cards import Model
+from parcela.options import Network
 from parcela_inference.parcellate import parcellate
 from parcela_inference.scores import choose_device
 from parcela_training.networks.predict import Predictor
 
 
-def parcellator(model: Model, network: nn.Module) -> Predictor:
+def parcellator(model: Network, network: nn.Module) -> Predictor:
     """``parcellate`` with this network on the grid of its images, on the device that a user would get."""
     device = choose_device()
     network.eval().to(device)

@@ -15,16 +15,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parcela.atlas.aal import CLASS_COUNT
-from parcela_training.cohorts.cohort import Part
+from parcela.options import Network
 from parcela_training.evaluation.measuring import Measurement, measure
 from parcela_training.evaluation.record import REFERENCES, Evaluation, Reference
 from parcela_training.journal import Row
 from parcela_training.jsonable import to_jsonable
 from parcela_training.metrics.measures import dice, image_mean, surface_distances
 from parcela_training.networks.predict import Predictor
+from parcela_training.options import Part
 from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
 from parcela_training.progress import OnItem
-from parcela_training.thesis import Network
 
 
 @dataclass(frozen=True, slots=True)

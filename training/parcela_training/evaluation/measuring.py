@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from parcela_training.cohorts.cohort import Part
 from parcela_training.journal import Journal, Row
+from parcela_training.options import Part
 from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
 from parcela_training.progress import OnItem
 

@@ -14,10 +14,9 @@ from torch import nn
 from parcela.errors import BadRequest
 from parcela.files import atomic_file
 from parcela.imaging.preprocessed import MODEL_SHAPE
+from parcela.options import NETWORKS, Network
 from parcela.settings import settings
-from parcela.weights.cards import MODELS, Model
 from parcela_inference.weights import network as shipped_network
-from parcela_training.cohorts.cohort import Part
 from parcela_training.evaluation.engine import parcellator
 from parcela_training.evaluation.images import Evaluator, evaluate
 from parcela_training.evaluation.record import Evaluation, RegistrationRecord
@@ -25,6 +24,7 @@ from parcela_training.evaluation.registrations import measure_registrations
 from parcela_training.experiment_folder import ExperimentFolder
 from parcela_training.hardware import hardware
 from parcela_training.networks.predict import monai_predictor
+from parcela_training.options import Part
 from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
 from parcela_training.progress import OnItem, OnLine, counting
 from parcela_training.training.record import load_network
@@ -60,7 +60,7 @@ class EvaluationOptions:
 class EvaluatedNetwork:
     """A network to evaluate: its kind, the name of its files, and how it is come by."""
 
-    model: Model
+    model: Network
     name: str
     load: Callable[[], nn.Module]
 
@@ -105,7 +105,7 @@ def networks_of(
         trained = folder.network(model)
         yield EvaluatedNetwork(model, model, partial(load_network, trained))
     if fits and shipped is not False:
-        for model in MODELS:
+        for model in NETWORKS:
             yield EvaluatedNetwork(model, SHIPPED + model, partial(shipped_network, model, "cpu"))
 
 

@@ -12,10 +12,10 @@ from pydantic import Field, PlainSerializer, PlainValidator, TypeAdapter
 
 from parcela.atlas.aal import CLASS_COUNT
 from parcela.files import write_text
+from parcela.options import Network
 from parcela_training.jsonable import to_jsonable
 from parcela_training.metrics.measures import image_mean
 from parcela_training.metrics.statistics import region_medians
-from parcela_training.thesis import Network
 
 
 def _array(value: object) -> NDArray[np.float64]:

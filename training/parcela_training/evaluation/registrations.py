@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from parcela.imaging.trail import GeometryTrail
 from parcela.settings import settings
 from parcela_labelling.register import Method, register
-from parcela_training.cohorts.cohort import Part
 from parcela_training.evaluation.measuring import Measurement, measure
 from parcela_training.evaluation.record import RegistrationRecord
 from parcela_training.hardware import hardware
 from parcela_training.journal import Row
 from parcela_training.metrics.measures import dice, image_mean
+from parcela_training.options import Part
 from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
 from parcela_training.progress import OnItem
 

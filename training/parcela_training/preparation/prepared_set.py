@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from parcela.errors import BadRequest
 from parcela.files import atomic_file, write_text
 from parcela.imaging.geometry import Shape
-from parcela_training.cohorts.cohort import Part
+from parcela_training.options import Part, PresetName
 
 TABLE, RECORD = "prepared.tsv", "prepared.json"
 COLUMNS = (
@@ -158,9 +158,9 @@ class PreparedSet:
         return {row["id"]: row["dataset"] for row in self.rows}
 
     @property
-    def preset(self) -> str:
+    def preset(self) -> PresetName:
         """``demo``, ``thesis`` or ``modern``."""
-        return str(self.record["preset"])
+        return cast(PresetName, self.record["preset"])
 
     @property
     def shape(self) -> Shape:

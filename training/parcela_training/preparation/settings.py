@@ -7,20 +7,16 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 from parcela.bundle.manifest import software_versions
 from parcela.errors import BadRequest
 from parcela.files import sha256_of
 from parcela.imaging.geometry import Shape
 from parcela.imaging.preprocessed import MODEL_SHAPE
+from parcela.options import Preset, SkullStrip
 from parcela.settings import settings
-from parcela_labelling.opening import Opening
-from parcela_preprocess.chain import Preset
 from parcela_training.cohorts.cohort import Image
-
-PresetName = Literal["demo", "thesis", "modern"]
-SkullStrip = Literal["robex", "deepbet"]
+from parcela_training.options import PresetName
 
 RECIPE = 1  # of the code that prepares: another one gives other bytes from the same scan
 HALF_SHAPE: Shape = (46, 61, 62)
@@ -53,7 +49,7 @@ class Preparation:
 
     preset: PresetName
     chain: Preset
-    opening: Opening
+    opening: Preset
     shape: Shape = MODEL_SHAPE
     skull_strip: SkullStrip = "robex"
     imports: bool = True

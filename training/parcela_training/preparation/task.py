@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 from zipfile import BadZipFile
 
 from parcela.errors import StepFailed
-from parcela.settings import settings
+from parcela.settings import change_settings
 from parcela_training.cohorts.cohort import Image
 from parcela_training.preparation.contact_sheet import write_tile
 from parcela_training.preparation.image import prepare_image
@@ -87,7 +86,6 @@ def _settle(temporary: Path) -> None:
     """One thread a process; temporary files where the next run sweeps what a killed one left."""
     import torch
 
-    os.environ["PARCELA_TORCH_THREADS"] = "1"
-    settings.cache_clear()
+    change_settings(torch_threads=1)
     torch.set_num_threads(1)
     tempfile.tempdir = str(temporary)

@@ -15,8 +15,8 @@ import torch
 
 from parcela.errors import BadRequest
 from parcela.files import atomic_file
+from parcela.options import NETWORKS
 from parcela.settings import settings
-from parcela.weights.cards import MODELS
 from parcela_inference.parcellate import parcellate
 from parcela_training.cohorts.cohort import listed
 from parcela_training.evaluation.engine import unmoved
@@ -39,7 +39,7 @@ def draw(prepared: PreparedSet, name: str | None, out: Path) -> None:
     subject = PreparedImage.load(files[name or next(iter(files))])
     image = subject.image.astype(np.float32)
     maps = {}
-    for model in MODELS:
+    for model in NETWORKS:
         labels = parcellate(image, unmoved(image), model=model, space="model").labels
         mean = float(image_mean(dice(labels, subject.label)))
         maps[f"{PUBLISHED[model].title}, Dice {mean:.3f}"] = labels

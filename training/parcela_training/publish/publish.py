@@ -20,10 +20,9 @@ from torch import nn
 from parcela.errors import BadRequest
 from parcela.files import sha256_of, write_text
 from parcela.imaging.preprocessed import MODEL_SHAPE
+from parcela.options import Network
 from parcela.settings import settings
-from parcela.weights.cards import Model
 from parcela_inference.networks import PADDED_SHAPE, build
-from parcela_training.cohorts.cohort import Part
 from parcela_training.evaluation.engine import parcellator
 from parcela_training.evaluation.images import Evaluator, evaluate
 from parcela_training.evaluation.networks import made_from
@@ -31,6 +30,7 @@ from parcela_training.evaluation.registrations import measure_registrations
 from parcela_training.experiment_folder import ExperimentFolder
 from parcela_training.hardware import hardware
 from parcela_training.jsonable import to_jsonable
+from parcela_training.options import Part
 from parcela_training.preparation.prepared_set import PreparedSet
 from parcela_training.progress import OnLine, counting
 from parcela_training.publish.card_record import evaluation_record
@@ -56,7 +56,7 @@ class Publication:
     """
 
     run: Path
-    model: Model
+    model: Network
     weights: Path
     prepared: Path | None = None
     test: bool = False

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import get_args
 
-from parcela.weights.cards import MODELS, Model, read_card
+from parcela.options import NETWORKS, Network
+from parcela.weights.cards import read_card
 from parcela_inference.scores import choose_device
 from parcela_training.cohorts.cohort import PARTS, listed
 from parcela_training.cohorts.split import By
@@ -47,7 +48,7 @@ def gather_record(folder: ExperimentFolder) -> ExperimentRecord:
         seeds={"experiment": plan.seed, "registration": 1},
         networks=tuple(_trained(folder, model, run) for model, run in trained.items()),
         beside=tuple(
-            _shipped(folder, model) for model in MODELS if _evaluations(folder, SHIPPED + model)
+            _shipped(folder, model) for model in NETWORKS if _evaluations(folder, SHIPPED + model)
         ),
         registration=read_registration(folder, prepared),
         pictures={
@@ -59,7 +60,7 @@ def gather_record(folder: ExperimentFolder) -> ExperimentRecord:
     )
 
 
-def _trained(folder: ExperimentFolder, model: Model, run: TrainingRecord) -> NetworkRecord:
+def _trained(folder: ExperimentFolder, model: Network, run: TrainingRecord) -> NetworkRecord:
     return NetworkRecord(
         network=model,
         variant=run.recipe.variant,
@@ -73,7 +74,7 @@ def _trained(folder: ExperimentFolder, model: Model, run: TrainingRecord) -> Net
     )
 
 
-def _shipped(folder: ExperimentFolder, model: Model) -> NetworkRecord:
+def _shipped(folder: ExperimentFolder, model: Network) -> NetworkRecord:
     card = read_card(model)
     training = card.record.get("training", {})
     return NetworkRecord(
@@ -118,7 +119,7 @@ def _split(prepared: PreparedSet) -> SplitCounts:
 
 
 def _remarks(
-    plan: Plan, prepared: PreparedSet, trained: Mapping[Model, TrainingRecord]
+    plan: Plan, prepared: PreparedSet, trained: Mapping[Network, TrainingRecord]
 ) -> list[str]:
     labels = Counter(row["label_from"] for row in prepared.rows)
     masks = Counter(row["mask_from"] for row in prepared.rows)
@@ -138,7 +139,7 @@ def _remarks(
         )
     if stopped := [PUBLISHED[model].title for model, run in trained.items() if run.stopped_early]:
         remarks.append(f"Stopped early, the validation loss no longer falling: {listed(stopped)}.")
-    if missing := [PUBLISHED[model].title for model in MODELS if model not in trained]:
+    if missing := [PUBLISHED[model].title for model in NETWORKS if model not in trained]:
         remarks.append(f"Not trained to the end yet: {listed(missing)}.")
     return remarks + [
         f"{sentence[0].upper()}{sentence[1:]}." for sentence in prepared.record.get("warnings", [])

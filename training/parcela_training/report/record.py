@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
 
 from pydantic import TypeAdapter
 
 from parcela.files import write_text
+from parcela.options import Network
+from parcela_training.cohorts.split import By
 from parcela_training.evaluation.record import Evaluation, RegistrationRecord
-from parcela_training.thesis import PUBLISHED, Network, Published
+from parcela_training.thesis import PUBLISHED, Published
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class SplitCounts:
     train: int
     validation: int
     test: int
-    by: Literal["subject", "image", "column"]
+    by: By
     subjects: int | None = None
     leaking_subjects: int = 0
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from parcela.imaging.volume import read_volume
-from parcela.weights.cards import Model
+from parcela.options import Network
 from parcela_training.cohorts.cohort import Image
 from parcela_training.cohorts.split import Split
 from parcela_training.experiment_folder import ExperimentFolder
@@ -55,7 +55,7 @@ def draw_predictions(folder: ExperimentFolder, prepared: PreparedSet) -> None:
             folder.save_figures(_prediction(prepared, model, kept))
 
 
-def _prediction(prepared: PreparedSet, model: Model, kept: Path) -> dict[str, bytes]:
+def _prediction(prepared: PreparedSet, model: Network, kept: Path) -> dict[str, bytes]:
     with np.load(kept) as stored:
         name, predicted = str(stored["image"]), stored["labels"]
     subject = _subject(prepared, name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from parcela.weights.cards import MODELS, Model
+from parcela.options import NETWORKS, Network
 from parcela_training.augmentation.augment import Augmentation
 from parcela_training.cohorts.split_sizes import SPLIT_PRESETS, SplitPreset
 from parcela_training.preparation.settings import Preparation, preparation
@@ -19,7 +19,7 @@ THESIS_PATIENCE = 10
 LEARNING_RATE = 1e-3  # ours: the thesis gives none
 
 
-def thesis(model: Model, device: str = "cpu") -> Recipe:  # noqa: ARG001  (the same on each)
+def thesis(model: Network, device: str = "cpu") -> Recipe:  # noqa: ARG001  (the same on each)
     """The published method, exact, as a plain MONAI loop over whole volumes.
 
     DiceLoss over softmax with 117 classes, Adam, float16 with gradient scaling on CUDA and float32
@@ -55,7 +55,7 @@ def thesis(model: Model, device: str = "cpu") -> Recipe:  # noqa: ARG001  (the s
     )
 
 
-def modern(model: Model, device: str = "cpu") -> Recipe:
+def modern(model: Network, device: str = "cpu") -> Recipe:
     """Parcela's own recipe: augmentation, AdamW, warm-up and cosine, cross-entropy + Dice, EMA, bf16.
 
     On a CPU in parts of whole volumes: a U-Net step takes 1–3 s, a HighResNet step 2–6 s, and both
@@ -107,7 +107,7 @@ def _whole(recipe: Recipe) -> Recipe:
     )
 
 
-def demo(model: Model, device: str = "cpu") -> Recipe:
+def demo(model: Network, device: str = "cpu") -> Recipe:
     """``modern`` at half the grid, cut to six or seven minutes a network on two cores.
 
     For 12 training images of the virtual cohort. Expect most regions, not a good network. The
@@ -132,7 +132,7 @@ def demo(model: Model, device: str = "cpu") -> Recipe:
     )
 
 
-RECIPES: dict[str, Callable[[Model, str], Recipe]] = {
+RECIPES: dict[str, Callable[[Network, str], Recipe]] = {
     "demo": demo,
     "thesis": thesis,
     "modern": modern,
@@ -151,7 +151,7 @@ class ExperimentPreset:
 
     preparation: Preparation
     split: SplitPreset
-    recipes: Mapping[Model, Recipe]
+    recipes: Mapping[Network, Recipe]
 
 
 def experiment(preset: str, device: str = "cpu") -> ExperimentPreset:
@@ -161,5 +161,5 @@ def experiment(preset: str, device: str = "cpu") -> ExperimentPreset:
         BadRequest: there is no such preset.
     """
     prepared = preparation(preset)
-    recipes = {model: RECIPES[preset](model, device) for model in MODELS}
+    recipes = {model: RECIPES[preset](model, device) for model in NETWORKS}
     return ExperimentPreset(prepared, SPLIT_PRESETS[preset], recipes)

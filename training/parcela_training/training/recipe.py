@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter
 
-from parcela.weights.cards import Model
-from parcela_inference.networks import Variant
+from parcela.options import Network, Preset
 from parcela_training.augmentation.augment import Augmentation
+from parcela_training.options import PresetName
 from parcela_training.training.budget import Budget
 
 Scalar = str | int | float | bool
@@ -49,9 +49,9 @@ class Recipe:
             full-resolution layers.
     """
 
-    preset: Literal["thesis", "modern", "demo"]
-    model: Model
-    variant: Variant
+    preset: PresetName
+    model: Network
+    variant: Preset
     step: Literal["whole", "parts"]
     loss: Literal["dice", "dice+cross-entropy"]
     budget: Budget

@@ -9,7 +9,8 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from parcela.errors import Unavailable
-from parcela.weights.cards import MODELS, read_card
+from parcela.options import NETWORKS
+from parcela.weights.cards import read_card
 from parcela_gateway.api import answers, problems
 from parcela_gateway.dependencies import caller
 from parcela_gateway.metrics import CONTENT_TYPE_LATEST, Metrics
@@ -59,7 +60,7 @@ class NotReady(Unavailable):
 @router.get("/models", dependencies=CALLERS, responses=problems(401, 500, 503))
 def list_models() -> ModelList:
     """The cards of the networks."""
-    cards = [read_card(model) for model in MODELS]
+    cards = [read_card(model) for model in NETWORKS]
     return ModelList(
         models=[
             ModelCard(model=card.model, variant=card.variant, sha256=card.sha256, card=card.record)

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, TypeVar
 
 from fastapi import Header, Query
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from parcela.errors import BadRequest
-from parcela.jobs.records import LabelOptions, PredictOptions, SkullStrip
+from parcela.options import LabelOptions, Options, PredictOptions
 
+Asked = TypeVar("Asked", bound=Options)
 IdempotencyKey = Annotated[
     str | None,
     Header(
@@ -20,16 +21,14 @@ IdempotencyKey = Annotated[
 ]
 
 
-class Preprocessing(BaseModel):
-    """What both kinds of job take. Unknown parameters are refused: a misspelt one must not pass for the default."""
+class OptionsQuery(BaseModel):
+    """What a query adds to the options. A parameter that is unknown, perhaps misspelt, is refused."""
 
     model_config = ConfigDict(extra="forbid")
 
-    preprocessing: bool | None = Field(
-        None, description="`false`: the scan is already skull-stripped and bias-corrected"
+    other_name: bool | None = Field(
+        None, alias="preprocess", description="another name for `preprocessing`"
     )
-    preprocess: bool | None = Field(None, description="another name for `preprocessing`")
-    skull_strip: SkullStrip = Field("robex", description="what finds the brain")
 
     @model_validator(mode="before")
     @classmethod
@@ -38,40 +37,20 @@ class Preprocessing(BaseModel):
             return values
         return {name: value for name, value in values.items() if value != ""}
 
-    def wanted(self) -> bool:
-        """Whether to preprocess; raises BadRequest when the two names disagree."""
-        said = {value for value in (self.preprocessing, self.preprocess) if value is not None}
-        if len(said) == 2:
+    def chosen(self, options: type[Asked]) -> Asked:
+        """The options themselves. Raises BadRequest: the two names of ``preprocess`` disagree."""
+        values = self.model_dump(include=set(options.model_fields))
+        if self.other_name is not None and self.other_name != values["preprocess"]:
             raise BadRequest("preprocessing and preprocess say the opposite: give one of them")
-        return said.pop() if said else True
+        return options(**values)
 
 
-class PredictQuery(Preprocessing):
+class PredictQuery(PredictOptions, OptionsQuery):
     """How a scan shall be parcellated."""
 
-    model: Literal["unet", "highresnet", "both"] = Field("unet", description="which networks")
-    space: Literal["native", "model"] = Field(
-        "native", description="the grid of the label map: the scan's own, or the networks'"
-    )
 
-    def options(self) -> PredictOptions:
-        return PredictOptions(
-            model=self.model,
-            preprocessing=self.wanted(),
-            skull_strip=self.skull_strip,
-            space=self.space,
-        )
-
-
-class LabelQuery(Preprocessing):
+class LabelQuery(LabelOptions, OptionsQuery):
     """How a scan shall be labelled by registration of the atlas."""
-
-    preset: Literal["modern", "thesis"] = Field("modern", description="preprocessing and opening")
-
-    def options(self) -> LabelOptions:
-        return LabelOptions(
-            preset=self.preset, preprocessing=self.wanted(), skull_strip=self.skull_strip
-        )
 
 
 Predict = Annotated[PredictQuery, Query()]

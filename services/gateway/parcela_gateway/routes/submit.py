@@ -11,6 +11,7 @@ from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import JSONResponse
 
 from parcela.jobs.records import Job
+from parcela.options import LabelOptions, PredictOptions
 from parcela_gateway.api import MAP, SCAN_BODY, answers
 from parcela_gateway.dependencies import Gateway, InGateway, Owner
 from parcela_gateway.jobs import find_job
@@ -71,7 +72,10 @@ async def predict(
 ) -> Response:
     """Parcellate a T1-weighted scan with the networks."""
     return await _answer(
-        request, gateway, Submission(owner, "predict", query.options(), idempotency_key), accept
+        request,
+        gateway,
+        Submission(owner, "predict", query.chosen(PredictOptions), idempotency_key),
+        accept,
     )
 
 
@@ -87,7 +91,10 @@ async def label(
 ) -> Response:
     """Label a T1-weighted scan by registration of the atlas."""
     return await _answer(
-        request, gateway, Submission(owner, "label", query.options(), idempotency_key), accept
+        request,
+        gateway,
+        Submission(owner, "label", query.chosen(LabelOptions), idempotency_key),
+        accept,
     )
 
 

@@ -18,7 +18,8 @@ from starlette.requests import Request
 from parcela.jobs.job_files import read_request, write_request
 from parcela.jobs.keys import scan_key
 from parcela.jobs.ledger import LedgerUnavailable
-from parcela.jobs.records import STAGES, Job, JobRequest, Kind, Options, new_id
+from parcela.jobs.records import STAGES, Job, JobRequest, Kind, new_id
+from parcela.options import LabelOptions, PredictOptions
 from parcela.store.store import NotStored
 from parcela_gateway.dependencies import Gateway
 from parcela_gateway.jobs import JobDeleted, find_job, queued, was_deleted
@@ -61,7 +62,7 @@ class Submission:
 
     owner: str
     kind: Kind
-    options: Options
+    options: PredictOptions | LabelOptions
     key: str | None = None
 
     def choose_id(self) -> str:

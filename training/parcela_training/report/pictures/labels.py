@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from parcela.options import Network
 from parcela_training.report.pictures.catalogue import (
     PREDICTION_FIGURES,
     PREDICTIONS,
@@ -19,7 +20,6 @@ from parcela_training.report.pictures.catalogue import (
 from parcela_training.report.pictures.png import to_png
 from parcela_training.report.pictures.slices import Scan, frame
 from parcela_training.report.pictures.views import Pixels, View
-from parcela_training.thesis import Network
 
 Drawn = tuple[str, Callable[[int], Pixels]]
 

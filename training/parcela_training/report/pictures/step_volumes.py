@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from parcela.imaging.geometry import Affine, Shape
 from parcela.imaging.volume import Volume
-from parcela_preprocess.chain import IMAGE, Preset, SkullStrip, steps
+from parcela.options import Preset, SkullStrip
+from parcela_preprocess.chain import IMAGE, steps
 from parcela_preprocess.transforms.skull_strip import MASK
 from parcela_training.report.pictures.slices import Scan
 

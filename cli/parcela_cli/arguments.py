@@ -1,0 +1,46 @@
+"""Arguments that several commands take; what they say of an option stands in `parcela.options`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from parcela.options import Options, SkullStrip
+
+
+def described(
+    options: type[Options], name: str, flag: str | None = None
+) -> typer.models.OptionInfo:
+    """The command's option for a field of the options, with the field's own description as its help."""
+    names = [flag] if flag else []
+    option: typer.models.OptionInfo = typer.Option(
+        *names, help=options.model_fields[name].description
+    )
+    return option
+
+
+Scans = Annotated[
+    list[Path], typer.Argument(metavar="SCAN…", help="T1-weighted NIfTI files (.nii, .nii.gz).")
+]
+Out = Annotated[
+    Path,
+    typer.Option(
+        "-o",
+        "--out",
+        metavar="OUT",
+        help="A folder for the bundle, or a name ending in .nii.gz for the label map alone.",
+    ),
+]
+OutFolder = Annotated[
+    Path, typer.Option("-o", "--out", metavar="OUT", help="A folder for the results.")
+]
+Preprocess = Annotated[bool, described(Options, "preprocess", "--preprocess/--no-preprocess")]
+SkullStripOption = Annotated[SkullStrip, described(Options, "skull_strip")]
+Force = Annotated[
+    bool, typer.Option("--force", help="Do scans again whose bundle in OUT is already complete.")
+]
+Threads = Annotated[
+    int | None, typer.Option("--threads", min=1, help="Threads of PyTorch on a CPU (2 unless set).")
+]

@@ -1,0 +1,130 @@
+"""A bundle for each scan, whatever makes it: the one loop of ``parcela predict`` and ``parcela label``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from parcela.bundle.manifest import Manifest
+from parcela.bundle.write import file_name, prefixed
+from parcela.imaging.volume import Volume, read_volume
+from parcela.settings import settings
+from parcela_cli.batch import Batch
+from parcela_cli.destination import names_one_file
+from parcela_cli.progress import Progress, warn
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one scan gave.
+
+    Attributes:
+        cells: of the result line; the first is the label map's path.
+        warnings: what a user should know, one sentence each.
+    """
+
+    cells: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        path: Path,
+        regions: Iterable[tuple[int, float]],
+        seconds: Iterable[float],
+        *,
+        remarks: Iterable[str] = (),
+        warnings: tuple[str, ...] = (),
+    ) -> Result:
+        """The result line: path, regions that have a voxel, their volume, seconds, and what else there is to say.
+
+        Args:
+            path: of the label map.
+            regions: voxels and volume in mm³ of each of the 116.
+            seconds: of each step.
+            remarks: what else the line should say.
+            warnings: see above.
+        """
+        voxels, volumes_mm3 = zip(*regions, strict=True)
+        present = sum(count > 0 for count in voxels)
+        cells = (
+            str(path),
+            f"{present}/116 regions",
+            f"{sum(volumes_mm3) / 1000:.0f} ml",
+            f"{sum(seconds):.1f} s",
+            *remarks,
+        )
+        return cls(cells, warnings)
+
+    def print(self) -> None:
+        """The warnings on stderr, then the result line, its cells separated by tabs, on stdout."""
+        for warning in self.warnings:
+            warn(warning)
+        print("\t".join(self.cells), flush=True)
+
+
+@dataclass(frozen=True, eq=False)
+class NamedScan:
+    """One scan of a command: its file, the name of its results, and its volume."""
+
+    path: Path
+    name: str
+    volume: Volume
+
+
+class Engine(Protocol):
+    """What makes bundles: the networks or the registration of this machine, or a server."""
+
+    def parameters(self) -> dict[str, Any]:
+        """Every setting that changes the result, as its manifests record them."""
+        ...
+
+    def weights(self) -> dict[str, str | None]:
+        """SHA-256 of the weights in use, by network."""
+        ...
+
+    def make(self, scan: NamedScan, out: Path, progress: Progress) -> Result:
+        """Make the bundle of one scan in ``out``, or the label map alone where ``out`` names one.
+
+        Args:
+            scan: which; its name begins the files' names.
+            out: where to.
+            progress: is told of each step as it begins.
+        """
+        ...
+
+
+def bundle_each(scans: Sequence[Path], out: Path, engine: Engine, *, force: bool) -> int:
+    """Have the engine make each scan's bundle, unless that was done before. Returns the exit code."""
+    limits = settings()
+    batch = Batch(scans)
+    for scan, name in batch:
+        with batch.reporting(scan):
+            volume = read_volume(scan, max_voxels=limits.max_voxels, max_bytes=limits.max_bytes)
+            if not force and already_done(out, name, volume, engine):
+                Result((str(out / file_name("dseg", name)), "already done")).print()
+                continue
+            with Progress(str(scan)) as progress:
+                result = engine.make(NamedScan(scan, name, volume), out, progress)
+            result.print()
+    return batch.exit_code
+
+
+def already_done(out: Path, name: str, volume: Volume, engine: Engine) -> bool:
+    """Whether ``out`` holds a complete bundle of these bytes, made with the engine's parameters and weights."""
+    if names_one_file(out):
+        return False
+    try:
+        made = Manifest.from_json((out / file_name("manifest", name)).read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):
+        return False  # none there, or not one of ours
+    parameters = engine.parameters()
+    return (
+        made.input is not None
+        and made.input.sha256 == volume.sha256
+        and {key: made.parameters.get(key) for key in parameters} == parameters
+        and dict(made.weights) == engine.weights()
+        and all((out / prefixed(file, name)).is_file() for file in made.files)
+    )

@@ -1,0 +1,69 @@
+"""Options: declared once, and every place that takes them agrees."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Callable
+from typing import Any, get_type_hints
+
+import pytest
+
+import parcela
+from parcela.errors import BadRequest
+from parcela.options import LabelOptions, Options, PredictOptions, choosing, networks_of
+from parcela_cli.commands.label import label
+from parcela_cli.commands.predict import predict
+
+
+@pytest.mark.parametrize(
+    ("options", "function"),
+    [
+        (PredictOptions, parcela.predict),
+        (PredictOptions, parcela.Client.submit),
+        (PredictOptions, predict),
+        (LabelOptions, parcela.Client.label),
+        (LabelOptions, label),
+    ],
+)
+def test_given_a_function_that_takes_options_then_names_types_and_defaults_are_the_declared_ones(
+    options: type[Options], function: Callable[..., Any]
+) -> None:
+    types, parameters = get_type_hints(function), inspect.signature(function).parameters
+    for name, field in options.model_fields.items():
+        assert types[name] == field.annotation, name
+        assert parameters[name].default == field.default, name
+
+
+@pytest.mark.parametrize("name", ["preprocess", "preprocessing"])
+def test_given_either_name_of_preprocess_when_read_then_it_counts(name: str) -> None:
+    assert PredictOptions.model_validate({name: False}) == PredictOptions(preprocess=False)
+
+
+def test_given_options_then_a_record_of_them_has_the_name_that_earlier_gateways_read() -> None:
+    record = json.loads(PredictOptions(preprocess=False).model_dump_json(by_alias=True))
+    assert record == {
+        "model": "unet",
+        "preprocessing": False,
+        "skull_strip": "robex",
+        "space": "native",
+    }
+
+
+def test_given_no_preprocessing_then_the_manifest_names_nothing_that_found_the_brain() -> None:
+    for kind in (PredictOptions, LabelOptions):
+        assert kind().parameters()["skull_strip"] == "robex"
+        assert kind(preprocess=False).parameters()["skull_strip"] is None
+
+
+def test_given_a_choice_of_networks_then_both_means_each() -> None:
+    assert networks_of("both") == ("unet", "highresnet")
+    assert networks_of("unet") == ("unet",)
+
+
+def test_given_a_value_that_is_none_of_those_known_then_the_refusal_names_it_and_them() -> None:
+    with (
+        pytest.raises(BadRequest, match=r"model='vgg': Input should be 'unet', 'highresnet' or"),
+        choosing(),
+    ):
+        PredictOptions.model_validate({"model": "vgg"})
