@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,56 +13,7 @@ from parcela.imaging.volume import Volume, read_volume
 from parcela.settings import settings
 from parcela_cli.batch import Batch
 from parcela_cli.destination import names_one_file
-from parcela_cli.progress import Progress, warn
-
-
-@dataclass(frozen=True)
-class Result:
-    """What one scan gave.
-
-    Attributes:
-        cells: of the result line; the first is the label map's path.
-        warnings: what a user should know, one sentence each.
-    """
-
-    cells: tuple[str, ...]
-    warnings: tuple[str, ...] = ()
-
-    @classmethod
-    def of(
-        cls,
-        path: Path,
-        regions: Iterable[tuple[int, float]],
-        seconds: Iterable[float],
-        *,
-        remarks: Iterable[str] = (),
-        warnings: tuple[str, ...] = (),
-    ) -> Result:
-        """The result line: path, regions that have a voxel, their volume, seconds, and what else there is to say.
-
-        Args:
-            path: of the label map.
-            regions: voxels and volume in mm³ of each of the 116.
-            seconds: of each step.
-            remarks: what else the line should say.
-            warnings: see above.
-        """
-        voxels, volumes_mm3 = zip(*regions, strict=True)
-        present = sum(count > 0 for count in voxels)
-        cells = (
-            str(path),
-            f"{present}/116 regions",
-            f"{sum(volumes_mm3) / 1000:.0f} ml",
-            f"{sum(seconds):.1f} s",
-            *remarks,
-        )
-        return cls(cells, warnings)
-
-    def print(self) -> None:
-        """The warnings on stderr, then the result line, its cells separated by tabs, on stdout."""
-        for warning in self.warnings:
-            warn(warning)
-        print("\t".join(self.cells), flush=True)
+from parcela_cli.progress import Progress, Result
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,10 +10,10 @@ from parcela.bundle.prediction import Prediction
 from parcela.imaging.label_map import write_label_map
 from parcela.options import Device, LabelOptions, PredictOptions
 from parcela.weights.cards import hashes_of
-from parcela_cli.bundles import NamedScan, Result
+from parcela_cli.bundles import NamedScan
 from parcela_cli.destination import names_one_file, writing
 from parcela_cli.pipeline import run, run_label
-from parcela_cli.progress import Progress
+from parcela_cli.progress import Progress, Result
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,11 @@
-"""Progress on stderr: each step by name as it begins, with its seconds when it is done."""
+"""What a command says: steps and warnings on stderr as they come, the result of each scan on stdout."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 
 from rich.console import Console
@@ -59,3 +62,52 @@ class Progress:
             seconds = time.perf_counter() - self._begun
             stderr.print(f"  {self._name:<22}{seconds:7.1f} s{'' if done else '  failed'}")
             self._name = None
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one scan gave.
+
+    Attributes:
+        cells: of the result line; the first is the label map's path.
+        warnings: what a user should know, one sentence each.
+    """
+
+    cells: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+    @classmethod
+    def of(
+        cls,
+        path: Path,
+        regions: Iterable[tuple[int, float]],
+        seconds: Iterable[float],
+        *,
+        remarks: Iterable[str] = (),
+        warnings: tuple[str, ...] = (),
+    ) -> Result:
+        """The result line: path, regions that have a voxel, their volume, seconds, and what else there is to say.
+
+        Args:
+            path: of the label map.
+            regions: voxels and volume in mm³ of each of the 116.
+            seconds: of each step.
+            remarks: what else the line should say.
+            warnings: see above.
+        """
+        voxels, volumes_mm3 = zip(*regions, strict=True)
+        present = sum(count > 0 for count in voxels)
+        cells = (
+            str(path),
+            f"{present}/116 regions",
+            f"{sum(volumes_mm3) / 1000:.0f} ml",
+            f"{sum(seconds):.1f} s",
+            *remarks,
+        )
+        return cls(cells, warnings)
+
+    def print(self) -> None:
+        """The warnings on stderr, then the result line, its cells separated by tabs, on stdout."""
+        for warning in self.warnings:
+            warn(warning)
+        print("\t".join(self.cells), flush=True)

@@ -17,6 +17,7 @@ from command import PARCELA, parcela, parcela_here
 from nifti_files import image, nifti, write
 from parcela.atlas.aal import COLIN27_HEAD
 from parcela.errors import BadRequest, StepFailed
+from parcela_cli.app import COMMANDS
 from parcela_cli.destination import check_destination, check_folder, writing
 from parcela_cli.progress import Progress, warn
 from patience import patient
@@ -58,6 +59,17 @@ def test_given_a_network_when_its_regions_are_listed_then_the_weakest_come_first
     dice = [float(value) for _, value in rows]
     assert dice == sorted(dice)
     assert 0 < dice[0] < dice[-1] < 1
+
+
+def test_when_help_is_asked_for_then_the_mounted_commands_stand_between_those_of_the_command() -> (
+    None
+):
+    """The experiment's come by the entry point; the command's own code does not name them."""
+    assert [command.__name__ for command in COMMANDS] == [
+        *("predict", "preprocess", "label", "regions", "models", "doctor", "demo"),
+        *("prepare", "train", "evaluate", "report", "experiment", "compare", "publish"),
+        *("serve", "worker"),
+    ]
 
 
 @pytest.mark.parametrize("arguments", [[], ["predict"], ["preprocess"], ["demo"]])

@@ -13,11 +13,11 @@ from parcela.bundle.manifest import Manifest
 from parcela.bundle.write import FIXED_NAMES
 from parcela.errors import ParcelaError
 from parcela.options import PredictOptions, networks_of
-from parcela_cli.bundles import NamedScan, Result
+from parcela_cli.bundles import NamedScan
 from parcela_cli.client.client import Client
 from parcela_cli.client.remote_job import RemoteJob
 from parcela_cli.destination import names_one_file, writing
-from parcela_cli.progress import Progress
+from parcela_cli.progress import Progress, Result
 
 
 @dataclass(frozen=True)
