@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from command import Finished, parcela, parcela_here
+from in_process import run_here
 from nifti_files import image, nifti, write
 from parcela.errors import BadRequest, BadScan, ParcelaError, StepFailed, Unavailable
 from parcela.imaging.geometry import Shape
@@ -225,6 +226,7 @@ def predicted(
     out = tmp_path_factory.mktemp("predicted") / "out"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("parcela_preprocess.preprocess.preprocess", partial(preprocess, shape=COARSE))
+        patch.setattr("parcela_preprocess.transforms.n4.run_isolated", run_here)
         patch.setattr("parcela_inference.parcellate.class_scores", scores_by_intensity)
         return parcela_here("predict", out / "no.nii", brain, "-o", out, env=of(weights)), out
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from in_process import run_here
 from parcela.imaging.geometry import Geometry
 from parcela.imaging.volume import Volume
 from parcela_preprocess.intensities import above_zero, in_brain, unbearable, without_spikes
@@ -17,13 +18,13 @@ from phantoms import Phantom, sample
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
-WHOLE = Phantom("whole", spacing_mm=(4.0, 4.0, 4.0))
+SMALL = Phantom("small", spacing_mm=(4.0, 4.0, 4.0), size=0.5)
 
 
 @pytest.fixture(scope="module")
 def brain() -> Image:
-    """Colin27's brain at 4 mm, whole numbers, 0 around."""
-    return np.round(sample(WHOLE)[0])
+    """Colin27's brain at half its size, 2 mm, whole numbers, 0 around."""
+    return np.round(sample(SMALL)[0])
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def inside(brain: Image) -> Mask:
 
 
 def volume(image: Image) -> Volume:
-    affine, (x, y, z) = WHOLE.affine()
+    affine, (x, y, z) = SMALL.affine()
     return Volume(image.astype(np.float32), Geometry.of_grid((x, y, z), affine))
 
 
@@ -150,6 +151,14 @@ def test_given_a_mark_where_nothing_was_measured_then_it_is_read_as_air(brain: I
 
 
 # ------------------------------------------------------------------------------------------------ all nine steps
+
+
+@pytest.fixture(scope="module", autouse=True)
+def here() -> Iterator[None]:
+    """N4 in this process."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("parcela_preprocess.transforms.n4.run_isolated", run_here)
+        yield
 
 
 @pytest.fixture(scope="module")
