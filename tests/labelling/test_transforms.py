@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from labelling.itk_files import GRID, SHAPE, affine_file, warp_file
-from parcela_labelling.jacobian import jacobian_determinant
+from parcela_labelling.measures import jacobian_determinant
 from parcela_labelling.transforms import AFFINE, INVERSE_WARP, WARP, Field, Transforms
 
 

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parcela.atlas.counts import RegionCounts, dice_of_sizes
-from parcela_labelling.jacobian import jacobian_determinant
 from parcela_labelling.register import Registration
+from parcela_labelling.transforms import LPS, Field
 
 JACOBIAN_PERCENTILES = (1, 50, 99)
 
@@ -63,3 +63,17 @@ def _deformation(found: Registration, brain: NDArray[np.bool_]) -> dict[str, flo
         "jacobian_p99": float(high),
         "folded_share": float((inside <= 0).mean()),
     }
+
+
+def jacobian_determinant(field: Field) -> NDArray[np.float64]:
+    """How much a deformation shrinks or swells each place: the determinant of its derivative, (I, J, K).
+
+    1 keeps volumes, 2 doubles them, 0 and below folds space onto itself. Differences are central.
+    """
+    to_index = np.linalg.inv(field.affine[:3, :3])
+    derivative = np.empty((*field.vectors_mm.shape[:3], 3, 3))
+    for axis in range(3):
+        by_index = np.gradient(field.vectors_mm[..., axis].astype(np.float64) * LPS[axis])
+        derivative[..., axis, :] = np.stack(by_index, -1) @ to_index
+    derivative += np.eye(3)
+    return np.asarray(np.linalg.det(derivative))

@@ -116,7 +116,7 @@ def prepare(
         out,
         processes=processes or likely_processes(),
         force=force,
-        on_step=_Lines().show,
+        on_step=_ImageLines().show,
     )
     _conclude(done)
 
@@ -128,7 +128,7 @@ def _announce(split: Split) -> None:
         warn(sentence)
 
 
-class _Lines:
+class _ImageLines:
     """One line on stderr for every image, with the time left."""
 
     def __init__(self) -> None:

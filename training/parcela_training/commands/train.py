@@ -106,7 +106,7 @@ def train(
             resume=not fresh,
             from_weights=from_weights,
             device=where,
-            on_progress=_Lines(network, recipe, images).show,
+            on_progress=_EpochLines(network, recipe, images).show,
         )
         if _first():
             print(_summary(network, folder, done), flush=True)
@@ -142,7 +142,7 @@ def _first() -> bool:
     return os.environ.get("RANK", "0") == "0"
 
 
-class _Lines:
+class _EpochLines:
     """One line on stderr for each validation and every so often between; on a terminal a live one below."""
 
     def __init__(self, model: str, recipe: Recipe, images: PreparedSet) -> None:
