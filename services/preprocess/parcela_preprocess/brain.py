@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -36,12 +38,11 @@ def brain_of_stripped(
     if mask.sum() < MAIN_PART * foreground.sum():
         return None
     mask = ndimage.binary_fill_holes(mask).astype(np.uint8)
-    extent = [
-        (s.stop - s.start) * d
-        for s, d in zip(ndimage.find_objects(mask)[0], spacing_mm, strict=True)
-    ]
-    volume = _millilitres(mask, spacing_mm)
-    if BRAIN_ML[0] <= volume <= BRAIN_ML[1] and max(extent) <= STRIPPED_EXTENT_MM:
+    volume = millilitres(mask, spacing_mm)
+    if (
+        BRAIN_ML[0] <= volume <= BRAIN_ML[1]
+        and max(extent_mm(mask, spacing_mm)) <= STRIPPED_EXTENT_MM
+    ):
         return np.asarray(mask, np.bool_)
     return None
 
@@ -59,7 +60,7 @@ def check_brain(
     """
     other = "deepbet" if method == "ROBEX" else "robex"
     remedy = f"look at the scan; try --skull-strip {other}, or strip it yourself and give --no-preprocess"
-    volume = _millilitres(mask, spacing_mm)
+    volume = millilitres(mask, spacing_mm)
     if not BRAIN_ML[0] <= volume <= BRAIN_ML[1]:
         raise StepFailed(
             f"{method} found a brain of {volume:.0f} ml, which is implausible: {remedy}"
@@ -90,5 +91,12 @@ def foreground_of(image: NDArray[np.float32]) -> NDArray[np.bool_]:
     return np.asarray(image > image.min(), np.bool_)
 
 
-def _millilitres(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> float:
+def extent_mm(mask: NDArray[Any], spacing_mm: tuple[float, float, float]) -> list[float]:
+    """The sides of the box around a mask, (X, Y, Z), along its axes; the mask is not empty."""
+    box = ndimage.find_objects((mask > 0).astype(np.uint8))[0]
+    return [(part.stop - part.start) * step for part, step in zip(box, spacing_mm, strict=True)]
+
+
+def millilitres(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> float:
+    """The volume of a mask, (X, Y, Z)."""
     return float(mask.sum() * np.prod(spacing_mm) / 1000)

@@ -7,7 +7,13 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from parcela.errors import BadScan
-from parcela_preprocess.brain import BRAIN_ML, STRIPPED_EXTENT_MM, foreground_of
+from parcela_preprocess.brain import (
+    BRAIN_ML,
+    STRIPPED_EXTENT_MM,
+    extent_mm,
+    foreground_of,
+    millilitres,
+)
 from parcela_preprocess.intensities import in_brain, without_spikes
 
 Image = NDArray[np.float32]
@@ -52,7 +58,7 @@ def stripped_brain(scan: Image, spacing_mm: Spacing) -> tuple[Image, Mask, Notes
     crumbs = int(foreground.sum() - mask.sum())
     if crumbs:
         notes += (f"{crumbs} voxels apart from the brain were left out",)
-    volume_ml = _millilitres(mask, spacing_mm)
+    volume_ml = millilitres(mask, spacing_mm)
     if volume_ml < BRAIN_ML[0]:
         notes += (f"A BRAIN OF {volume_ml:.0f} ml IS IMPLAUSIBLY SMALL: look at the scan",)
     brain, of_brain = in_brain(scan, mask)
@@ -89,24 +95,15 @@ def _apart_from_border(scan: Image) -> Mask:
 
 def _like_a_brain(foreground: Mask, spacing_mm: Spacing) -> bool:
     mask = main_parts(foreground)
-    if not LEAST_ML <= _millilitres(mask, spacing_mm) <= BRAIN_ML[1] or mask.mean() > FULLEST:
+    if not LEAST_ML <= millilitres(mask, spacing_mm) <= BRAIN_ML[1] or mask.mean() > FULLEST:
         return False
-    return max(_extent_mm(mask, spacing_mm)) <= STRIPPED_EXTENT_MM
+    return max(extent_mm(mask, spacing_mm)) <= STRIPPED_EXTENT_MM
 
 
 def _refusal(foreground: Mask, spacing_mm: Spacing) -> str:
     mask = main_parts(foreground)
     what = "nothing but background"
     if mask.any():
-        longest = max(_extent_mm(mask, spacing_mm))
-        what = f"{_millilitres(mask, spacing_mm):.0f} ml, {longest:.0f} mm long"
+        longest = max(extent_mm(mask, spacing_mm))
+        what = f"{millilitres(mask, spacing_mm):.0f} ml, {longest:.0f} mm long"
     return f"this is no skull-stripped brain (what is not background: {what}, {mask.mean():.0%} of the grid): {REMEDY}"
-
-
-def _extent_mm(mask: Mask, spacing_mm: Spacing) -> list[float]:
-    box = ndimage.find_objects(mask.astype(np.uint8))[0]
-    return [(part.stop - part.start) * step for part, step in zip(box, spacing_mm, strict=True)]
-
-
-def _millilitres(mask: Mask, spacing_mm: Spacing) -> float:
-    return float(mask.sum() * np.prod(spacing_mm) / 1000)

@@ -11,7 +11,7 @@ import anyio
 from anyio import to_thread
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
-from fastapi.sse import KEEPALIVE_COMMENT, EventSourceResponse, format_sse_event
+from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 
 from parcela.errors import ParcelaError, Unavailable
 from parcela.jobs.job_files import erase_job
@@ -51,7 +51,7 @@ def get_job(gateway: InGateway, owner: Owner, job_id: str) -> JobDocument:
 
 @router.get(
     "/jobs/{job_id}/events",
-    response_class=StreamingResponse,  # FastAPI would take its own EventSourceResponse to mean a generator
+    response_class=StreamingResponse,
     responses=answers(
         {
             200: {
@@ -63,10 +63,11 @@ def get_job(gateway: InGateway, owner: Owner, job_id: str) -> JobDocument:
         *FAULTS,
     ),
 )
-async def follow_job(gateway: InGateway, owner: Owner, job_id: str) -> EventSourceResponse:
+async def follow_job(gateway: InGateway, owner: Owner, job_id: str) -> StreamingResponse:
     """A job's progress as it happens; a comment now and then keeps the connection alive."""
     first = view(await to_thread.run_sync(find_job, gateway, job_id, owner))
-    return EventSourceResponse(_events(gateway, owner, first), headers=UNBUFFERED)
+    events = _events(gateway, owner, first)
+    return StreamingResponse(events, headers=UNBUFFERED, media_type="text/event-stream")
 
 
 async def _events(gateway: Gateway, owner: str, job: JobDocument) -> AsyncIterator[bytes]:
