@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from parcela.options import Options, SkullStrip
+from parcela.options import IdScheme, Options, SkullStrip
 
 
 def described(
@@ -35,6 +35,19 @@ Out = Annotated[
 ]
 OutFolder = Annotated[
     Path, typer.Option("-o", "--out", metavar="OUT", help="A folder for the results.")
+]
+LabelMapArgument = Annotated[
+    Path, typer.Argument(metavar="MAP", help="A label map of AAL, such as …_dseg.nii.gz.")
+]
+LabelMapOut = Annotated[
+    Path,
+    typer.Option(
+        "-o", "--out", metavar="OUT", help="The new label map, a name ending in .nii or .nii.gz."
+    ),
+]
+SourceIds = Annotated[
+    IdScheme | None,
+    typer.Option("--from", help="Of MAP; SPM's are recognised, others taken for Parcela's."),
 ]
 Preprocess = Annotated[bool, described(Options, "preprocess", "--preprocess/--no-preprocess")]
 SkullStripOption = Annotated[SkullStrip, described(Options, "skull_strip")]

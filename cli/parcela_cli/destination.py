@@ -54,6 +54,19 @@ def check_destination(scans: Sequence[Path], out: Path) -> None:
     check_folder(out.parent)
 
 
+def check_label_map_name(out: Path, sources: Sequence[Path]) -> None:
+    """Refuse a name that is no NIfTI file's, or that of a file which is read.
+
+    Raises:
+        BadRequest: with what is in the way.
+    """
+    if not out.name.endswith((".nii", ".nii.gz")):
+        raise BadRequest(f"-o {out}: give a name ending in .nii or .nii.gz")
+    if any(out.exists() and source.exists() and out.samefile(source) for source in sources):
+        raise BadRequest(f"-o {out} is what is read: give another name")
+    check_folder(out.parent)
+
+
 @contextmanager
 def writing(out: Path) -> Iterator[None]:
     """A block that writes results: what the disk refuses is a failed step of this scan.

@@ -20,6 +20,10 @@ SkullStrip = Literal["robex", "deepbet"]
 Space = Literal["native", "model"]
 Device = Literal["auto", "cpu", "cuda"]
 Preset = Literal["modern", "thesis"]
+IdScheme = Literal["parcela", "spm", "mrtrix"]
+Program = Literal[
+    "spm", "mrtrix", "brainnet", "workbench", "mricron", "itksnap", "freesurfer", "nilearn"
+]
 
 NETWORKS: tuple[Network, ...] = get_args(Network)
 

@@ -30,10 +30,11 @@ def test_when_regions_are_listed_then_all_116_are_there_with_side_lobe_and_colou
     done = parcela_here("regions")
     assert (done.code, done.err) == (0, "")
     header, *rows = [line.split("\t") for line in done.out.splitlines()]
-    assert header == ["index", "name", "hemisphere", "lobe", "color"]
+    assert header == ["index", "name", "code", "hemisphere", "lobe", "color"]
     assert [int(row[0]) for row in rows] == list(range(1, 117))
     assert len({row[1] for row in rows}) == 116
-    for index, name, hemisphere, lobe, color in rows:
+    for index, name, code, hemisphere, lobe, color in rows:
+        assert 2001 <= int(code) <= 9170
         midline = int(index) > 108
         assert midline is name.startswith("Vermis")
         assert midline or name.endswith("_L" if hemisphere == "L" else "_R")
@@ -66,7 +67,8 @@ def test_when_help_is_asked_for_then_the_mounted_commands_stand_between_those_of
 ):
     """The experiment's come by the entry point; the command's own code does not name them."""
     assert [command.__name__ for command in COMMANDS] == [
-        *("predict", "preprocess", "label", "regions", "models", "doctor", "demo"),
+        *("predict", "preprocess", "label", "regions", "measure", "resample", "convert"),
+        *("models", "doctor", "demo"),
         *("prepare", "train", "evaluate", "report", "experiment", "compare", "publish"),
         *("serve", "worker"),
     ]

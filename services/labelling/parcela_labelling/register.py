@@ -1,4 +1,4 @@
-"""The atlas registered to one preprocessed image, in a child process."""
+"""The atlas, or a second image, registered to one scan by ANTs, in a child process."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ from parcela_labelling.transforms import AFFINE, INVERSE_WARP, WARP, Transforms
 
 Method = Literal["SyN", "antsRegistrationSyNQuick[s]", "Affine"]
 SEED = 1
+LPS = np.diag([-1.0, -1.0, 1.0, 1.0])  # ITK's world: x and y negated
 FILES = {"affine": AFFINE, "warp": WARP, "inverse_warp": INVERSE_WARP}
 
 
@@ -77,6 +78,41 @@ def register(
     )
     files = {name: carried[kind].tobytes() for kind, name in FILES.items() if kind in carried}
     return Registration(carried["labels"], carried["brain"], Transforms(files))
+
+
+def register_rigidly(
+    scan: NDArray[np.float32],
+    scan_grid: Geometry,
+    image: NDArray[np.float32],
+    image_grid: Geometry,
+) -> tuple[Affine, tuple[float, float]]:
+    """Find the rotation and shift that lay another image of a head on its scan.
+
+    ANTs's ``Rigid``: Mattes's mutual information, from coarse to fine.
+
+    Args:
+        scan, image: (X, Y, Z) each, on its own grid.
+        scan_grid, image_grid: the grids.
+
+    Returns:
+        (4, 4) from the image's world to the scan's, RAS+ mm; and the mutual information before and after, in nats.
+
+    Raises:
+        StepFailed: ANTs crashed or refused the images.
+    """
+    result = run_isolated(
+        "register_rigidly",
+        {
+            "scan": scan,
+            "scan_frame": _frame(scan_grid.shape, scan_grid.affine),
+            "image": image,
+            "image_frame": _frame(image_grid.shape, image_grid.affine),
+        },
+        {"seed": SEED},
+        module=native_tasks.__name__,
+    )
+    before, after = result["information"]
+    return LPS @ np.linalg.inv(result["to_image"]) @ LPS, (float(before), float(after))
 
 
 def _frame(shape: tuple[int, ...], affine: Affine) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""The regions of one label map in numbers, and the look-up tables that other programs read."""
+"""The regions of one label map in numbers."""
 
 from __future__ import annotations
 
@@ -107,30 +107,3 @@ def _cells(row: RegionRow) -> tuple[str, ...]:
 
 def _number(value: float | None) -> str:
     return MISSING if value is None or not np.isfinite(value) else f"{value:.9g}"
-
-
-def write_freesurfer_lut(path: Path) -> None:
-    """Write names and colours as FreeSurfer reads them (``freeview -v map.nii.gz:colormap=lut:lut=…_lut.txt``)."""
-    lines = [
-        "# AAL, 116 regions: id, name, red, green, blue, 0",
-        _freesurfer(0, "Background", (0, 0, 0)),
-    ]
-    lines += [_freesurfer(region.index, region.name, region.rgb) for region in regions()]
-    write_text(path, "\n".join(lines) + "\n")
-
-
-def _freesurfer(index: int, name: str, rgb: tuple[int, int, int]) -> str:
-    return f"{index:<4} {name:<24} {rgb[0]:>3} {rgb[1]:>3} {rgb[2]:>3} 0"
-
-
-def write_itksnap(path: Path) -> None:
-    """Write names and colours as ITK-SNAP reads them (Segmentation, Import Label Descriptions)."""
-    lines = ["# ITK-SNAP label description file", "# AAL: id R G B opacity visible mesh name"]
-    lines.append(_itksnap(0, "Clear Label", (0, 0, 0), shown=0))
-    lines += [_itksnap(region.index, region.name, region.rgb, shown=1) for region in regions()]
-    write_text(path, "\n".join(lines) + "\n")
-
-
-def _itksnap(index: int, name: str, rgb: tuple[int, int, int], shown: int) -> str:
-    red, green, blue = rgb
-    return f'{index:>5} {red:>5} {green:>4} {blue:>4} {shown:>8} {shown:>2} {shown:>2}    "{name}"'

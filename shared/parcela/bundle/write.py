@@ -7,14 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from parcela.atlas.lookup_tables import lookup_table
 from parcela.bundle.manifest import InputRecord
 from parcela.bundle.mosaic import write_mosaic
 from parcela.bundle.prediction import Prediction
-from parcela.bundle.region_table import (
-    write_freesurfer_lut,
-    write_itksnap,
-    write_region_table,
-)
+from parcela.bundle.region_table import write_region_table
 from parcela.bundle.report import write_report
 from parcela.files import atomic_file, sha256_of, write_text
 from parcela.imaging.label_map import write_label_map, write_mask
@@ -132,12 +129,13 @@ def _write_maps(prediction: Prediction, folder: Path, shown: str | None) -> dict
 
 
 def _write_tables(prediction: Prediction, folder: Path, shown: str | None) -> dict[str, Path]:
-    kinds: tuple[Kind, ...] = ("table", "freesurfer", "itksnap")
-    table, freesurfer, itksnap = (folder / file_name(kind, shown) for kind in kinds)
-    write_region_table(table, prediction.table, prediction.columns)
-    write_freesurfer_lut(freesurfer)
-    write_itksnap(itksnap)
-    return {"table": table, "freesurfer": freesurfer, "itksnap": itksnap}
+    paths = {"table": folder / file_name("table", shown)}
+    write_region_table(paths["table"], prediction.table, prediction.columns)
+    programs: tuple[Literal["freesurfer", "itksnap"], ...] = ("freesurfer", "itksnap")
+    for program in programs:
+        paths[program] = folder / file_name(program, shown)
+        write_text(paths[program], lookup_table(program))
+    return paths
 
 
 def _write_attachments(

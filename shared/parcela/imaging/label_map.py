@@ -67,6 +67,25 @@ def write_mask(path: Path, mask: NDArray[Any], geometry: Geometry) -> None:
     _write(path, _as_uint8(mask, geometry, 1), geometry, INTENT_NONE)
 
 
+def write_ids(path: Path, ids: NDArray[np.uint16], geometry: Geometry) -> None:
+    """Write a label map whose ids may be those of another program, as ``write_label_map`` does.
+
+    Voxels are uint8 where the ids fit, else int16, which every program reads.
+
+    Args:
+        path: ``….nii.gz`` or ``….nii``.
+        ids: (X, Y, Z), at most 32,767.
+        geometry: the grid's.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    if ids.shape != geometry.shape:
+        raise ValueError(f"the map has shape {ids.shape}, the grid {geometry.shape}")
+    small = ids.max() <= np.iinfo(np.uint8).max
+    _write(path, ids.astype(np.uint8 if small else np.int16), geometry, INTENT_LABEL)
+
+
 def _as_uint8(values: NDArray[Any], geometry: Geometry, highest: int) -> NDArray[np.uint8]:
     if values.shape != geometry.shape:
         raise ValueError(f"the map has shape {values.shape}, the scan {geometry.shape}")
@@ -77,9 +96,12 @@ def _as_uint8(values: NDArray[Any], geometry: Geometry, highest: int) -> NDArray
     return values.astype(np.uint8)
 
 
-def _write(path: Path, voxels: NDArray[np.uint8], geometry: Geometry, intent: int) -> None:
-    header = _header(geometry.header, intent).binaryblock + bytes(4)  # four zeros: no extensions
-    stored = np.ascontiguousarray(voxels.T)  # (Z, Y, X): NIfTI's first axis runs fastest
+def _write(path: Path, voxels: NDArray[Any], geometry: Geometry, intent: int) -> None:
+    header = _header(geometry.header, intent, voxels.dtype).binaryblock + bytes(
+        4
+    )  # four zeros: no extensions
+    in_order = voxels.astype(voxels.dtype.newbyteorder(geometry.header.endianness), copy=False)
+    stored = np.ascontiguousarray(in_order.T)  # (Z, Y, X): NIfTI's first axis runs fastest
     with atomic_file(path) as stream:
         if path.suffix != ".gz":
             stream.write(header)
@@ -91,11 +113,11 @@ def _write(path: Path, voxels: NDArray[np.uint8], geometry: Geometry, intent: in
             packed.write(stored.data)
 
 
-def _header(scan: Nifti1Header, intent: int) -> Nifti1Header:
+def _header(scan: Nifti1Header, intent: int, dtype: np.dtype[Any]) -> Nifti1Header:
     header = type(scan)(endianness=scan.endianness)
     for field in GEOMETRY_FIELDS:
         header[field] = scan[field]
-    header["datatype"], header["bitpix"] = 2, 8  # uint8
+    header.set_data_dtype(dtype)
     header["vox_offset"] = header.single_vox_offset
     header["intent_code"] = intent
     header["scl_slope"], header["scl_inter"] = 1, 0

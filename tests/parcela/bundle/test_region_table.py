@@ -13,8 +13,6 @@ from parcela.atlas.counts import RegionCounts
 from parcela.bundle.region_table import (
     asymmetry_index,
     region_table,
-    write_freesurfer_lut,
-    write_itksnap,
     write_region_table,
 )
 from parcela.imaging.geometry import Geometry
@@ -76,22 +74,3 @@ def test_given_an_extra_column_when_written_then_missing_values_are_n_a(tmp_path
 def read_table(path: Path) -> list[dict[str, str]]:
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file, delimiter="\t"))
-
-
-def test_given_the_lookup_tables_then_each_holds_116_regions_and_the_background(
-    tmp_path: Path,
-) -> None:
-    write_freesurfer_lut(tmp_path / "lut.txt")
-    write_itksnap(tmp_path / "itksnap.txt")
-
-    freesurfer = [line.split() for line in content_lines(tmp_path / "lut.txt")]
-    itksnap = [line.split(maxsplit=7) for line in content_lines(tmp_path / "itksnap.txt")]
-    assert [int(fields[0]) for fields in freesurfer] == list(range(117))
-    assert [int(fields[0]) for fields in itksnap] == list(range(117))
-    for known, lut, snap in zip(regions(), freesurfer[1:], itksnap[1:], strict=True):
-        assert lut[1:] == [known.name, *map(str, known.rgb), "0"]
-        assert snap[1:] == [*map(str, known.rgb), "1", "1", "1", f'"{known.name}"']
-
-
-def content_lines(path: Path) -> list[str]:
-    return [line for line in path.read_text().splitlines() if not line.startswith("#")]

@@ -1,0 +1,53 @@
+"""``parcela resample``: a label map on another image's grid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from parcela_cli.arguments import LabelMapArgument, LabelMapOut, SourceIds
+
+
+def resample(
+    label_map: LabelMapArgument,
+    like: Annotated[
+        Path, typer.Option(metavar="IMAGE", help="The image whose grid it is; 3-D or 4-D.")
+    ],
+    out: LabelMapOut,
+    rigid: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="SCAN",
+            help="The T1 scan that the map was made from: the image is registered to it first, "
+            "by a rotation and a shift. Unless set, both must lie in the same place.",
+        ),
+    ] = None,
+    source: SourceIds = None,
+) -> None:
+    """Put a label map on another image's grid, such as BOLD's or PET's, by nearest neighbour: labels are never mixed.
+
+    Example: parcela resample sub-01_dseg.nii.gz --like sub-01_bold.nii.gz -o sub-01_bold_dseg.nii.gz
+    """
+    from parcela_cli.destination import check_label_map_name, writing
+    from parcela_cli.measure.label_maps import read_label_map, write_map
+    from parcela_cli.measure.second_image import grid_of, read_image
+    from parcela_cli.progress import warn
+
+    check_label_map_name(out, (label_map, like, *([rigid] if rigid else [])))
+    regions = read_label_map(label_map, source)
+    image = read_image(like)
+    motion = None
+    if rigid is not None:
+        from parcela_cli.measure.registered import register_to_scan
+
+        motion = register_to_scan(like, image, rigid)
+        print(motion.sentence)
+    carried = regions.on_grid(grid_of(image), motion.to_scan if motion else None)
+    lost = len(set(regions.ids_present()) - set(carried.ids_present()))
+    if lost:
+        warn(f"{lost} regions of the map have no voxel on the grid of {like.name}")
+    with writing(out):
+        write_map(out, carried)
+    print(out)
