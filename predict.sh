@@ -50,7 +50,7 @@ command -v curl >/dev/null || fail 4 "curl is not installed"
 [ -n "$scan" ] && [ -n "$map" ] || { usage >&2; exit 2; }
 [ -f "$scan" ] && [ -r "$scan" ] || fail 2 "$scan: no such file, or not readable"
 case $map in
-*.nii.gz) ;;
+*.[Nn][Ii][Ii].[Gg][Zz]) ;;
 *) fail 2 "-o $map: the label map is packed: give a name ending in .nii.gz" ;;
 esac
 case $model in
@@ -65,6 +65,13 @@ trap 'rm -rf -- "$part" "$private"' EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM HUP
 
+# What is meant for this computer goes to no proxy that the environment names.
+host=${server#*://} && host=${host%%/*} && host=${host##*@}
+case $host in
+localhost | localhost:* | *.localhost | *.localhost:* | 127.* | 0.0.0.0 | 0.0.0.0:* | '[::1]'* | '[::ffff:127.'*) direct='*' ;;
+*) direct= ;;
+esac
+
 # The key goes by a private file: everybody may read the command lines of the processes that run.
 (umask 077 && : >"$private/config")
 if [ -n "$key" ]; then
@@ -77,7 +84,7 @@ job=$(od -An -v -tx1 -N16 /dev/urandom | tr -d ' \n')
 
 send() { # sets status to that of HTTP (000: no answer), code to curl's own
     code=0
-    status=$(curl --silent --config "$private/config" --request POST "$server/$task/?$query" \
+    status=$(curl --silent --config "$private/config" ${direct:+--noproxy "$direct"} --request POST "$server/$task/?$query" \
         --header 'Accept: application/gzip' --header "Idempotency-Key: $job" --header 'Expect:' \
         --form 'file=@-;filename=scan' --dump-header "$private/head" --output "$part" \
         --write-out '%{http_code}' <"$scan") || code=$?

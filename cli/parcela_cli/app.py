@@ -90,7 +90,9 @@ def main(argv: list[str] | None = None) -> Any:
         problem = error
     except ModuleNotFoundError as error:
         problem = Unavailable(f"{error.name} is not installed: pip install 'parcela[all]'")
-    print(f"parcela: {problem}", file=sys.stderr)
+    from parcela_cli.progress import say
+
+    say(str(problem))
     sys.exit(problem.exit_code)
 
 

@@ -52,7 +52,11 @@ SourceIds = Annotated[
 Preprocess = Annotated[bool, described(Options, "preprocess", "--preprocess/--no-preprocess")]
 SkullStripOption = Annotated[SkullStrip, described(Options, "skull_strip")]
 Force = Annotated[
-    bool, typer.Option("--force", help="Do scans again whose bundle in OUT is already complete.")
+    bool,
+    typer.Option(
+        "--force",
+        help="Do scans again whose bundle in OUT is already complete, or another scan's of the same name.",
+    ),
 ]
 Threads = Annotated[
     int | None, typer.Option("--threads", min=1, help="Threads of PyTorch on a CPU (2 unless set).")

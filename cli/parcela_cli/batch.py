@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from parcela.errors import BadRequest, ParcelaError
 from parcela.imaging.volume import scan_name
+from parcela_cli.progress import say, stderr
 
 MIXED_FAILURES = UNEXPECTED = 1
 
@@ -34,7 +34,7 @@ class Batch:
         yield from self._named
         if self._codes and len(self._named) > 1:
             failed = f"{len(self._codes)} of {len(self._named)} scans failed"
-            print(f"parcela: {failed}", file=sys.stderr)
+            say(failed)
 
     @contextmanager
     def reporting(self, scan: Path) -> Iterator[None]:
@@ -47,7 +47,7 @@ class Batch:
         except ModuleNotFoundError:
             raise  # an extra is missing: the same for every scan
         except Exception:  # noqa: BLE001 -- a fault of ours on one scan must not lose the night's other scans
-            traceback.print_exc()
+            stderr.print(traceback.format_exc(), end="", markup=False)
             fault = "a fault in Parcela itself: please report the lines above"
             self._fail(f"{scan}: {fault}", UNEXPECTED)
 
@@ -59,7 +59,7 @@ class Batch:
         return self._codes[0] if len(set(self._codes)) == 1 else MIXED_FAILURES
 
     def _fail(self, sentence: str, code: int) -> None:
-        print(f"parcela: {sentence}", file=sys.stderr)
+        say(sentence)
         self._codes.append(code)
 
 

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
 from parcela.bundle.manifest import Manifest
 from parcela.bundle.write import file_name, prefixed
+from parcela.errors import BadRequest
+from parcela.files import sha256_of
 from parcela.imaging.volume import Volume, read_volume
 from parcela.settings import settings
 from parcela_cli.batch import Batch
-from parcela_cli.destination import names_one_file
+from parcela_cli.destination import check_name_lengths, names_one_file
 from parcela_cli.progress import Progress, Result
 
 
@@ -36,6 +38,10 @@ class Engine(Protocol):
         """SHA-256 of the weights in use, by network."""
         ...
 
+    def files(self) -> Iterable[str]:
+        """The fixed names of the files that it makes, before it has made them."""
+        ...
+
     def make(self, scan: NamedScan, out: Path, progress: Progress) -> Result:
         """Make the bundle of one scan in ``out``, or the label map alone where ``out`` names one.
 
@@ -53,29 +59,56 @@ def bundle_each(scans: Sequence[Path], out: Path, engine: Engine, *, force: bool
     batch = Batch(scans)
     for scan, name in batch:
         with batch.reporting(scan):
+            check_name_lengths(out, (prefixed(file, name) for file in engine.files()))
             volume = read_volume(scan, max_voxels=limits.max_voxels, max_bytes=limits.max_bytes)
-            if not force and already_done(out, name, volume, engine):
-                Result((str(out / file_name("dseg", name)), "already done")).print()
-                continue
+            if not force:
+                check_owner(out, name, volume)
+                if already_done(out, name, volume, engine):
+                    Result((str(out / file_name("dseg", name)), "already done")).print()
+                    continue
             with Progress(str(scan)) as progress:
                 result = engine.make(NamedScan(scan, name, volume), out, progress)
             result.print()
     return batch.exit_code
 
 
+def check_owner(out: Path, name: str, volume: Volume) -> None:
+    """Refuse to overwrite the bundle that another scan of this name has in ``out``.
+
+    Raises:
+        BadRequest: its manifest tells of other bytes.
+    """
+    made = _manifest(out, name)
+    if made is not None and made.input is not None and made.input.sha256 != volume.sha256:
+        raise BadRequest(
+            f"{out / file_name('manifest', name)} is that of another scan of the same name: give another folder, "
+            "or --force to overwrite what is there"
+        )
+
+
 def already_done(out: Path, name: str, volume: Volume, engine: Engine) -> bool:
     """Whether ``out`` holds a complete bundle of these bytes, made with the engine's parameters and weights."""
-    if names_one_file(out):
-        return False
-    try:
-        made = Manifest.from_json((out / file_name("manifest", name)).read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError, LookupError, AttributeError):
-        return False  # none there, or not one of ours
+    made = _manifest(out, name)
     parameters = engine.parameters()
     return (
-        made.input is not None
+        made is not None
+        and made.input is not None
         and made.input.sha256 == volume.sha256
         and {key: made.parameters.get(key) for key in parameters} == parameters
         and dict(made.weights) == engine.weights()
-        and all((out / prefixed(file, name)).is_file() for file in made.files)
+        and all(_intact(out / prefixed(file, name), sha256) for file, sha256 in made.files.items())
     )
+
+
+def _manifest(out: Path, name: str) -> Manifest | None:
+    """What tells of the bundle there; None where there is none, or it is not one of ours."""
+    if names_one_file(out):
+        return None
+    try:
+        return Manifest.from_json((out / file_name("manifest", name)).read_text(encoding="utf-8"))
+    except (OSError, ValueError, TypeError, LookupError, AttributeError):
+        return None
+
+
+def _intact(path: Path, sha256: str) -> bool:
+    return path.is_file() and sha256_of(path) == sha256

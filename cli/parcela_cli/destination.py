@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from parcela.errors import BadRequest, StepFailed
@@ -12,7 +12,7 @@ from parcela.errors import BadRequest, StepFailed
 
 def names_one_file(out: Path) -> bool:
     """Whether ``OUT`` asks for the label map alone instead of a folder of results."""
-    return out.name.endswith(".nii.gz")
+    return out.name.lower().endswith(".nii.gz")
 
 
 def check_folder(out: Path) -> None:
@@ -21,9 +21,9 @@ def check_folder(out: Path) -> None:
     Raises:
         BadRequest: with what is in the way.
     """
-    if out.suffix == ".nii" or names_one_file(out):
+    if out.suffix.lower() == ".nii" or names_one_file(out):
         raise BadRequest(f"-o {out}: give a folder")
-    base = next(path for path in (out, *out.absolute().parents) if path.exists())
+    base = next(path for path in (out, *out.absolute().parents) if _exists(path))
     if not base.is_dir():
         raise BadRequest(f"-o {out}: {base} is a file: give a folder")
     if not os.access(base, os.W_OK | os.X_OK):
@@ -37,7 +37,7 @@ def check_destination(scans: Sequence[Path], out: Path) -> None:
         BadRequest: with what is in the way.
     """
     if not names_one_file(out):
-        if out.suffix == ".nii":
+        if out.suffix.lower() == ".nii":
             raise BadRequest(
                 f"-o {out}: give a folder, or a name ending in .nii.gz for the label map alone"
             )
@@ -49,7 +49,7 @@ def check_destination(scans: Sequence[Path], out: Path) -> None:
         )
     if out.is_dir():
         raise BadRequest(f"-o {out} is a folder: give it a name that does not end in .nii.gz")
-    if any(out.exists() and scan.exists() and out.samefile(scan) for scan in scans):
+    if any(_same_file(out, scan) for scan in scans):
         raise BadRequest(f"-o {out} is the scan itself: give another name")
     check_folder(out.parent)
 
@@ -62,9 +62,36 @@ def check_label_map_name(out: Path, sources: Sequence[Path]) -> None:
     """
     if not out.name.endswith((".nii", ".nii.gz")):
         raise BadRequest(f"-o {out}: give a name ending in .nii or .nii.gz")
-    if any(out.exists() and source.exists() and out.samefile(source) for source in sources):
+    if any(_same_file(out, source) for source in sources):
         raise BadRequest(f"-o {out} is what is read: give another name")
     check_folder(out.parent)
+
+
+def _exists(path: Path) -> bool:
+    with suppress(OSError):  # a name that no file can have
+        return path.exists()
+    return False
+
+
+def _same_file(one: Path, other: Path) -> bool:
+    return _exists(one) and _exists(other) and one.samefile(other)
+
+
+def check_name_lengths(out: Path, names: Iterable[str]) -> None:
+    """Refuse, before anything is computed, names of results that the file system cannot hold.
+
+    Raises:
+        BadRequest: with how many bytes too long the longest is.
+    """
+    names = out.parts if names_one_file(out) else (*out.parts, *names)
+    longest = max(len(os.fsencode(name)) for name in names)
+    folder = next(path for path in (out, *out.absolute().parents) if _exists(path))
+    most = os.pathconf(folder, "PC_NAME_MAX")
+    if longest > most:
+        raise BadRequest(
+            f"{longest - most} bytes too long: a result's name would have {longest} bytes, and {folder} takes "
+            f"{most}: give the scan or OUT a shorter name (a link will do)"
+        )
 
 
 @contextmanager

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from parcela.bundle.prediction import Prediction
+from parcela.bundle.write import FIXED_NAMES, names_of_bundle
 from parcela.imaging.label_map import write_label_map
-from parcela.options import Device, LabelOptions, PredictOptions
+from parcela.options import Device, LabelOptions, PredictOptions, networks_of
 from parcela.weights.cards import hashes_of
 from parcela_cli.bundles import NamedScan
 from parcela_cli.destination import names_one_file, writing
@@ -31,6 +33,10 @@ class NetworkEngine:
         """SHA-256 of the weights, by network."""
         return hashes_of(self.options.model)
 
+    def files(self) -> Iterable[str]:
+        """The bundle's, and with several networks each one's own map."""
+        return names_of_bundle(networks_of(self.options.model))
+
     def make(self, scan: NamedScan, out: Path, progress: Progress) -> Result:
         """Parcellate one scan and write what came of it."""
         return write(
@@ -51,6 +57,13 @@ class RegistrationEngine:
     def weights(self) -> dict[str, str | None]:
         """No network has a part in it."""
         return {}
+
+    def files(self) -> Iterable[str]:
+        """The bundle's, the check and the transforms."""
+        from parcela_labelling.labelled import CHECK_FILE
+        from parcela_labelling.transforms import FILES
+
+        return (*FIXED_NAMES.values(), CHECK_FILE, *FILES)
 
     def make(self, scan: NamedScan, out: Path, progress: Progress) -> Result:
         """Label one scan and write what came of it."""

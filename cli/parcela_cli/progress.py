@@ -2,22 +2,71 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import Any, TextIO
 
 from rich.console import Console
 from rich.markup import escape
 from rich.status import Status
 
-stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+from parcela.files import printable
+
+
+class Stderr(Console):
+    """Standard error, where nothing that is said is a result: that nobody reads it any more is no failure."""
+
+    def __init__(self) -> None:
+        super().__init__(stderr=True, highlight=False, soft_wrap=True, emoji=False)
+
+    def print(self, *objects: Any, **style: Any) -> None:
+        with lost_reader(sys.stderr):
+            super().print(*objects, **style)
+
+    def on_broken_pipe(self) -> None:
+        """Go on without; Rich would end the process."""
+        mute(sys.stderr)
+
+
+stderr = Stderr()
+
+
+def say(sentence: str) -> None:
+    """One line of the command's own, on stderr."""
+    stderr.print(printable(f"parcela: {sentence}"), markup=False)
 
 
 def warn(sentence: str) -> None:
     """What a user should know about a scan or its results, on stderr."""
-    stderr.print(f"  [yellow]warning[/] {escape(sentence)}")
+    stderr.print(f"  [yellow]warning[/] {escape(printable(sentence))}")
+
+
+def tell(*cells: str) -> None:
+    """The line of a scan whose results are complete, on stdout: who closed that has the results all the same."""
+    with lost_reader(sys.stdout):
+        print("\t".join(map(printable, cells)), flush=True)
+
+
+@contextmanager
+def lost_reader(stream: TextIO) -> Iterator[None]:
+    """A block that writes to a stream: when that takes no more, the rest goes nowhere."""
+    try:
+        yield
+    except OSError:
+        mute(stream)
+
+
+def mute(stream: TextIO) -> None:
+    """Send what a stream still holds, and all that comes, nowhere."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)
 
 
 class Progress:
@@ -30,7 +79,7 @@ class Progress:
         self._status: Status | None = None
 
     def __enter__(self) -> Progress:
-        stderr.print(f"[bold]{escape(self.title)}[/]")
+        stderr.print(f"[bold]{escape(printable(self.title))}[/]")
         return self
 
     def __exit__(
@@ -110,4 +159,4 @@ class Result:
         """The warnings on stderr, then the result line, its cells separated by tabs, on stdout."""
         for warning in self.warnings:
             warn(warning)
-        print("\t".join(self.cells), flush=True)
+        tell(*self.cells)

@@ -1,8 +1,9 @@
-"""Files: one that appears whole or not at all, and the SHA-256 of one."""
+"""Files: one that appears whole or not at all, the SHA-256 of one, and its name as text."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,6 +39,14 @@ def sha256_of(path: Path) -> str:
     """
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def printable(name: str) -> str:
+    """A file's name as text: a replacement character for what is no character, and for what would break a line.
+
+    Python holds bytes of a name that are no UTF-8 as surrogates, which no stream and no text file takes.
+    """
+    return re.sub(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", "\ufffd", name)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -27,7 +27,7 @@ from parcela.errors import (
     StepFailed,
     Unavailable,
 )
-from parcela_cli.client.client import Client
+from parcela_cli.client.client import Client, is_loopback
 from parcela_cli.client.remote_job import RemoteJob
 from parcela_cli.client.retry import asked_pause_s
 from scripted_server import Reply, Scripted, in_turn, json_reply, problem, serving
@@ -75,6 +75,40 @@ def scan(tmp_path: Path) -> Path:
     path = tmp_path / "Jane Doe.nii.gz"
     path.write_bytes(gzip.compress(b"a scan"))
     return path
+
+
+# --------------------------------------------------------------------------------------------- proxies
+
+
+@pytest.mark.parametrize("name", ["127.0.0.1", "localhost"])
+def test_given_proxies_in_the_environment_then_a_scan_for_this_computer_stays_on_it(
+    server: Scripted, scan: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(lambda _: json_reply({}, 502)) as proxy:
+        for variable in ("http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(variable, proxy.url)
+        with Client(server.url.replace("127.0.0.1", name), patience_s=0) as client:
+            assert client.submit(scan).id == ID
+        assert proxy.asked == []
+        with Client("http://parcela.invalid", patience_s=0) as client, pytest.raises(Unavailable):
+            client.submit(scan)
+        assert proxy.asked != []
+
+
+@pytest.mark.parametrize(
+    ("host", "here"),
+    [
+        *(
+            (name, True)
+            for name in ("localhost", "LocalHost.", "x.localhost", "127.9.9.9", "127.1")
+        ),
+        *((name, True) for name in ("::1", "::ffff:127.0.0.1", "0.0.0.0")),
+        *((name, False) for name in ("10.0.0.1", "localhost.example.org", "127.0.0.1.example.org")),
+        *((name, False) for name in ("example.org", "fe80::1", "")),
+    ],
+)
+def test_given_a_host_then_it_is_known_whether_it_is_this_computer(host: str, here: bool) -> None:
+    assert is_loopback(host) is here
 
 
 # --------------------------------------------------------------------------------------------- the public names

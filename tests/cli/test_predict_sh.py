@@ -95,6 +95,36 @@ def test_given_other_options_then_they_reach_the_server(
     assert server.asked[0].path == path
 
 
+PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTPS_PROXY", "ALL_PROXY")
+NOWHERE = dict.fromkeys(PROXIES, "http://127.0.0.1:9")
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "user@127.0.0.1"])
+def test_given_a_proxy_in_the_environment_then_a_scan_for_this_computer_stays_on_it(
+    script: Script, server: Scripted, shell: str, host: str
+) -> None:
+    port = server.url.rsplit(":", 1)[1]
+    done = script("--server", f"http://{host}:{port}", shell=shell, **NOWHERE)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(server.asked) == 1
+
+
+def test_given_a_proxy_and_a_server_elsewhere_then_the_proxy_is_asked(
+    script: Script, server: Scripted
+) -> None:
+    script("--server", "http://parcela.invalid", http_proxy=server.url)
+    (asked,) = server.asked
+    assert asked.path.startswith("http://parcela.invalid/predict/")
+
+
+def test_given_a_name_in_capitals_then_the_map_is_kept_under_it(
+    script: Script, map_path: Path
+) -> None:
+    assert script("-o", str(map_path.with_name("OUT.NII.GZ"))).returncode == 0
+    assert map_path.with_name("OUT.NII.GZ").read_bytes() == MAP
+
+
 @pytest.mark.parametrize("way", ["option", "environment"])
 def test_given_a_key_then_it_is_sent(script: Script, server: Scripted, way: str) -> None:
     key = 'a"b\\c d'

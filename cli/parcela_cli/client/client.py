@@ -11,11 +11,13 @@ Whatever is safe to repeat is repeated while the server cannot be reached or is 
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import secrets
+import socket
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, TypeVar
@@ -83,6 +85,7 @@ class Client:
             base_url=self.server,
             headers={"Authorization": f"Bearer {key}"} if key else {},
             timeout=timeout_s,
+            mounts={"http://": None, "https://": None} if is_loopback(url.host) else {},
         )
 
     def __enter__(self) -> Client:
@@ -304,6 +307,20 @@ class Client:
 
 
 IDENTITY = {"Accept-Encoding": "identity"}  # packed files as they are
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a name or address is this computer's own, so that no proxy of the environment has a part in it."""
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
+        return True
+    with suppress(OSError):  # also as 127.1, which getaddrinfo takes
+        name = socket.inet_ntoa(socket.inet_aton(name))
+    with suppress(ValueError):
+        address = ipaddress.ip_address(name)
+        address = getattr(address, "ipv4_mapped", None) or address
+        return address.is_loopback or address.is_unspecified
+    return False
 
 
 def _id(job: RemoteJob | str) -> str:

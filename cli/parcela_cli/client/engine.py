@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from parcela.bundle.manifest import Manifest
-from parcela.bundle.write import FIXED_NAMES
+from parcela.bundle.write import FIXED_NAMES, names_of_bundle
 from parcela.errors import ParcelaError
 from parcela.options import PredictOptions, networks_of
 from parcela_cli.bundles import NamedScan
@@ -42,6 +42,10 @@ class ServerEngine:
         """SHA-256 of the server's weights, by network."""
         wanted = networks_of(self.options.model)
         return {network: sha256 for network, sha256 in self.cards.items() if network in wanted}
+
+    def files(self) -> Iterable[str]:
+        """Those that this machine would make."""
+        return names_of_bundle(networks_of(self.options.model))
 
     def make(self, scan: NamedScan, out: Path, progress: Progress) -> Result:
         """Send one scan, wait for its job, and fetch what came of it."""

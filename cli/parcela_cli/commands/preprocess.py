@@ -48,7 +48,7 @@ def _preprocess(
     from parcela.files import write_text
     from parcela.imaging.label_map import write_mask
     from parcela_cli.destination import writing
-    from parcela_cli.progress import Progress, warn
+    from parcela_cli.progress import Progress, tell, warn
     from parcela_preprocess.preprocess import preprocess as bring_to_grid
 
     image = start.with_name(f"{start.name}_desc-preproc_T1w.nii.gz")
@@ -63,7 +63,7 @@ def _preprocess(
     for warning in (*volume.warnings, *done.warnings):
         warn(warning)
     shape, seconds = "×".join(map(str, done.image.shape)), sum(done.seconds.values())
-    print(f"{image}\t{shape}\t{seconds:.1f} s", flush=True)
+    tell(str(image), shape, f"{seconds:.1f} s")
 
 
 def _write_image(path: Path, done: Preprocessed) -> None:

@@ -30,6 +30,7 @@ Points = NDArray[np.float64]
 AFFINE = "from-Colin27_to-T1w_mode-image_desc-affine_xfm.mat"
 WARP = "from-Colin27_to-T1w_mode-image_desc-warp_xfm.nii.gz"
 INVERSE_WARP = "from-T1w_to-Colin27_mode-image_desc-warp_xfm.nii.gz"
+FILES = (AFFINE, WARP, INVERSE_WARP)
 
 LPS = np.array([-1.0, -1.0, 1.0])  # RAS+ to LPS+ and back
 

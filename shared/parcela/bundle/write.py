@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,7 @@ from parcela.bundle.mosaic import write_mosaic
 from parcela.bundle.prediction import Prediction
 from parcela.bundle.region_table import write_region_table
 from parcela.bundle.report import write_report
-from parcela.files import atomic_file, sha256_of, write_text
+from parcela.files import atomic_file, printable, sha256_of, write_text
 from parcela.imaging.label_map import write_label_map, write_mask
 
 Kind = Literal["dseg", "table", "qc", "report", "mask", "freesurfer", "itksnap", "manifest"]
@@ -38,6 +38,12 @@ def file_name(kind: Kind, scan_name: str | None = None) -> str:
 def network_map_name(network: str, scan_name: str | None = None) -> str:
     """Name of one network's own label map where several took part, such as ``desc-unet_dseg.nii.gz``."""
     return prefixed(f"desc-{network}_dseg.nii.gz", scan_name)
+
+
+def names_of_bundle(networks: Sequence[str]) -> tuple[str, ...]:
+    """The fixed names of a prediction's files: with several networks, each one's own map is among them."""
+    maps = [network_map_name(network) for network in networks] if len(networks) > 1 else []
+    return (*FIXED_NAMES.values(), *maps)
 
 
 def prefixed(fixed_name: str, scan_name: str | None) -> str:
@@ -96,14 +102,14 @@ def write_bundle(
         prediction.scan.geometry.affine,
         prediction.counts,
         mask=prediction.brain_mask,
-        title=shown or "",
+        title=printable(shown or ""),
         notes=manifest.warnings,
         sides_known=prediction.scan.geometry.sides_known,
     )
     paths["report"] = folder / file_name("report", shown)
     write_report(
         paths["report"],
-        title=shown or "",
+        title=printable(shown or ""),
         picture=paths["qc"],
         rows=prediction.table,
         manifest=manifest,
