@@ -41,9 +41,9 @@ def model_scores(labels: Labels, trail: GeometryTrail) -> torch.Tensor:
     Each class's indicator is resampled from the scan's grid to the model's, linearly.
     """
     matrix = trail.model_to_scan()
-    index = np.stack(np.meshgrid(*[np.arange(n) for n in trail.model_shape], indexing="ij"), -1)
+    index = np.stack(np.meshgrid(*[np.arange(n) for n in trail.model.shape], indexing="ij"), -1)
     where = np.moveaxis(index @ matrix[:3, :3].T + matrix[:3, 3], -1, 0)
-    scores = torch.empty((*trail.model_shape, CLASS_COUNT), dtype=torch.float16)
+    scores = torch.empty((*trail.model.shape, CLASS_COUNT), dtype=torch.float16)
     for label in range(CLASS_COUNT):
         share = ndimage.map_coordinates((labels == label).astype(np.float32), where, order=1)
         scores[..., label] = torch.from_numpy(share)
@@ -54,7 +54,7 @@ def nearest(scores: torch.Tensor, trail: GeometryTrail) -> Labels:
     """Each voxel of the scan takes the label of the nearest voxel of the model's grid."""
     labels = scores.argmax(-1).to(torch.uint8).numpy()
     matrix = trail.scan_to_model()
-    index = np.stack(np.meshgrid(*[np.arange(n) for n in trail.scan_shape], indexing="ij"), -1)
+    index = np.stack(np.meshgrid(*[np.arange(n) for n in trail.scan.shape], indexing="ij"), -1)
     where = np.rint(index @ matrix[:3, :3].T + matrix[:3, 3]).astype(int)
     inside = ((where >= 0) & (where < labels.shape)).all(-1)
     where = np.clip(where, 0, np.asarray(labels.shape) - 1)
@@ -74,7 +74,7 @@ def step_by_step(labels: Labels, affine: NDArray[np.float64], done: Preprocessed
             Spacingd("label", pixdim=(1.0, 1.0, 1.0), mode="nearest"),
             Orientationd("label", axcodes="RAS", labels=None),
             CropForegroundd("label", source_key="label"),
-            Resized("label", spatial_size=done.trail.model_shape, mode="nearest"),
+            Resized("label", spatial_size=done.trail.model.shape, mode="nearest"),
         ]
     )
     item = chain(

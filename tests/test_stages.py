@@ -188,8 +188,8 @@ def test_given_what_preprocessing_left_then_it_reads_back_equal(scan: Path, tmp_
     assert ready.image.shape == (91, 122, 123)
     assert ready.image.dtype == np.float32
     assert ready.brain_mask.shape == read_volume(scan).geometry.shape
-    assert ready.parameters == {"itk_threads": 1}
-    assert {"torch", "antspyx"} <= set(ready.software)
+    assert ready.record.parameters == {"itk_threads": 1}
+    assert {"torch", "antspyx"} <= set(ready.record.software)
 
 
 def test_given_a_scan_that_cannot_be_used_then_the_stage_says_so_and_leaves_nothing(
@@ -227,7 +227,7 @@ def test_given_real_workers_then_a_jobs_label_map_is_the_commands_to_the_byte(
             worker.wait(patient(10))
     ended = known(ledger, job.request.id)
     assert (ended.status, ended.problem) == ("done", None)
-    job.tokens = ended.tokens
+    job.tokens = dict(ended.tokens)
     run(read_volume(scan), PredictOptions(model="both", preprocess=False)).save(
         tmp_path / "own", prefix=False
     )

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parcela.imaging.trail import GeometryTrail
+from parcela.imaging.trail import GeometryTrail, Grid
 from parcela.imaging.volume import read_volume
 from parcela.options import NETWORKS, Network
 from parcela.weights.cards import read_card
@@ -88,12 +88,10 @@ def dice_of(degraded: Degraded, truth: PreparedImage) -> dict[Network, NDArray[n
     label_affine = degraded.moved @ truth.affine
     i, j, k = truth.label.shape
     trail = GeometryTrail(
-        (i, j, k),
-        label_affine,
-        done.trail.model_shape,
-        done.trail.model_affine,
-        (0.0, 0.0, 0.0),
-        (),
+        scan=Grid(shape=(i, j, k), affine=label_affine),
+        model=done.trail.model,
+        removed_origin_mm=(0.0, 0.0, 0.0),
+        steps=(),
     )
     parcellation = parcellate(done.image, trail, model="both")
     return {model: dice(parcellation.by_network[model], truth.label) for model in NETWORKS}

@@ -12,6 +12,7 @@ from parcela.bundle.write import file_name, prefixed
 from parcela.errors import BadRequest
 from parcela.files import sha256_of
 from parcela.imaging.volume import Volume, read_volume
+from parcela.record import BadRecord
 from parcela.settings import settings
 from parcela_cli.batch import Batch
 from parcela_cli.destination import check_name_lengths, names_one_file
@@ -105,8 +106,8 @@ def _manifest(out: Path, name: str) -> Manifest | None:
     if names_one_file(out):
         return None
     try:
-        return Manifest.from_json((out / file_name("manifest", name)).read_text(encoding="utf-8"))
-    except (OSError, ValueError, TypeError, LookupError, AttributeError):
+        return Manifest.from_json((out / file_name("manifest", name)).read_bytes())
+    except (OSError, BadRecord):
         return None
 
 

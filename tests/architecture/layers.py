@@ -10,7 +10,7 @@ from architecture.source import cycles, edges, modules
 # Each package's rooms from the bottom up. A room is a folder, or a module beside the folders.
 ORDER = {
     "parcela": [
-        *("errors", "settings", "options", "files", "stopwatch"),
+        *("errors", "record", "settings", "options", "files", "stopwatch"),
         *("atlas", "imaging", "weights", "processes", "store", "bundle", "jobs"),
     ],
     "parcela_gateway": [

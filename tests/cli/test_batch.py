@@ -209,8 +209,8 @@ def test_given_a_preprocessed_scan_then_its_files_lie_where_the_trail_says(
     picture = nib.Nifti1Image.from_filename(folder / "out" / "colin_desc-preproc_T1w.nii.gz")
     mask = nib.Nifti1Image.from_filename(folder / "out" / "colin_desc-brain_mask.nii.gz")
     scan = read_volume(brain)
-    assert picture.shape == trail.model_shape == (91, 122, 123)
-    np.testing.assert_allclose(picture.affine, trail.model_affine, atol=1e-3)
+    assert picture.shape == trail.model.shape == (91, 122, 123)
+    np.testing.assert_allclose(picture.affine, trail.model.affine, atol=1e-3)
     np.testing.assert_array_equal(mask.affine, scan.geometry.affine)
     assert (np.asarray(mask.dataobj) > 0)[scan.data > 0].mean() > 0.99
 

@@ -46,7 +46,7 @@ class QuickEngine:
         path = out / file_name("dseg", scan.name)
         path.write_bytes(scan.volume.sha256.encode())
         manifest = Manifest(
-            "predict",
+            task="predict",
             parameters=self.parameters(),
             input=InputRecord.of(scan.volume.sha256, scan.volume.geometry),
             files={MAP: sha256_of(path)},

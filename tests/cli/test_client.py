@@ -381,7 +381,7 @@ def archive(**files: bytes) -> bytes:
     """A bundle with two files, less or with others than its manifest says."""
     whole = {"dseg.nii.gz": MAP, "dseg.tsv": b"index\tname\n"}
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in whole.items()}
-    manifest = Manifest("predict", files=hashes).to_json().encode()
+    manifest = Manifest(task="predict", files=hashes).to_json().encode()
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as packed:
         for name, data in {"manifest.json": manifest, **whole, **files}.items():

@@ -43,9 +43,9 @@ def bundle(scan: Path, folder: Path) -> bytes:
         "itk_threads": 7,
     }
     manifest = Manifest(
-        "predict",
+        task="predict",
         parameters=parameters,
-        weights={"unet": CARD["sha256"]},  # type: ignore[dict-item]
+        weights={"unet": CARD["sha256"]},
         seconds={"N4": 3.0, "unet": 4.0},
         warnings=("look twice",),
     )

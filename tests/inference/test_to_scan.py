@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from parcela.imaging.geometry import Affine
-from parcela.imaging.trail import GeometryTrail
+from parcela.imaging.trail import GeometryTrail, Grid
 from parcela_inference.to_scan import to_scan
 
 MODEL_SHAPE = (12, 14, 13)
@@ -17,13 +17,16 @@ MODEL_SHAPE = (12, 14, 13)
 
 def trail_of(scan_shape: tuple[int, int, int], scan_affine: Affine) -> GeometryTrail:
     return GeometryTrail(
-        scan_shape, scan_affine, MODEL_SHAPE, np.diag([1.4, 1.5, 1.3, 1.0]), (0.0, 0.0, 0.0), ()
+        scan=Grid(shape=scan_shape, affine=scan_affine),
+        model=Grid(shape=MODEL_SHAPE, affine=np.diag([1.4, 1.5, 1.3, 1.0])),
+        removed_origin_mm=(0.0, 0.0, 0.0),
+        steps=(),
     )
 
 
 def trilinear(scores: NDArray[np.float32], trail: GeometryTrail) -> NDArray[np.float64]:
     """Every class's scores at every voxel of the scan, (X, Y, Z, C), by scipy; edges held."""
-    index = np.stack(np.meshgrid(*[np.arange(n) for n in trail.scan_shape], indexing="ij"))
+    index = np.stack(np.meshgrid(*[np.arange(n) for n in trail.scan.shape], indexing="ij"))
     matrix = trail.scan_to_model()
     where = np.einsum("ij,jxyz->ixyz", matrix[:3, :3], index) + matrix[:3, 3][:, None, None, None]
     inside = np.all(

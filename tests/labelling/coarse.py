@@ -53,5 +53,5 @@ def scan() -> tuple[NDArray[np.float32], NDArray[np.uint8], GeometryTrail]:
     truth = ndimage.map_coordinates(fine.labels, where, order=0).reshape(SHAPE)
     tissue = truth + ndimage.map_coordinates(fine.brain, where, order=0).reshape(SHAPE) > 0
     image = np.where(tissue, np.maximum(image, 1), 0)
-    trail = GeometryTrail(SHAPE, affine, SHAPE, affine, (0.0, 0.0, 0.0), ())
+    trail = GeometryTrail.unmoved(SHAPE, affine)
     return (image / image.max()).astype(np.float32), truth, trail

@@ -113,6 +113,7 @@ def test_given_an_empty_label_map_then_it_failed_and_the_json_has_no_nan() -> No
     record = json.loads(check.to_json(), parse_constant=pytest.fail)
     assert record["measures"]["similarity"] is None
     assert record["measures"]["regions_missing"] == 116
+    assert Check.from_json(check.to_json()).to_json() == check.to_json()
 
 
 def test_given_each_limit_then_its_two_values_lie_in_order_and_its_measure_exists() -> None:

@@ -20,7 +20,7 @@ from in_process import run_here
 from labelling import coarse
 from parcela.atlas.aal import atlas_labels
 from parcela.atlas.colin27 import Atlas
-from parcela.imaging.trail import GeometryTrail
+from parcela.imaging.trail import GeometryTrail, Grid
 from parcela.imaging.volume import read_volume
 from parcela.options import LabelOptions
 from parcela_cli.bundles import already_done, bundle_each
@@ -122,7 +122,10 @@ def test_given_labels_on_the_model_grid_when_brought_to_the_scan_then_each_lands
     flip = np.diag([-1.0, 1.0, 1.0, 1.0])
     flip[0, 3] = fine.shape[0] - 1
     there = GeometryTrail(
-        fine.shape, affine @ every @ flip, fine.shape, affine @ every, (0.0, 0.0, 0.0), ()
+        scan=Grid(shape=fine.shape, affine=affine @ every @ flip),
+        model=Grid(shape=fine.shape, affine=affine @ every),
+        removed_origin_mm=(0.0, 0.0, 0.0),
+        steps=(),
     )
     np.testing.assert_array_equal(labels_on_scan(fine, there), fine[::-1])
 

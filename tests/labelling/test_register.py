@@ -66,7 +66,7 @@ def test_given_a_region_of_the_scan_when_mapped_then_it_lies_on_aals_own(region:
     _, truth, trail = coarse.scan()
     aal, colin = atlas_labels()
     mapped = registered().transforms.scan_to_atlas(
-        world(np.argwhere(truth == region), trail.model_affine)
+        world(np.argwhere(truth == region), trail.model.affine)
     )
     drawn = world(np.argwhere(aal == region), colin)
     assert np.linalg.norm(mapped.mean(0) - drawn.mean(0)) < 3.0  # mm; a voxel has 4
@@ -74,7 +74,7 @@ def test_given_a_region_of_the_scan_when_mapped_then_it_lies_on_aals_own(region:
 
 def test_given_points_of_the_brain_when_mapped_there_and_back_then_they_return() -> None:
     image, _, trail = coarse.scan()
-    points = world(np.argwhere(image > 0), trail.model_affine)[::17]
+    points = world(np.argwhere(image > 0), trail.model.affine)[::17]
     transforms = registered().transforms
     back = transforms.atlas_to_scan(transforms.scan_to_atlas(points))
     assert np.linalg.norm(back - points, axis=1).max() < 1.0
@@ -85,7 +85,7 @@ def test_given_the_same_files_when_ants_maps_points_then_it_agrees(tmp_path: Pat
     transforms, folder = registered().transforms, tmp_path
     for name, content in transforms.files.items():
         (folder / name).write_bytes(content)
-    points = world(np.argwhere(image > 0), trail.model_affine)[::101]
+    points = world(np.argwhere(image > 0), trail.model.affine)[::101]
     warp = ants.transform_from_displacement_field(ants.image_read(str(folder / WARP)))
     affine = ants.read_transform(str(folder / AFFINE))
     there = [affine.apply_to_point(warp.apply_to_point(point.tolist())) for point in points * LPS]

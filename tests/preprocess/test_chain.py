@@ -79,7 +79,7 @@ def test_given_a_scan_when_the_thesis_chain_runs_then_it_equals_monai_by_hand(
     expected = by_hand(
         MetaTensor(torch.from_numpy(corrected[None]), affine=torch.from_numpy(scan.geometry.affine))
     )
-    assert list(done.seconds) == [
+    assert list(done.record.seconds) == [
         "skull-strip",
         "bias",
         "spacing",
@@ -94,7 +94,7 @@ def test_given_a_scan_when_the_thesis_chain_runs_then_it_equals_monai_by_hand(
     removed = np.eye(4)
     removed[:3, 3] = done.trail.removed_origin_mm
     np.testing.assert_allclose(
-        done.trail.model_affine, removed @ np.asarray(expected.affine), atol=1e-6
+        done.trail.model.affine, removed @ np.asarray(expected.affine), atol=1e-6
     )
 
 
@@ -110,13 +110,13 @@ def test_given_the_modern_preset_when_a_scan_is_turned_by_whole_axes_then_the_im
     turned = Volume(scan.data[::-1].copy(), Geometry.of_grid(scan.geometry.shape, turned_affine))
     again = preprocess(turned, mask=given)
     np.testing.assert_array_equal(done.image, again.image)
-    np.testing.assert_allclose(done.trail.model_affine, again.trail.model_affine, atol=1e-9)
+    np.testing.assert_allclose(done.trail.model.affine, again.trail.model.affine, atol=1e-9)
 
 
 def test_given_a_stripped_scan_when_preprocessed_then_it_is_said_so_and_its_brain_kept() -> None:
     scan = volume(WHOLE)  # of a brain's own size, as the sign of a stripped scan is
     done = preprocess(scan)
-    assert any("already skull-stripped" in warning for warning in done.warnings)
+    assert any("already skull-stripped" in warning for warning in done.record.warnings)
     assert (done.brain_mask[scan.data > 0] == 1).mean() > 0.99
     assert done.image.shape == (91, 122, 123)
     assert 0 <= done.image.min() < done.image.max() <= 1
@@ -127,7 +127,7 @@ def test_given_an_image_on_the_grid_when_not_to_be_preprocessed_then_it_goes_str
     volume = Volume(image, Geometry.of_grid((91, 122, 123), np.diag([1.5, 1.4, 1.3, 1.0])))
     done = preprocess(volume, preprocess=False)
     assert done.image is image
-    assert done.seconds == {}
+    assert done.record.seconds == {}
     np.testing.assert_allclose(done.trail.scan_to_model(), np.eye(4), atol=1e-12)
 
 

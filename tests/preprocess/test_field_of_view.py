@@ -109,9 +109,9 @@ def test_given_half_a_brain_when_preprocessed_then_it_lies_where_it_would_in_the
     affine = np.diag([MM, MM, MM, 1])
     affine[2, 3] = (brain.shape[2] - top.shape[2]) * MM
     half = preprocess(Volume(top, grid(top.shape, affine)), preprocess=False)
-    assert any("CUTS THE BRAIN at the bottom" in warning for warning in half.warnings)
+    assert any("CUTS THE BRAIN at the bottom" in warning for warning in half.record.warnings)
     middle = affine @ [*(np.array(top.shape) / 2), 1]
-    placed = [np.linalg.inv(done.trail.model_affine) @ middle for done in (whole, half)]
+    placed = [np.linalg.inv(done.trail.model.affine) @ middle for done in (whole, half)]
     np.testing.assert_allclose(placed[0], placed[1], atol=12)
     thesis = preprocess(Volume(top, grid(top.shape, affine)), preset="thesis", preprocess=False)
-    assert any("do not trust this map" in warning for warning in thesis.warnings)
+    assert any("do not trust this map" in warning for warning in thesis.record.warnings)

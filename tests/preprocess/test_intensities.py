@@ -171,7 +171,7 @@ def test_given_such_a_scan_when_preprocessed_then_the_networks_see_what_they_sho
     brain: Image, inside: Mask, right: Image, kind: str
 ) -> None:
     done = preprocess(volume(BEYOND[kind](brain)), mask=inside.astype(np.uint8))
-    assert done.warnings
+    assert done.record.warnings
     assert np.corrcoef(done.image.ravel(), right.ravel())[0, 1] > 0.98
 
 
@@ -179,6 +179,6 @@ def test_given_such_a_scan_when_the_thesis_is_followed_then_it_is_said_loudly(
     brain: Image, inside: Mask
 ) -> None:
     done = preprocess(volume(one(brain, -20)), preset="thesis", mask=inside.astype(np.uint8))
-    assert any("CANNOT BEAR" in warning for warning in done.warnings)
+    assert any("CANNOT BEAR" in warning for warning in done.record.warnings)
     ordinary = preprocess(volume(brain), preset="thesis", mask=inside.astype(np.uint8))
-    assert ordinary.warnings == ()
+    assert ordinary.record.warnings == ()

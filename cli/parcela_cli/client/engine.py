@@ -81,7 +81,7 @@ def _wait(client: Client, job: RemoteJob, progress: Progress) -> None:
 
 def _result(paths: dict[str, Path]) -> Result:
     """The result that a fetched bundle tells, given the path of each file by its fixed name."""
-    manifest = Manifest.from_json(paths[FIXED_NAMES["manifest"]].read_text(encoding="utf-8"))
+    manifest = Manifest.from_json(paths[FIXED_NAMES["manifest"]].read_bytes())
     with paths[FIXED_NAMES["table"]].open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream, delimiter="\t"))
     return Result.of(

@@ -13,6 +13,7 @@ from parcela.bundle.manifest import Manifest
 from parcela.bundle.write import FIXED_NAMES, prefixed
 from parcela.errors import StepFailed
 from parcela.files import atomic_file
+from parcela.record import BadRecord
 
 MANIFEST = FIXED_NAMES["manifest"]
 CHUNK = 1024**2
@@ -41,13 +42,13 @@ def unpack(
         try:
             with zipfile.ZipFile(received) as archive:
                 return _write(archive, folder, name)
-        except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        except (zipfile.BadZipFile, KeyError, ValueError, BadRecord) as error:
             raise StepFailed(f"the bundle received is damaged ({error}): fetch it again") from error
 
 
 def _write(archive: zipfile.ZipFile, folder: Path, name: str | None) -> dict[str, Path]:
     members = {Path(info.filename).name: info for info in archive.infolist() if not info.is_dir()}
-    manifest = Manifest.from_json(archive.read(members[MANIFEST]).decode("utf-8"))
+    manifest = Manifest.from_json(archive.read(members[MANIFEST]))
     paths = {fixed: folder / prefixed(fixed, name) for fixed in members}
     paths[MANIFEST].unlink(missing_ok=True)
     for fixed in sorted(members, key=lambda fixed: fixed == MANIFEST):

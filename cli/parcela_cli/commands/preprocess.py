@@ -60,9 +60,9 @@ def _preprocess(
             _write_image(image, done)
             write_mask(mask, done.brain_mask, volume.geometry)
             write_text(start.with_name(f"{start.name}_trail.json"), done.trail.to_json())
-    for warning in (*volume.warnings, *done.warnings):
+    for warning in (*volume.warnings, *done.record.warnings):
         warn(warning)
-    shape, seconds = "×".join(map(str, done.image.shape)), sum(done.seconds.values())
+    shape, seconds = "×".join(map(str, done.image.shape)), sum(done.record.seconds.values())
     tell(str(image), shape, f"{seconds:.1f} s")
 
 
@@ -74,7 +74,7 @@ def _write_image(path: Path, done: Preprocessed) -> None:
 
     from parcela.files import atomic_file
 
-    image = nib.Nifti1Image(done.image, done.trail.model_affine)
+    image = nib.Nifti1Image(done.image, done.trail.model.affine)
     image.header.set_xyzt_units("mm")
     with (
         atomic_file(path) as stream,

@@ -9,7 +9,8 @@ from parcela.errors import ParcelaError
 from parcela.jobs.job_files import read_outcome, read_request
 from parcela.jobs.keys import outcome_key, tombstone_key
 from parcela.jobs.ledger import LedgerUnavailable
-from parcela.jobs.records import STAGES, BadRecord, Job, JobRequest, Tombstone, is_id
+from parcela.jobs.records import STAGES, Job, JobRequest, Tombstone, is_id
+from parcela.record import BadRecord
 from parcela.store.store import NotStored, Store, read
 from parcela_gateway.dependencies import Gateway
 

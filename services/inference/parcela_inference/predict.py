@@ -53,7 +53,7 @@ def predict(
     )
     if options.space == "native":
         return Prediction(volume, found.labels, ready.brain_mask, manifest, found.by_network)
-    geometry = Geometry.of_grid(ready.trail.model_shape, ready.trail.model_affine)
+    geometry = Geometry.of_grid(ready.trail.model.shape, ready.trail.model.affine)
     shown = Volume(ready.image, geometry, volume.name, volume.sha256, volume.warnings)
     mask = (ready.image > 0).astype(np.uint8)
     return Prediction(shown, found.labels, mask, manifest, found.by_network)

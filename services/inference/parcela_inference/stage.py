@@ -28,7 +28,7 @@ def run(task: StageTask) -> dict[str, float]:
     return {
         name: value
         for name, value in prediction.manifest.seconds.items()
-        if name not in ready.seconds
+        if name not in ready.record.seconds
     }
 
 

@@ -34,7 +34,7 @@ def to_scan(scores: torch.Tensor, trail: GeometryTrail) -> NDArray[np.uint8]:
     """
     hard = scores.argmax(-1)
     matrix = trail.scan_to_model()
-    labels = np.zeros(trail.scan_shape, np.uint8)
+    labels = np.zeros(trail.scan.shape, np.uint8)
     x, y, z = trail.reached_box()
     step = max(1, SLAB_VOXELS // max(1, (y.stop - y.start) * (z.stop - z.start)))
     for first in range(x.start, x.stop, step):

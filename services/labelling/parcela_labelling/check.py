@@ -6,20 +6,21 @@ together, or that squeezed regions to sizes nobody has, fails by one of these an
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+import math
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import BeforeValidator, PlainSerializer
 
 from parcela.atlas.aal import region
+from parcela.record import Document
 from parcela_labelling.measures import measures
 from parcela_labelling.reference import volume_z
 from parcela_labelling.register import Registration
 
 Verdict = Literal["ok", "doubtful", "failed"]
-SCHEMA_VERSION = 1
 UNUSUAL_Z = 3.5  # a region's volume beyond this is listed
 
 
@@ -40,6 +41,15 @@ class Limit:
             return "failed"
         return "doubtful" if bad > self.doubtful * self.sense else "ok"
 
+    def record(self) -> dict[str, Any]:
+        """What a check's record says of it."""
+        return {
+            "measure": self.measure,
+            "bad": "high" if self.sense == 1 else "low",
+            "doubtful": self.doubtful,
+            "failed": self.failed,
+        }
+
 
 LIMITS = (
     Limit("overlap", 0.92, 0.85, -1, "the atlas's brain and the scan's cover each other badly"),
@@ -56,8 +66,15 @@ LIMITS = (
 )
 
 
-@dataclass(frozen=True)
-class Check:
+# In JSON null for what is no number.
+Measure = Annotated[
+    float,
+    BeforeValidator(lambda value: math.nan if value is None else value),
+    PlainSerializer(lambda value: value if math.isfinite(value) else None),
+]
+
+
+class Check(Document):
     """The verdict on one registration.
 
     Attributes:
@@ -65,29 +82,17 @@ class Check:
         reasons: what is wrong, one sentence each; empty when all is well.
         measures: every number that was looked at, see ``docs/labelling.md``.
         unusual_regions: region name and z of its volume, for those beyond 3.5 standard deviations.
+        limits: what the measures were held against.
     """
 
+    indent: ClassVar[int | None] = 2
+
+    schema_version: Literal[1] = 1
     verdict: Verdict
     reasons: tuple[str, ...]
-    measures: dict[str, float]
+    measures: dict[str, Measure]
     unusual_regions: dict[str, float]
-
-    def to_json(self) -> str:
-        """The check as JSON, with the limits of its measures; a measure that is no number becomes null."""
-        record: dict[str, Any] = {"schema_version": SCHEMA_VERSION, **asdict(self)}
-        record["measures"] = {
-            name: value if np.isfinite(value) else None for name, value in self.measures.items()
-        }
-        record["limits"] = [
-            {
-                "measure": limit.measure,
-                "bad": "high" if limit.sense == 1 else "low",
-                "doubtful": limit.doubtful,
-                "failed": limit.failed,
-            }
-            for limit in LIMITS
-        ]
-        return json.dumps(record, indent=2, allow_nan=False) + "\n"
+    limits: tuple[dict[str, Any], ...] = tuple(limit.record() for limit in LIMITS)
 
     def warning(self) -> str | None:
         """One sentence for the manifest; None when all is well."""
@@ -118,4 +123,4 @@ def check_registration(image: NDArray[np.float32], found: Registration) -> Check
     unusual = {
         region(int(i) + 1).name: round(float(z[i]), 2) for i in np.flatnonzero(abs(z) > UNUSUAL_Z)
     }
-    return Check(worst, reasons, values, unusual)
+    return Check(verdict=worst, reasons=reasons, measures=values, unusual_regions=unusual)

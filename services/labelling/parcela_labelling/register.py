@@ -68,7 +68,7 @@ def register(
         "register",
         {
             "image": image,
-            "image_frame": _frame(trail.model_shape, trail.model_affine),
+            "image_frame": _frame(trail.model.shape, trail.model.affine),
             "brain": moving.brain,
             "labels": moving.labels,
             "atlas_frame": _frame(moving.brain.shape, moving.affine),

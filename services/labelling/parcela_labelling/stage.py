@@ -29,4 +29,4 @@ def run(task: StageTask) -> dict[str, float]:
     labelled.save(task.folder / "bundle", prefix=False)
     task.publish(task.folder / "bundle", last=file_name("manifest"))
     own = labelled.manifest.seconds.items()
-    return {name: value for name, value in own if name not in ready.seconds}
+    return {name: value for name, value in own if name not in ready.record.seconds}

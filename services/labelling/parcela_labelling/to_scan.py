@@ -31,7 +31,7 @@ def labels_on_scan(labels: NDArray[np.uint8], trail: GeometryTrail) -> NDArray[n
         (X, Y, Z) uint8, 0 outside the model's grid.
     """
     matrix = trail.scan_to_model()
-    found = np.zeros(trail.scan_shape, np.uint8)
+    found = np.zeros(trail.scan.shape, np.uint8)
     x, y, z = trail.reached_box()
     step = max(1, SLAB_VOXELS // max(1, (y.stop - y.start) * (z.stop - z.start)))
     for first in range(x.start, x.stop, step):

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from parcela.errors import BadScan, ParcelaError, StepFailed
 from parcela.imaging.geometry import Affine, Shape
-from parcela.imaging.preprocessed import MODEL_SHAPE, Preprocessed
-from parcela.imaging.trail import GeometryTrail
+from parcela.imaging.preprocessed import MODEL_SHAPE, Preprocessed, PreprocessingRecord
+from parcela.imaging.trail import GeometryTrail, Grid
 from parcela.imaging.volume import Volume
 from parcela.options import Preset, SkullStrip
 from parcela.stopwatch import OnStep, Stopwatch
@@ -81,8 +81,7 @@ def preprocess(
         image=image,
         brain_mask=brain_mask,
         trail=_trail(volume, done, [name for name, _ in todo]),
-        seconds=seconds,
-        warnings=notes,
+        record=PreprocessingRecord(seconds=seconds, warnings=notes),
     )
 
 
@@ -93,10 +92,9 @@ def _on_grid(volume: Volume, shape: Shape) -> bool:
 
 def _straight_in(volume: Volume) -> Preprocessed:
     geometry = volume.geometry
-    trail = GeometryTrail(
-        geometry.shape, geometry.affine, geometry.shape, geometry.affine, (0.0, 0.0, 0.0), ()
-    )
-    return Preprocessed(volume.data, (volume.data > 0).astype(np.uint8), trail, {})
+    trail = GeometryTrail.unmoved(geometry.shape, geometry.affine)
+    mask = (volume.data > 0).astype(np.uint8)
+    return Preprocessed(volume.data, mask, trail, PreprocessingRecord(seconds={}))
 
 
 def _as_stripped(
@@ -158,12 +156,10 @@ def _trail(volume: Volume, done: dict[str, Any], names: list[str]) -> GeometryTr
     affine = put_back @ np.asarray(image.affine, np.float64)
     _, x, y, z = image.shape
     return GeometryTrail(
-        volume.geometry.shape,
-        volume.geometry.affine,
-        (x, y, z),
-        affine,
-        (removed[0], removed[1], removed[2]),
-        tuple(names),
+        scan=Grid(shape=volume.geometry.shape, affine=volume.geometry.affine),
+        model=Grid(shape=(x, y, z), affine=affine),
+        removed_origin_mm=(removed[0], removed[1], removed[2]),
+        steps=tuple(names),
     )
 
 

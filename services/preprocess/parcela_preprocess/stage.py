@@ -34,16 +34,15 @@ def run(task: StageTask) -> dict[str, float]:
         preprocess=options.preprocess,
         on_step=task.on_step,
     )
-    here = replace(
-        done,
-        software=software_versions(LIBRARIES),
-        parameters={"itk_threads": settings().itk_threads},
-    )
+    made_here = {
+        "software": software_versions(LIBRARIES),
+        "parameters": {"itk_threads": settings().itk_threads},
+    }
     out = task.folder / "preprocessed"
     out.mkdir()
-    here.save(out)
+    replace(done, record=done.record.model_copy(update=made_here)).save(out)
     task.publish(out, last=RECORD)
-    return done.seconds
+    return done.record.seconds
 
 
 def typical_s(skull_strip: SkullStrip, *, preprocess: bool) -> dict[str, float]:

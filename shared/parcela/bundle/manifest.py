@@ -5,22 +5,16 @@ It names files by their fixed names and holds neither the scan's name nor a path
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
-
-import numpy as np
+from typing import Any, ClassVar, Literal
 
 from parcela.imaging.geometry import Geometry
+from parcela.record import Document, Record
 
-SCHEMA_VERSION = 1
 
-
-@dataclass(frozen=True, slots=True)
-class InputRecord:
+class InputRecord(Record):
     """What the manifest says of the scan as received.
 
     Attributes:
@@ -38,13 +32,12 @@ class InputRecord:
     @classmethod
     def of(cls, sha256: str, geometry: Geometry) -> InputRecord:
         """The record of a scan with these bytes on this grid."""
-        affine = tuple(tuple(map(float, row)) for row in geometry.affine)
-        return cls(sha256, geometry.shape, affine, geometry.axcodes)
+        affine = geometry.affine.tolist()
+        return cls(sha256=sha256, shape=geometry.shape, affine=affine, axes=geometry.axcodes)
 
 
-@dataclass(frozen=True, slots=True)
-class Manifest:
-    """How a bundle was made. A caller fills the first six; ``write_bundle`` completes the rest.
+class Manifest(Document):
+    """How a bundle was made: ``write_bundle`` completes it with the scan, every warning and the files.
 
     Attributes:
         task: ``predict`` or ``label``.
@@ -57,55 +50,25 @@ class Manifest:
         files: SHA-256 of each file of the bundle by its fixed name.
     """
 
+    indent: ClassVar[int | None] = 2
+
+    schema_version: Literal[1] = 1
     task: str
-    software: Mapping[str, str] = field(default_factory=dict)
-    parameters: Mapping[str, Any] = field(default_factory=dict)
-    weights: Mapping[str, str | None] = field(default_factory=dict)
-    seconds: Mapping[str, float] = field(default_factory=dict)
+    software: Mapping[str, str] = {}
+    parameters: Mapping[str, Any] = {}
+    weights: Mapping[str, str | None] = {}
+    seconds: Mapping[str, float] = {}
     warnings: tuple[str, ...] = ()
     input: InputRecord | None = None
-    files: Mapping[str, str] = field(default_factory=dict)
-
-    def to_json(self) -> str:
-        """The manifest as indented JSON; numbers of NumPy become plain ones.
-
-        Raises:
-            TypeError, ValueError: a parameter is not a JSON value (an object, NaN, infinity).
-        """
-        record = {"schema_version": SCHEMA_VERSION, **asdict(self)}
-        return json.dumps(record, indent=2, allow_nan=False, default=_plain) + "\n"
-
-    @classmethod
-    def from_json(cls, text: str) -> Manifest:
-        """Read what ``to_json`` wrote.
-
-        Raises:
-            ValueError: not JSON, or of another schema version.
-            TypeError: a field is missing or unknown.
-        """
-        record = json.loads(text)
-        found = record.pop("schema_version", None)
-        if found != SCHEMA_VERSION:
-            raise ValueError(f"a manifest of schema version {found}; this is {SCHEMA_VERSION}")
-        scan = record.pop("input")
-        if scan is not None:
-            affine = tuple(map(tuple, scan["affine"]))
-            scan = InputRecord(scan["sha256"], tuple(scan["shape"]), affine, scan["axes"])
-        return cls(**{**record, "warnings": tuple(record["warnings"])}, input=scan)
+    files: Mapping[str, str] = {}
 
 
 def software_versions(distributions: Iterable[str] = ()) -> dict[str, str]:
     """Versions of Python, of Parcela and of the named installed distributions; those not installed are left out."""
-    found = {"python": platform.python_version()}
+    versions = {"python": platform.python_version()}
     for name in ("parcela", *distributions):
         try:
-            found[name] = version(name)
+            versions[name] = version(name)
         except PackageNotFoundError:
             continue
-    return found
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{value!r} cannot stand in a manifest")
+    return versions

@@ -111,9 +111,9 @@ def manifest_of(
     """
     return Manifest(
         task=task,
-        software=dict(ready.software) | software_versions(LIBRARIES),
-        parameters=dict(parameters) | dict(ready.parameters),
+        software=dict(ready.record.software) | software_versions(LIBRARIES),
+        parameters=dict(parameters) | dict(ready.record.parameters),
         weights=dict(weights or {}),
-        seconds=ready.seconds | dict(seconds),
-        warnings=(*ready.warnings, *warnings),
+        seconds=ready.record.seconds | dict(seconds),
+        warnings=(*ready.record.warnings, *warnings),
     )

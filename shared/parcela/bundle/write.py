@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -86,10 +85,9 @@ def write_bundle(
     folder.mkdir(parents=True, exist_ok=True)
     record = folder / file_name("manifest", shown)
     record.unlink(missing_ok=True)
-    manifest = replace(
-        prediction.manifest,
-        warnings=prediction.warnings,
-        input=InputRecord.of(prediction.scan.sha256, prediction.scan.geometry),
+    scan_record = InputRecord.of(prediction.scan.sha256, prediction.scan.geometry)
+    manifest = prediction.manifest.model_copy(
+        update={"warnings": prediction.warnings, "input": scan_record}
     )
     paths = _write_maps(prediction, folder, shown)
     paths |= _write_tables(prediction, folder, shown)
@@ -117,7 +115,7 @@ def write_bundle(
     hashes = {
         path.name.removeprefix(prefixed("", shown)): sha256_of(path) for path in paths.values()
     }
-    write_text(record, replace(manifest, files=hashes).to_json())
+    write_text(record, manifest.model_copy(update={"files": hashes}).to_json())
     return {**paths, "manifest": record}
 
 

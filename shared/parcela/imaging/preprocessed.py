@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,25 @@ from numpy.typing import NDArray
 from parcela.files import write_text
 from parcela.imaging.geometry import Shape
 from parcela.imaging.trail import GeometryTrail
+from parcela.record import Document
 
 MODEL_SHAPE: Shape = (91, 122, 123)  # voxels of the grid that the networks see
 IMAGE, MASK, TRAIL, RECORD = "image.npy", "brain_mask.npy", "trail.json", "preprocessed.json"
+
+
+class PreprocessingRecord(Document):
+    """How a scan was preprocessed.
+
+    Attributes:
+        seconds: per step, in order.
+        warnings: what a user should know, one sentence each.
+        software, parameters: what the manifest shall say of how it was made, where that was another process.
+    """
+
+    seconds: dict[str, float]
+    warnings: tuple[str, ...] = ()
+    software: Mapping[str, str] = {}
+    parameters: Mapping[str, Any] = {}
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,42 +42,31 @@ class Preprocessed:
         image: ``MODEL_SHAPE``, float32 in [0, 1], RAS+.
         brain_mask: (X, Y, Z) uint8 on the scan's own grid.
         trail: how to get back.
-        seconds: per step, in order.
-        warnings: what a user should know, one sentence each.
-        software, parameters: what the manifest shall say of how it was made, where that was another process.
+        record: how it was made.
     """
 
     image: NDArray[np.float32]
     brain_mask: NDArray[np.uint8]
     trail: GeometryTrail
-    seconds: dict[str, float]
-    warnings: tuple[str, ...] = ()
-    software: Mapping[str, str] = field(default_factory=dict)
-    parameters: Mapping[str, Any] = field(default_factory=dict)
+    record: PreprocessingRecord
 
     def save(self, folder: Path) -> None:
         """Write it into an existing folder, the record last."""
         np.save(folder / IMAGE, self.image)
         np.save(folder / MASK, self.brain_mask)
         write_text(folder / TRAIL, self.trail.to_json())
-        record = {
-            "seconds": self.seconds,
-            "warnings": self.warnings,
-            "software": dict(self.software),
-            "parameters": dict(self.parameters),
-        }
-        write_text(folder / RECORD, json.dumps(record))
+        write_text(folder / RECORD, self.record.to_json())
 
     @classmethod
     def load(cls, folder: Path) -> Preprocessed:
-        """Read what ``save`` wrote."""
-        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        """Read what ``save`` wrote.
+
+        Raises:
+            OSError: a file is missing. BadRecord, ValueError: one is damaged.
+        """
         return cls(
             image=np.load(folder / IMAGE, allow_pickle=False),
             brain_mask=np.load(folder / MASK, allow_pickle=False),
-            trail=GeometryTrail.from_json((folder / TRAIL).read_text(encoding="utf-8")),
-            seconds=record["seconds"],
-            warnings=tuple(record["warnings"]),
-            software=record["software"],
-            parameters=record["parameters"],
+            trail=GeometryTrail.from_json((folder / TRAIL).read_bytes()),
+            record=PreprocessingRecord.from_json((folder / RECORD).read_bytes()),
         )

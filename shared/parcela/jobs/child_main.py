@@ -19,9 +19,10 @@ from pathlib import Path
 from typing import BinaryIO, Literal
 
 from parcela.errors import LimitExceeded, ParcelaError, StepFailed, Unavailable
-from parcela.jobs.records import Problem, Record, Stage
+from parcela.jobs.records import Problem, Stage
 from parcela.jobs.stage_task import StageTask
 from parcela.processes.isolation import private_folder
+from parcela.record import Record
 from parcela.store.open import open_store
 
 NICE = 10

@@ -25,7 +25,8 @@ from parcela.jobs.job_files import (
 )
 from parcela.jobs.keys import TOMBSTONES, buried_job, request_key, stage_prefix, tombstone_key
 from parcela.jobs.ledger import Ledger
-from parcela.jobs.records import BadRecord, Outcome
+from parcela.jobs.records import Outcome
+from parcela.record import BadRecord
 from parcela.settings import Settings, settings
 from parcela.store.store import NotStored, Store
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 import secrets
 import time
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self, TypeGuard
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from parcela.errors import ParcelaError
 from parcela.options import LabelOptions, Options, PredictOptions
+from parcela.record import Record
 
 Kind = Literal["predict", "label"]
 Stage = Literal["preprocess", "inference", "labelling"]
@@ -35,38 +37,6 @@ STATUS_OF: dict[Stage, Status] = {
 
 _ID = re.compile(r"[0-9a-f]{32}")
 Id = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
-
-
-class BadRecord(ParcelaError):
-    """A record in the store is damaged, or of a version that this release does not know."""
-
-    slug = "bad-record"
-
-
-class Record(BaseModel):
-    """Something frozen that travels as JSON."""
-
-    model_config = ConfigDict(frozen=True)
-
-    def to_json(self) -> str:
-        """The record as one JSON object, its defaults written out."""
-        return self.model_dump_json(by_alias=True)
-
-    @classmethod
-    def from_json(cls, text: str | bytes) -> Self:
-        """Read what ``to_json`` wrote.
-
-        Raises:
-            BadRecord: it is damaged, or of another version.
-        """
-        try:
-            return cls.model_validate_json(text)
-        except ValidationError as error:
-            fault = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(map(str, fault["loc"])) or "it"
-            raise BadRecord(
-                f"unreadable {cls.__name__.lower()} record: {place}: {fault['msg']}"
-            ) from error
 
 
 OPTIONS: dict[str, type[PredictOptions] | type[LabelOptions]] = {
@@ -141,9 +111,9 @@ class Job(Record):
     created: float
     started: float | None = None
     finished: float | None = None
-    tokens: dict[Stage, str] = {}
+    tokens: Mapping[Stage, str] = {}
     problem: Problem | None = None
-    seconds: dict[str, float] = {}
+    seconds: Mapping[str, float] = {}
 
     @property
     def ended(self) -> bool:
@@ -164,7 +134,7 @@ class Outcome(Record):
     token: str | None
     finished: float
     problem: Problem | None = None
-    seconds: dict[str, float] = {}
+    seconds: Mapping[str, float] = {}
     owner: str
     kind: Kind
     created: float

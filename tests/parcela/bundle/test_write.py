@@ -15,6 +15,7 @@ from parcela.bundle.prediction import Prediction
 from parcela.bundle.write import file_name, network_map_name, write_bundle
 from parcela.imaging.geometry import Geometry
 from parcela.imaging.volume import Volume
+from parcela.record import BadRecord
 
 SHAPE = (7, 5, 6)
 
@@ -32,7 +33,7 @@ def a_scan() -> Volume:
 def a_bundle(folder: Path, *, prefix: bool = True) -> dict[str, Path]:
     labels = some_labels()
     manifest = Manifest(
-        "predict",
+        task="predict",
         software=software_versions(["numpy"]),
         parameters={
             "model": "both",
@@ -120,7 +121,7 @@ def test_given_a_manifest_when_read_back_then_it_is_equal(tmp_path: Path) -> Non
     text = a_bundle(tmp_path)["manifest"].read_text()
 
     assert Manifest.from_json(text).to_json() == text
-    with pytest.raises(ValueError, match="version 2"):
+    with pytest.raises(BadRecord, match="schema_version: Input should be 1, not 2"):
         Manifest.from_json(text.replace('"schema_version": 1', '"schema_version": 2'))
 
 
@@ -129,7 +130,7 @@ def test_given_a_failure_halfway_over_an_older_bundle_then_no_manifest_claims_co
 ) -> None:
     a_bundle(tmp_path)
     wrong_mask = np.zeros((1, 2, 3), np.uint8)
-    prediction = Prediction(a_scan(), some_labels(), wrong_mask, Manifest("predict"))
+    prediction = Prediction(a_scan(), some_labels(), wrong_mask, Manifest(task="predict"))
 
     with pytest.raises(ValueError, match="shape"):
         write_bundle(prediction, tmp_path)
@@ -154,7 +155,7 @@ def test_given_attachments_when_written_then_they_are_in_the_bundle_and_its_mani
             return {"desc-affine_xfm.mat": content}
 
     labels = some_labels()
-    prediction = Attached(a_scan(), labels, (labels > 9).astype(np.uint8), Manifest("label"))
+    prediction = Attached(a_scan(), labels, (labels > 9).astype(np.uint8), Manifest(task="label"))
     paths = write_bundle(prediction, tmp_path, "sub-01")
     assert paths["desc-affine_xfm.mat"] == tmp_path / "sub-01_desc-affine_xfm.mat"
     assert paths["desc-affine_xfm.mat"].read_bytes() == content

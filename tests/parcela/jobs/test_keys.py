@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parcela.imaging.preprocessed import Preprocessed
+from parcela.imaging.preprocessed import Preprocessed, PreprocessingRecord
 from parcela.imaging.trail import GeometryTrail
 from parcela.jobs import keys
 
@@ -35,9 +35,9 @@ def test_given_a_preprocessed_scan_when_saved_then_its_files_are_those_recovery_
     tmp_path: Path,
 ) -> None:
     shape, affine = (2, 3, 4), np.eye(4)
-    trail = GeometryTrail(shape, affine, shape, affine, (0.0, 0.0, 0.0), ())
+    trail = GeometryTrail.unmoved(shape, affine)
     image, mask = np.zeros(shape, np.float32), np.ones(shape, np.uint8)
-    Preprocessed(image, mask, trail, seconds={}).save(tmp_path)
+    Preprocessed(image, mask, trail, PreprocessingRecord(seconds={})).save(tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == keys.LEFT_BY["preprocess"]
 
 

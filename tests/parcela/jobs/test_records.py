@@ -11,7 +11,6 @@ from parcela.jobs.records import (
     STAGES,
     STATUS_OF,
     TERMINAL,
-    BadRecord,
     Job,
     JobRequest,
     Outcome,
@@ -20,6 +19,7 @@ from parcela.jobs.records import (
     new_id,
 )
 from parcela.options import LabelOptions, PredictOptions
+from parcela.record import BadRecord
 
 ID = "0123456789abcdef0123456789abcdef"
 PREDICT = JobRequest(

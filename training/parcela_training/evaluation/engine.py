@@ -35,4 +35,4 @@ def parcellator(model: Network, network: nn.Module) -> Predictor:
 def unmoved(image: NDArray[np.float32]) -> GeometryTrail:
     """The trail of an image that is on its grid already."""
     i, j, k = image.shape
-    return GeometryTrail((i, j, k), np.eye(4), (i, j, k), np.eye(4), (0.0, 0.0, 0.0), ())
+    return GeometryTrail.unmoved((i, j, k), np.eye(4))

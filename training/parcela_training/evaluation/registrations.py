@@ -89,5 +89,5 @@ def registered(
     """AAL registered to a prepared image, (I, J, K), before any opening. Raises StepFailed."""
     i, j, k = subject.image.shape
     affine = np.asarray(subject.affine, np.float64)
-    trail = GeometryTrail((i, j, k), affine, (i, j, k), affine, (0.0, 0.0, 0.0), ())
+    trail = GeometryTrail.unmoved((i, j, k), affine)
     return register(subject.image.astype(np.float32), trail, method=method, seed=seed).labels

@@ -95,15 +95,15 @@ def preprocessed(image: Image, how: Preparation, sources: Sources) -> Unlabelled
     )
     record = {
         "mask_from": "imported" if mask is not None else _stripped_by(done, how),
-        "seconds": {"preprocessing": round(sum(done.seconds.values()), 3)},
-        "steps": done.seconds,
-        "warnings": [*scan.warnings, *done.warnings],
+        "seconds": {"preprocessing": round(sum(done.record.seconds.values()), 3)},
+        "steps": done.record.seconds,
+        "warnings": [*scan.warnings, *done.record.warnings],
     }
     return UnlabelledImage(done.image, done.trail, record)
 
 
 def _stripped_by(done: Preprocessed, how: Preparation) -> str:
-    return "scan" if STRIPPED_BEFORE in done.warnings else how.skull_strip
+    return "scan" if STRIPPED_BEFORE in done.record.warnings else how.skull_strip
 
 
 def _halfway(
@@ -128,13 +128,13 @@ def _with_registration(ready: UnlabelledImage, how: Preparation) -> PreparedImag
     }
     image = ready.image.astype(np.float16)
     return PreparedImage(
-        image, labelling.labels, labelling.registered, ready.trail.model_affine, record
+        image, labelling.labels, labelling.registered, ready.trail.model.affine, record
     )
 
 
 def _with_imported(ready: UnlabelledImage, path: Path, how: Preparation) -> PreparedImage:
     labels, affine = read_labels(path)
-    pair = matched(ready.image, ready.trail.model_affine, labels, affine)
+    pair = matched(ready.image, ready.trail.model.affine, labels, affine)
     verdict, reasons = check_labels(pair)
     record = {**ready.record, "label_from": "imported", "verdict": verdict, "reasons": reasons}
     opened = open_labels(pair.labels, how.opening)
