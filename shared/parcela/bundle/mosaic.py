@@ -22,11 +22,23 @@ from numpy.typing import NDArray
 from parcela.atlas.aal import REGION_COUNT, region
 from parcela.atlas.counts import RegionCounts
 from parcela.files import atomic_file
-from parcela.imaging.slices import paint, sample_linear, sample_nearest
+from parcela.imaging.slices import (
+    ALARM,
+    ENDS,
+    IN_PLANE,
+    INK,
+    NIGHT,
+    PLANES,
+    QUIET,
+    Pixels,
+    Slice,
+    extent,
+    paint,
+    pixel_centres,
+    to_ras,
+)
 
-Pixels = NDArray[np.uint8]  # (height, width, 3), top row first
 Box = tuple[slice, slice, slice]
-_nibabel: Any = nib  # its orientation functions carry no types
 
 WIDTH, GAP, MARGIN, STRIP, HEADING, LINE = 1560, 6, 34, 20, 40, 19  # pixels
 TALLEST = 1300  # pixels of slices, all rows together
@@ -34,9 +46,6 @@ LINE_LENGTH = 200  # characters of a footer line
 COLUMNS = (6, 7, 7)  # slices in the sagittal, coronal and axial row
 SAMPLE = 2_000_000  # voxels from which the grey window is taken
 BORDER_MM = 12.0  # shown around the label map
-NIGHT, INK, QUIET, ALARM = "#101114", "#f0f0f0", "#a9adb5", "#ffb347"
-PLANES = ("sagittal", "coronal", "axial")
-ENDS = (("P", "A"), ("L", "R"), ("L", "R"))  # what lies at the left and the right of a slice
 DISCLAIMER = "Research software, not a medical device."
 
 
@@ -139,24 +148,19 @@ def _scene(
     outline = np.zeros_like(labels) if mask is None else mask
     if not image.shape == labels.shape == outline.shape:
         raise ValueError(f"image {image.shape}, labels {labels.shape}, mask {outline.shape} differ")
-    orientations = _nibabel.orientations
-    turn = orientations.io_orientation(affine)
-    grey, ids, brain = (orientations.apply_orientation(a, turn) for a in (image, labels, outline))
-    turned = affine @ orientations.inv_ornt_aff(turn, image.shape)
+    (grey, turned), (ids, _), (brain, _) = (to_ras(a, affine) for a in (image, labels, outline))
     box = _box(ids if labels.any() else brain, np.linalg.norm(turned[:3, :3], axis=0))
     return _Scene(grey, ids, brain, turned, box, _window(grey[box], ids[box]))
 
 
 def _box(inside: NDArray[Any], spacing_mm: NDArray[np.float64]) -> Box:
     """The bounding box of ``inside`` with a border; the whole grid when it is empty."""
-    found = []
+    sides = []
     for axis, size in enumerate(inside.shape):
-        others = tuple(a for a in range(3) if a != axis)
-        hit = np.flatnonzero(inside.any(axis=others))
-        first, last = (int(hit[0]), int(hit[-1])) if hit.size else (0, size - 1)
+        first, last = extent(inside, axis)
         border = round(BORDER_MM / spacing_mm[axis])
-        found.append(slice(max(0, first - border), min(size, last + border + 1)))
-    return found[0], found[1], found[2]
+        sides.append(slice(max(0, first - border), min(size, last + border + 1)))
+    return sides[0], sides[1], sides[2]
 
 
 def _window(shown: NDArray[Any], labels: NDArray[Any]) -> tuple[float, float]:
@@ -225,11 +229,7 @@ def _row(
 
 def _positions(scene: _Scene, axis: int) -> list[int]:
     """Indices of the slices: evenly spread over the labels' extent, a little inside its ends."""
-    others = tuple(a for a in range(3) if a != axis)
-    inside = scene.labels if scene.labels.any() else scene.mask
-    hit = np.flatnonzero(inside.any(axis=others))
-    box = scene.box[axis]
-    first, last = (hit[0], hit[-1]) if hit.size else (box.start, box.stop - 1)
+    first, last = extent(scene.labels if scene.labels.any() else scene.mask, axis)
     share = (np.arange(COLUMNS[axis]) + 0.75) / (COLUMNS[axis] + 0.5)
     return sorted({round(p) for p in first + share * (last - first)})
 
@@ -243,19 +243,16 @@ def _coordinate(scene: _Scene, axis: int, at: int) -> str:
 
 
 def _panel(scene: _Scene, axis: int, at: int, scale: float) -> Pixels:
-    """One slice as (height, width, 3), the third or second world axis upwards."""
-    across, up = [a for a in range(3) if a != axis]
+    """One slice as (height, width, 3)."""
     grids = []
-    for a in (across, up):
-        size = max(1, round(float(scene.extent_mm[a]) * scale))
-        begin, count = scene.box[a].start, scene.box[a].stop - scene.box[a].start
-        grids.append(begin + (np.arange(size) + 0.5) * count / size - 0.5)
-    # (width, height) with the origin at the bottom left, then (height, width) with it at the top left
-    cut = tuple(at if a == axis else slice(None) for a in range(3))
-    grey = sample_linear(scene.image[cut].astype(np.float32), *grids).T[::-1]
-    ids = sample_nearest(scene.labels[cut], *grids).T[::-1]
-    brain = sample_nearest(scene.mask[cut], *grids).T[::-1]
-    return paint(grey, ids, brain, scene.window)
+    for a in IN_PLANE[axis]:
+        pixels = max(1, round(float(scene.extent_mm[a]) * scale))
+        grids.append(
+            pixel_centres(pixels, scene.box[a].stop - scene.box[a].start, scene.box[a].start)
+        )
+    cut = Slice(axis, at, *grids)
+    grey, ids, brain = cut.linear(scene.image), cut.nearest(scene.labels), cut.nearest(scene.mask)
+    return paint(grey, scene.window, ids, brain)
 
 
 def _facts(
@@ -271,7 +268,7 @@ def _facts(
             f"brain {np.count_nonzero(scene.mask) * millilitres:.0f} ml (white line), {volumes}"
         )
     spacing = " × ".join(f"{s:.2f}" for s in np.linalg.norm(affine[:3, :3], axis=0))
-    grid = f"voxels {spacing} mm, array axes {''.join(_nibabel.aff2axcodes(affine))}"
+    grid = f"voxels {spacing} mm, array axes {''.join(nib.aff2axcodes(affine))}"
     view = "Neurological view: the left of a coronal or axial slice is the subject's left."
     if not sides_known:
         view = "The header does not say which side is left, or contradicts itself: the marks L? and R? are a guess."

@@ -12,17 +12,14 @@ from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
 
 from parcela.files import atomic_file
-from parcela.imaging.slices import paint, sample_linear, sample_nearest
+from parcela.imaging.slices import ALARM, IN_PLANE, INK, NIGHT, Pixels, Slice, paint
 from parcela_training.preparation.prepared_set import PreparedImage
-
-Pixels = NDArray[np.uint8]  # (height, width, 3), top row first
 
 PIXELS_PER_MM = 1.0
 PLACES = (0.35, 0.5, 0.55)  # of each slice along its axis; the sagittal one off the midline
 FRAME_MM = ((190, 170), (160, 170), (160, 190))  # width and height: sagittal, coronal, axial
 COLUMNS, ROWS, GAP, TITLE, HEADING = 3, 8, 8, 18, 30
-NIGHT, INK, QUIET = "#101114", "#f0f0f0", "#a9adb5"
-COLOURS = {"ok": INK, "doubtful": "#ffb347", "failed": "#ff5050"}
+COLOURS = {"ok": INK, "doubtful": ALARM, "failed": "#ff5050"}
 EVERY_VERDICT = ("failed", "doubtful", "ok")
 PAGE = "contact-sheet-{:02d}.png"
 
@@ -52,20 +49,12 @@ def _slice(
     """One slice in a frame of fixed size, (height, width, 3)."""
     at = round(PLACES[axis] * (image.shape[axis] - 1))
     grids = []
-    for a, extent in zip((a for a in range(3) if a != axis), FRAME_MM[axis], strict=True):
-        pixels = np.arange(round(extent * PIXELS_PER_MM)) - (extent * PIXELS_PER_MM - 1) / 2
+    for a, extent_mm in zip(IN_PLANE[axis], FRAME_MM[axis], strict=True):
+        pixels = np.arange(round(extent_mm * PIXELS_PER_MM)) - (extent_mm * PIXELS_PER_MM - 1) / 2
         grids.append(pixels / PIXELS_PER_MM / spacing[a] + (image.shape[a] - 1) / 2)
-    outside = np.logical_or.outer(
-        *(
-            (g < 0) | (g > image.shape[a] - 1)
-            for g, a in zip(grids, (a for a in range(3) if a != axis), strict=True)
-        )
-    )
-    grey = sample_linear(np.take(image, at, axis), *grids)
-    ids = sample_nearest(np.take(labels, at, axis), *grids)
-    grey[outside], ids[outside] = 0, 0
-    grey, ids = grey.T[::-1], ids.T[::-1]  # (height, width), the third or second axis upwards
-    return paint(grey, ids, np.zeros_like(ids), window)
+    cut = Slice(axis, at, *grids)
+    within = cut.within((image.shape[0], image.shape[1], image.shape[2]))
+    return paint(cut.linear(image) * within, window, cut.nearest(labels) * within)
 
 
 def write_contact_sheets(

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from parcela.imaging.slices import ENDS, PLANES, Pixels
 from parcela.options import Network
 from parcela_training.report.pictures.catalogue import (
     PREDICTION_FIGURES,
@@ -19,11 +20,11 @@ from parcela_training.report.pictures.catalogue import (
 )
 from parcela_training.report.pictures.png import to_png
 from parcela_training.report.pictures.slices import Scan, frame
-from parcela_training.report.pictures.views import Pixels, View
+from parcela_training.report.pictures.views import View
 
 Drawn = tuple[str, Callable[[int], Pixels]]
 
-WAYS = (("sagittal", "A", "S"), ("coronal", "R", "S"), ("axial", "R", "A"))
+TOPS = ("S", "S", "A")  # what lies at the top of each plane
 
 
 def draw_label(scan: Scan, labels: NDArray[np.uint8]) -> dict[str, bytes]:
@@ -88,7 +89,7 @@ def _panels(title: str, columns: Sequence[Drawn]) -> bytes:
     figure = Figure(figsize=size, layout="constrained")
     figure.suptitle(title, fontsize=12)
     grid = figure.subplots(*shape, squeeze=False, gridspec_kw=ratios)
-    for axis, (plane, right, top) in enumerate(WAYS):
+    for axis, (plane, (_, right), top) in enumerate(zip(PLANES, ENDS, TOPS, strict=True)):
         for place, (name, _) in enumerate(columns):
             panel = grid[0, axis] if single else grid[axis, place]
             panel.imshow(drawn[axis][place], interpolation="antialiased")

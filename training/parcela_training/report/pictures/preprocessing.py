@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from parcela.imaging.slices import IN_PLANE
 from parcela_training.report.pictures.catalogue import PREPROCESSING, STEP_FIGURES
 from parcela_training.report.pictures.png import COLOURS, to_png
 from parcela_training.report.pictures.slices import Scan, show_plane
@@ -59,7 +60,7 @@ def draw_step(before: Scan, after: Scan, title: str) -> bytes:
 
 def _span(before: Scan, after: Scan, axis: int) -> tuple[float, float]:
     """Width and height of the frame that holds the slices of both, in mm."""
-    across, up = (a for a in range(3) if a != axis)
+    across, up = IN_PLANE[axis]
     larger = np.maximum(before.extent_mm, after.extent_mm)
     return float(larger[across]), float(larger[up])
 

@@ -11,9 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 from numpy.typing import NDArray
 
-_nibabel: Any = nib  # its orientation functions carry no types
+from parcela.imaging.slices import IN_PLANE, INK, NIGHT, extent
 
-NIGHT, INK = "#101114", "#f0f0f0"
 PLANES = {"L": "sagittal", "R": "sagittal", "P": "coronal", "A": "coronal"}
 OPPOSITE = dict(zip("LRPAIS", "RLAPSI", strict=True))
 SAMPLE = 500_000  # voxels from which the grey window is taken
@@ -44,7 +43,7 @@ class Scan:
     @property
     def axes(self) -> str:
         """Where each array axis points, such as ``PSR``."""
-        return "".join(_nibabel.aff2axcodes(self.affine))
+        return "".join(nib.aff2axcodes(self.affine))
 
     @property
     def facts(self) -> str:
@@ -65,12 +64,9 @@ class Scan:
 
     def middle(self) -> tuple[int, int, int]:
         """The voxel in the middle of the foreground's box; of the volume where there is none."""
-        inside = self.foreground() if np.ptp(self.image) else np.ones(self.image.shape, bool)
-        places = []
-        for axis in range(3):
-            hit = np.flatnonzero(inside.any(axis=tuple(a for a in range(3) if a != axis)))
-            places.append(int(hit[0] + hit[-1]) // 2)
-        return places[0], places[1], places[2]
+        inside = self.foreground()
+        x, y, z = (sum(extent(inside, axis)) // 2 for axis in range(3))
+        return x, y, z
 
     def window(self) -> tuple[float, float]:
         """Intensities drawn black and white: the darkest, and the foreground's 99.5th percentile."""
@@ -82,15 +78,9 @@ class Scan:
         return low, high
 
 
-def canonical(values: NDArray[Any], affine: NDArray[np.float64]) -> NDArray[Any]:
-    """(X, Y, Z) turned and flipped, not resampled, to array axes nearest to RAS+."""
-    turn = _nibabel.orientations.io_orientation(affine)
-    return np.asarray(_nibabel.orientations.apply_orientation(values, turn))
-
-
 def show_plane(axes: Axes, scan: Scan, axis: int, at: int, span_mm: tuple[float, float]) -> None:
     """Draw one slice across an array axis, in mm, in the middle of a frame of ``span_mm``."""
-    across, up = (a for a in range(3) if a != axis)
+    across, up = IN_PLANE[axis]
     width, height = scan.extent_mm[across], scan.extent_mm[up]
     low, high = scan.window()
     axes.imshow(

@@ -9,10 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parcela.atlas.aal import color_table
-from parcela.imaging.slices import paint, sample_linear, sample_nearest
-from parcela_training.report.pictures.slices import Scan, canonical
-
-Pixels = NDArray[np.uint8]  # (height, width, 3), top row first
+from parcela.imaging.slices import IN_PLANE, Pixels, Slice, extent, paint, pixel_centres, to_ras
+from parcela_training.report.pictures.slices import Scan
 
 PIXELS_PER_MM = 3.0
 PLACES = (0.33, 0.5, 0.5)  # of each slice along its axis; the sagittal one off the midline
@@ -32,26 +30,22 @@ class View:
         if scan.image.shape != labels.shape:
             raise ValueError(f"image {scan.image.shape} and labels {labels.shape} differ")
         self.affine = scan.affine
-        self.grey = canonical(scan.image, scan.affine)
-        self.spacing_mm = canonical_spacing(scan)
+        self.grey, turned = to_ras(scan.image, scan.affine)
         self.window = scan.window()
-        ids = canonical(labels, scan.affine)
-        inside = ids > 0 if ids.any() else np.ones(ids.shape, bool)
-        self.places = [_place(inside, axis) for axis in range(3)]
+        ids, _ = to_ras(labels, scan.affine)
+        spacing_mm = np.linalg.norm(turned[:3, :3], axis=0)
+        self.slices = [_slice(ids, axis, spacing_mm) for axis in range(3)]
 
     def image(self, axis: int) -> Pixels:
         """The slice across an axis in grey."""
-        grey = self._sampled(self.grey, axis, sample_linear)
-        none = np.zeros(grey.shape, np.uint8)
-        return paint(grey, none, none, self.window)
+        return paint(self.slices[axis].linear(self.grey), self.window)
 
     def overlay(self, labels: NDArray[np.uint8]) -> Callable[[int], Pixels]:
         """The regions over the image, translucent with an outline."""
 
         def painted(axis: int) -> Pixels:
-            grey = self._sampled(self.grey, axis, sample_linear)
-            ids = self._labels(labels, axis)
-            return paint(grey, ids, np.zeros_like(ids), self.window)
+            grey = self.slices[axis].linear(self.grey)
+            return paint(grey, self.window, self._labels(labels, axis))
 
         return painted
 
@@ -73,29 +67,14 @@ class View:
         return painted
 
     def _labels(self, labels: NDArray[np.uint8], axis: int) -> NDArray[Any]:
-        return self._sampled(canonical(labels, self.affine), axis, sample_nearest)
-
-    def _sampled(
-        self, volume: NDArray[Any], axis: int, sample: Callable[..., NDArray[Any]]
-    ) -> NDArray[Any]:
-        """One slice on the picture's pixels, (height, width), the third or second axis upwards."""
-        plane = np.take(volume, self.places[axis], axis)
-        plane = plane.astype(np.float32) if sample is sample_linear else plane
-        grids = []
-        for a in (a for a in range(3) if a != axis):
-            count = volume.shape[a]
-            pixels = max(1, round(count * self.spacing_mm[a] * PIXELS_PER_MM))
-            grids.append((np.arange(pixels) + 0.5) * count / pixels - 0.5)
-        return sample(plane, *grids).T[::-1]
+        return self.slices[axis].nearest(to_ras(labels, self.affine)[0])
 
 
-def canonical_spacing(scan: Scan) -> NDArray[np.float64]:
-    """Size of a voxel along the world's axes x, y, z, in mm."""
-    order = ["RL", "AP", "SI"]
-    along = [next(a for a in range(3) if scan.axes[a] in pair) for pair in order]
-    return np.asarray(scan.spacing_mm[along])
-
-
-def _place(inside: NDArray[np.bool_], axis: int) -> int:
-    hit = np.flatnonzero(inside.any(axis=tuple(a for a in range(3) if a != axis)))
-    return round(float(hit[0] + PLACES[axis] * (hit[-1] - hit[0])))
+def _slice(ids: NDArray[np.uint8], axis: int, spacing_mm: NDArray[np.float64]) -> Slice:
+    """The cut through the labelled part, (X, Y, Z) in RAS+; through the whole volume where nothing is labelled."""
+    first, last = extent(ids, axis)
+    grids = []
+    for a in IN_PLANE[axis]:
+        pixels = max(1, round(ids.shape[a] * spacing_mm[a] * PIXELS_PER_MM))
+        grids.append(pixel_centres(pixels, ids.shape[a]))
+    return Slice(axis, round(first + PLACES[axis] * (last - first)), *grids)
