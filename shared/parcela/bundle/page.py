@@ -1,4 +1,4 @@
-"""HTML pages from templates: one base page and one style sheet for every page that Parcela writes."""
+"""Text from templates: one base page and one style sheet for every HTML page that Parcela writes; Markdown beside."""
 
 from __future__ import annotations
 
@@ -20,14 +20,19 @@ def render_page(package: str, template: str, **values: object) -> str:
     Raises:
         UndefinedError: the template prints a value that was not given.
     """
-    return _environment(package).get_template(template).render(values)
+    return _environment(package, escapes=True).get_template(template).render(values)
+
+
+def render_text(package: str, template: str, **values: object) -> str:
+    """The text of a template that is no HTML, such as Markdown: as `render_page`, with nothing escaped."""
+    return _environment(package, escapes=False).get_template(template).render(values)
 
 
 @cache
-def _environment(package: str) -> Environment:
+def _environment(package: str, *, escapes: bool) -> Environment:
     return Environment(
         loader=ChoiceLoader([PackageLoader(name) for name in dict.fromkeys((package, BASE))]),
-        autoescape=True,
+        autoescape=escapes,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,

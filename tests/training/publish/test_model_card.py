@@ -77,6 +77,7 @@ def test_given_a_card_when_written_then_people_read_what_it_is_worth_and_not_for
     assert "on 8 validation images after so many steps: 6000 0.812, 12000 0.850." in text
     assert "Mean-116, the regions alone" in text
     assert "0.9861" in text
+    assert "padded with zeros at each axis's end to 96×128×128." in text
     assert f"Weakest, by median: {region(WEAK).name} 0.40" in text
     assert "77% of what it learned from are scans at 2 mm" in text
     assert "Not a medical device" in text
