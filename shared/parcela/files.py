@@ -1,11 +1,13 @@
-"""Files: one that appears whole or not at all, the SHA-256 of one, and its name as text."""
+"""Files: one that appears whole or not at all, a table as one, the SHA-256 of one, and its name as text."""
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -53,3 +55,21 @@ def write_text(path: Path, text: str) -> None:
     """``text`` as UTF-8, lines ended by a bare newline on every platform, whole or not at all."""
     with atomic_file(path) as stream:
         stream.write(text.encode("utf-8"))
+
+
+def write_tsv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """A tab-separated table as BIDS and pandas write it: a cell with a tab, a quote or a line's end in double quotes.
+
+    Args:
+        path: appears whole or not at all.
+        columns: the header line.
+        rows: their cells; a number in full, None as an empty cell.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    text = io.StringIO(newline="")
+    table = csv.writer(text, delimiter="\t", lineterminator="\n")
+    table.writerow(columns)
+    table.writerows(rows)
+    write_text(path, text.getvalue())

@@ -10,7 +10,7 @@ import numpy as np
 
 from parcela.atlas.aal import Region, regions
 from parcela.atlas.counts import Counts, RegionCounts
-from parcela.files import write_text
+from parcela.files import write_tsv
 from parcela.imaging.geometry import Geometry
 
 COLUMNS = (
@@ -85,10 +85,11 @@ def write_region_table(
         OSError: the file cannot be written.
     """
     extra = extra or {}
-    lines = ["\t".join((*COLUMNS, *extra))]
-    for row, *more in zip(rows, *extra.values(), strict=True):
-        lines.append("\t".join((*_cells(row), *map(_number, more))))
-    write_text(path, "\n".join(lines) + "\n")
+    cells = [
+        (*_cells(row), *map(_number, more))
+        for row, *more in zip(rows, *extra.values(), strict=True)
+    ]
+    write_tsv(path, (*COLUMNS, *extra), cells)
 
 
 def _cells(row: RegionRow) -> tuple[str, ...]:

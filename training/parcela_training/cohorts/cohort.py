@@ -132,6 +132,6 @@ def unique_ids(wishes: Iterable[tuple[str, str]]) -> list[str]:
 
 def listed(names: Iterable[object], most: int = 5) -> str:
     """``a, b, c``; of many names the first few and how many more there are."""
-    known = [str(name) for name in names]
-    more = f" and {len(known) - most} more" if len(known) > most else ""
-    return ", ".join(known[:most]) + more
+    words = [str(name) for name in names]
+    more = f" and {len(words) - most} more" if len(words) > most else ""
+    return ", ".join(words[:most]) + more

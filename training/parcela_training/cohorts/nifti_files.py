@@ -56,18 +56,18 @@ def usable(paths: Iterator[Path]) -> Found:
     Left out, with a warning: links that lead nowhere (content that DataLad or git-annex has not fetched), and
     ``x.nii`` beside ``x.nii.gz``.
     """
-    there: dict[tuple[Path, str], Path] = {}
+    by_name: dict[tuple[Path, str], Path] = {}
     absent, double = [], []
     for path in sorted(paths):
         key = (path.parent, bare_name(path))
         if not path.is_file():
             absent.append(path)
-        elif key in there:
-            double.append(min(there[key], path))  # …nii sorts before …nii.gz, which is kept
-            there[key] = max(there[key], path)
+        elif key in by_name:
+            double.append(min(by_name[key], path))  # …nii sorts before …nii.gz, which is kept
+            by_name[key] = max(by_name[key], path)
         else:
-            there[key] = path
-    return Found(tuple(there[key] for key in sorted(there)), _warnings(absent, double))
+            by_name[key] = path
+    return Found(tuple(by_name[key] for key in sorted(by_name)), _warnings(absent, double))
 
 
 def _warnings(absent: list[Path], double: list[Path]) -> tuple[str, ...]:

@@ -112,7 +112,9 @@ def preset_sizes(preset: str, images: int, subjects: int) -> Sizes:
     if images >= chosen.least:
         return chosen.sizes
     fitting = [
-        f"{name} ({known})" for name, known in SPLIT_PRESETS.items() if images >= known.least
+        f"{name} ({fitting_preset})"
+        for name, fitting_preset in SPLIT_PRESETS.items()
+        if images >= fitting_preset.least
     ]
     fit = f"--preset {' or '.join(fitting)} fits" if fitting else "no preset fits so few"
     raise BadRequest(

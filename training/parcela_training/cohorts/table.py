@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from parcela.errors import BadRequest
-from parcela.files import write_text
+from parcela.files import write_tsv
 from parcela_training.cohorts.cohort import Cohort, Image, listed, part_named, unique_ids
 from parcela_training.cohorts.names import subject_in, unknown_subjects
 from parcela_training.cohorts.nifti_files import bare_name, is_nifti
@@ -69,9 +69,8 @@ def write_table(path: Path, images: Sequence[Image]) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    lines = ["\t".join(COLUMNS)]
-    lines += ["\t".join(_cell(image, name, path.parent) for name in COLUMNS) for image in images]
-    write_text(path, "\n".join(lines) + "\n")
+    cells = [[_cell(image, name, path.parent) for name in COLUMNS] for image in images]
+    write_tsv(path, COLUMNS, cells)
 
 
 def _cell(image: Image, column: str, folder: Path) -> str:
@@ -87,11 +86,11 @@ def _rows(path: Path) -> list[Row]:
 
 
 def _with_known_names(row: Row) -> Row:
-    known = {name.casefold(): cell for name, cell in row.items()}
+    renamed = {name.casefold(): cell for name, cell in row.items()}
     for name, synonyms in SYNONYMS.items():
-        found = next((known.pop(s) for s in synonyms if known.get(s)), "")
-        known = {name: found, **{k: v for k, v in known.items() if k != name}}
-    return known
+        cell = next((renamed.pop(s) for s in synonyms if renamed.get(s)), "")
+        renamed = {name: cell, **{k: v for k, v in renamed.items() if k != name}}
+    return renamed
 
 
 def _check_files(path: Path, rows: list[Row]) -> None:

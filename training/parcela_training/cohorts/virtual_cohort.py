@@ -12,7 +12,7 @@ from typing import Any
 import nibabel as nib
 
 from parcela.errors import BadRequest
-from parcela.files import atomic_file, write_text
+from parcela.files import atomic_file, write_text, write_tsv
 from parcela.imaging.geometry import Geometry
 from parcela.imaging.label_map import write_label_map, write_mask
 from parcela_training.cohorts.bids import read_bids
@@ -96,14 +96,14 @@ def write_virtual_cohort(
     recipe = _checked(subjects, VirtualRecipe(seed, float(spacing_mm), extent))
     _claim(folder, recipe)
     files = [_Files(folder, f"sub-virtual{number:04d}") for number in range(1, subjects + 1)]
-    for number, own in enumerate(files, start=1):
-        if not own.complete():
+    for number, subject_files in enumerate(files, start=1):
+        if not subject_files.complete():
             drawn = virtual_subject(seed, number, spacing_mm=recipe.spacing_mm, extent=extent)
-            _write_subject(own, drawn)
+            _write_subject(subject_files, drawn)
         if progress:
-            progress(number, subjects, own.name)
+            progress(number, subjects, subject_files.name)
     _write_participants(folder)
-    everyone, wanted = read_bids(folder), {own.name for own in files}
+    everyone, wanted = read_bids(folder), {subject_files.name for subject_files in files}
     images = tuple(image for image in everyone.images if image.subject in wanted)
     columns = {name: row for name, row in everyone.columns.items() if name in wanted}
     return Cohort(images, everyone.name, folder, everyone.warnings, columns)
@@ -130,8 +130,8 @@ def _claim(folder: Path, recipe: VirtualRecipe) -> None:
         if folder.is_dir() and any(p.suffix != ".part" for p in folder.iterdir()):
             raise BadRequest(f"{folder}: holds other files: choose an empty folder, or a new one")
         folder.mkdir(parents=True, exist_ok=True)
-        own = {"Name": NAME, "DatasetType": "raw", "Recipe": asdict(recipe)}
-        _write_json(description, common | own)
+        raw = {"Name": NAME, "DatasetType": "raw", "Recipe": asdict(recipe)}
+        _write_json(description, common | raw)
     elif (other := _recipe_of(description)) != asdict(recipe):
         raise BadRequest(
             f"{folder}: holds another cohort ({other or 'not a virtual one'}; asked for {asdict(recipe)}): choose "
@@ -172,8 +172,7 @@ def _write_participants(folder: Path) -> None:
         drawn = json.loads(sidecar.read_text(encoding="utf-8"))["Virtual"]
         name = sidecar.name.removesuffix("_T1w.json")
         rows.append({"participant_id": name, "dataset": "virtual"} | _rounded(drawn))
-    lines = ["\t".join(row) for row in (list(rows[0]), *(list(row.values()) for row in rows))]
-    write_text(folder / "participants.tsv", "\n".join(lines) + "\n")
+    write_tsv(folder / "participants.tsv", list(rows[0]), [list(row.values()) for row in rows])
 
 
 def _rounded(drawn: dict[str, float]) -> dict[str, str]:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parcela.errors import BadRequest
-from parcela.files import atomic_file, write_text
+from parcela.files import atomic_file, write_text, write_tsv
 from parcela.imaging.geometry import Shape
 from parcela_training.options import Part, PresetName
 
@@ -108,7 +108,7 @@ class PreparedSet:
         """
         try:
             with (folder / TABLE).open(newline="", encoding="utf-8") as table:
-                rows = tuple(csv.DictReader(table, delimiter="\t", quoting=csv.QUOTE_NONE))
+                rows = tuple(csv.DictReader(table, delimiter="\t"))
             record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise BadRequest(
@@ -132,9 +132,8 @@ class PreparedSet:
             OSError: they cannot be written.
         """
         write_text(self.folder / RECORD, json.dumps(self.record, indent=2) + "\n")
-        lines = ["\t".join(COLUMNS)]
-        lines += ["\t".join(row[name] for name in COLUMNS) for row in self.rows]
-        write_text(self.folder / TABLE, "\n".join(lines) + "\n")
+        cells = [[row[name] for name in COLUMNS] for row in self.rows]
+        write_tsv(self.folder / TABLE, COLUMNS, cells)
 
     def of(self, part: Part) -> list[Mapping[str, str]]:
         """The rows of one part that are used.

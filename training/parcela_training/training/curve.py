@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
-from parcela.files import atomic_file, write_text
+from parcela.files import atomic_file, write_tsv
 
 TABLE, PICTURE = "curve.tsv", "curve.png"
 
@@ -39,11 +39,7 @@ class CurvePoint:
 def write_curve(folder: Path, points: Sequence[CurvePoint], title: str) -> None:
     """Write ``curve.tsv`` and ``curve.png``; numbers in full, so that equal runs have equal tables."""
     names = [field.name for field in fields(CurvePoint)]
-    lines = ["\t".join(names)]
-    for point in points:
-        values = asdict(point)
-        lines.append("\t".join("" if values[n] is None else repr(values[n]) for n in names))
-    write_text(folder / TABLE, "\n".join(lines) + "\n")
+    write_tsv(folder / TABLE, names, map(astuple, points))
     with atomic_file(folder / PICTURE) as stream:
         stream.write(draw_curve(points, title))
 
