@@ -18,6 +18,8 @@ SMALL_FOR_A_REASON = {
     "parcela_cli.commands": "one file for each command",
     "parcela_training.commands": "one file for each command",
     "parcela_preprocess.transforms": "one file for each transform",
+    "parcela_inference.to_scan": "the one file of a service that settles borders on the way back to the scan",
+    "parcela_labelling.to_scan": "the one file of a service that settles borders on the way back to the scan",
     "parcela_gateway.page.pages": "lies beside the templates that it fills",
     "parcela_gateway.routes.parameters": "the one place where the query differs from the options",
     "parcela_training.cohorts.find": "the entrance to all readers of cohorts, and no part of splitting one",

@@ -27,7 +27,7 @@ from parcela_cli.bundles import already_done, bundle_each
 from parcela_cli.engines import RegistrationEngine
 from parcela_labelling.labelled import CHECK_FILE
 from parcela_labelling.register import Registration, register
-from parcela_labelling.to_scan import labels_on_scan
+from parcela_labelling.to_scan import to_scan
 from parcela_labelling.transforms import AFFINE, INVERSE_WARP, WARP, Transforms
 from parcela_preprocess.preprocess import preprocess
 from phantoms import Phantom, sample, write
@@ -127,7 +127,7 @@ def test_given_labels_on_the_model_grid_when_brought_to_the_scan_then_each_lands
         removed_origin_mm=(0.0, 0.0, 0.0),
         steps=(),
     )
-    np.testing.assert_array_equal(labels_on_scan(fine, there), fine[::-1])
+    np.testing.assert_array_equal(to_scan(fine, there), fine[::-1])
 
 
 @pytest.mark.slow

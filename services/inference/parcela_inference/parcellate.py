@@ -13,7 +13,7 @@ from parcela.imaging.trail import GeometryTrail
 from parcela.options import ModelChoice, Network, Space, networks_of
 from parcela.stopwatch import OnStep, Stopwatch
 from parcela_inference.scores import class_scores
-from parcela_inference.to_scan import to_scan
+from parcela_inference.to_scan import highest_class, to_scan
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,4 +72,4 @@ def parcellate(
 def _map(scores: torch.Tensor, trail: GeometryTrail, space: Space) -> NDArray[np.uint8]:
     if space == "native":
         return to_scan(scores, trail)
-    return scores.argmax(-1).to(torch.uint8).numpy()
+    return highest_class(scores)

@@ -11,7 +11,7 @@ from parcela.imaging.volume import Volume
 from parcela.options import LabelOptions
 from parcela.stopwatch import OnStep, Stopwatch
 from parcela_labelling.label import Labelling, label
-from parcela_labelling.to_scan import labels_on_scan
+from parcela_labelling.to_scan import to_scan
 
 CHECK_FILE = "desc-registration_check.json"
 
@@ -55,7 +55,7 @@ def label_scan(
     found = label(ready.image, ready.trail, opening=options.preset, on_step=on_step)
     watch = Stopwatch(on_step)
     with watch.step("to native"):
-        labels = labels_on_scan(found.labels, ready.trail)
+        labels = to_scan(found.labels, ready.trail)
     manifest = manifest_of(
         "label",
         ready,

@@ -7,7 +7,6 @@ It travels between containers, and ``parcela predict`` uses the same one: one co
 
 from __future__ import annotations
 
-from itertools import product
 from typing import Annotated, Literal, Self
 
 import numpy as np
@@ -60,13 +59,3 @@ class GeometryTrail(Document):
     def model_to_scan(self) -> Affine:
         """(4, 4), model voxel index to scan voxel index."""
         return np.linalg.inv(self.scan.affine) @ self.model.affine
-
-    def reached_box(self) -> tuple[slice, slice, slice]:
-        """The part of the scan's grid that the model's grid, with half a voxel around, can reach."""
-        edges = [(-0.5, n - 0.5) for n in self.model.shape]
-        matrix = self.model_to_scan()
-        reached = np.asarray(list(product(*edges))) @ matrix[:3, :3].T + matrix[:3, 3]
-        low = np.clip(np.ceil(reached.min(0) - 1e-6), 0, self.scan.shape).astype(int)
-        high = np.clip(np.floor(reached.max(0) + 1e-6) + 1, low, self.scan.shape).astype(int)
-        x, y, z = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-        return x, y, z
