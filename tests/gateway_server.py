@@ -27,6 +27,7 @@ from parcela.settings import Settings
 from parcela.store.store import Store
 from parcela_gateway import dependencies
 from parcela_gateway.app import create_app
+from parcela_gateway.prefix import BehindProxy
 from patience import patient
 from processes import wait_until
 
@@ -127,8 +128,9 @@ def serving(settings: Settings, *, reconcile: bool = False) -> Iterator[Gateway]
     """A gateway of these settings."""
     app = create_app(settings)
     config = uvicorn.Config(
-        app,
+        BehindProxy(app),
         port=0,
+        proxy_headers=False,
         access_log=False,
         log_config=None,
         lifespan="on" if reconcile else "off",

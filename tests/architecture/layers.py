@@ -14,7 +14,7 @@ ORDER = {
         *("atlas", "imaging", "weights", "processes", "store", "bundle", "jobs"),
     ],
     "parcela_gateway": [
-        *("problem", "keys", "dependencies", "schemas", "metrics", "access_log", "api"),
+        *("prefix", "problem", "keys", "dependencies", "schemas", "metrics", "access_log", "api"),
         *("host_and_origin", "jobs", "readiness", "upload", "download", "page", "routes"),
         *("app", "__main__"),
     ],

@@ -37,6 +37,34 @@ def test_given_no_worker_when_asked_then_it_is_not_ready_and_says_for_what(
     assert gateway.http.get("/healthz").json() == {"status": "ok"}
 
 
+@pytest.mark.parametrize(
+    "path", ["/", "/docs", "/openapi.json", "/healthz", "/readyz", "/models", "/metrics", "/jobs"]
+)
+def test_given_any_document_when_its_head_is_asked_for_then_it_is_that_of_the_document(
+    standing: Gateway, path: str
+) -> None:
+    standing.http.get(path)
+    head, get = standing.http.head(path), standing.http.get(path)
+    assert (head.status_code, head.content) == (get.status_code, b"")
+    assert head.headers["content-type"] == get.headers["content-type"]
+    if path != "/metrics":  # which counts this very request
+        assert head.headers["content-length"] == get.headers["content-length"]
+
+
+def test_given_a_job_when_the_head_of_its_documents_is_asked_for_then_it_is_theirs(
+    gateway: Gateway,
+) -> None:
+    here = f"/jobs/{gateway.done()}"
+    for path in (here, f"{here}/files", f"{here}/result", f"{here}/files/dseg.tsv"):
+        head, get = gateway.http.head(path), gateway.http.get(path)
+        assert (head.status_code, head.content) == (get.status_code, b"") == (200, b"")
+        assert head.headers["content-length"] == get.headers["content-length"]
+    assert gateway.http.head("/jobs/none").status_code == 404
+    refused = gateway.http.head(f"{here}/events")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "GET")
+    assert "HEAD" in gateway.http.post(here).headers["allow"]
+
+
 @pytest.mark.slow  # Celery takes its time to come up
 def test_given_a_worker_that_hears_every_queue_when_asked_then_it_is_ready(
     gateway: Gateway, redis_url: str, tmp_path: Path

@@ -195,6 +195,44 @@ def test_given_other_fields_beside_the_scan_when_sent_then_they_are_read_over(
     assert response.status_code == 202
 
 
+@pytest.mark.parametrize(
+    "field", ["model", "preprocessing", "preprocess", "skull_strip", "space", "preset", "Model"]
+)
+@pytest.mark.parametrize("path", ["/predict/", "/label/"])
+def test_given_an_option_as_a_field_of_the_form_then_it_is_refused_and_not_dropped(
+    standing: Gateway, path: str, field: str
+) -> None:
+    response = standing.http.post(path, data={field: "highresnet"}, files={"file": SCAN})
+    assert (response.status_code, response.json()["type"]) == (400, "/docs#bad-form")
+    assert f"{field.lower()} came as a field of the form" in response.json()["detail"]
+    assert f"options belong in the query: ?{field.lower()}=" in response.json()["detail"]
+    assert standing.stored() == []
+
+
+def test_given_an_option_behind_the_scan_then_nothing_is_kept(standing: Gateway) -> None:
+    fields = [("file", ("scan.nii.gz", SCAN)), ("skull-strip", (None, b"deepbet"))]
+    response = standing.http.post("/predict/", files=fields)
+    assert response.status_code == 400
+    assert "?skull_strip=" in response.json()["detail"]
+    assert standing.stored() == []
+
+
+@pytest.mark.parametrize(
+    "fields", [["scan"], ["files"], ["File"], ["file", "scan"], ["scan", "file"]]
+)
+def test_given_a_file_in_another_field_then_the_right_one_is_named_and_not_the_options(
+    standing: Gateway, fields: list[str]
+) -> None:
+    files = [(field, ("Jane.nii.gz", SCAN)) for field in fields]
+    response = standing.http.post("/predict/", files=files)
+    assert response.status_code == 400
+    detail = response.json()["detail"]
+    assert "a file came in another field than 'file'" in detail
+    assert "curl -F file=@scan.nii.gz" in detail
+    assert "option" not in detail
+    assert standing.stored() == []
+
+
 def test_given_a_form_in_drops_when_sent_then_the_bytes_are_the_same(gateway: Gateway) -> None:
     head = b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\n'
     body = head + SCAN + b"\r\n--x--\r\n"

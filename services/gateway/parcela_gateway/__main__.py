@@ -10,6 +10,7 @@ from parcela.errors import ParcelaError
 from parcela.settings import settings
 from parcela_gateway.access_log import log_to_stderr
 from parcela_gateway.app import create_app
+from parcela_gateway.prefix import BehindProxy
 
 GRACE_S = 5  # for requests under way when it is told to stop
 
@@ -24,11 +25,12 @@ def main() -> int:
         print(error, file=sys.stderr)
         return error.exit_code
     uvicorn.run(
-        app,
+        BehindProxy(app),
         host=chosen.host,
         port=chosen.port,
         log_config=None,
         access_log=False,
+        proxy_headers=False,  # ours does it
         server_header=False,
         timeout_graceful_shutdown=GRACE_S,
     )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 
 from anyio import to_thread
 from fastapi import FastAPI
+from fastapi.responses import StreamingResponse
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
 
 from parcela.bundle.manifest import software_versions
 from parcela.jobs.reconciler import Reconciler
@@ -42,9 +45,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.gateway = gateway
     app.state.metrics = Metrics(gateway.ledger)
     app.state.readiness_check = ReadinessCheck(gateway)
-    app.state.routes = [route for part in PARTS for route in part.router.routes]
     for part in PARTS:
         app.include_router(part.router)
+    app.state.routes = [route for part in PARTS for route in part.router.routes]
+    app.state.routes += _answer_head(app, app.state.routes)
     add_handlers(app)
     describe(app, keys=gateway.keys.needed)
     app.add_middleware(
@@ -52,6 +56,26 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.add_middleware(AccessLog, metrics=app.state.metrics)
     return app
+
+
+def _answer_head(app: FastAPI, routes: Sequence[BaseRoute]) -> list[BaseRoute]:
+    """Have every document answer to HEAD as well (Starlette's routes do by themselves, FastAPI's do not)."""
+    before = len(app.routes)
+    for route in routes:
+        if not isinstance(route, APIRoute) or "GET" not in (route.methods or ()):
+            continue
+        if route.response_class is StreamingResponse:
+            continue  # it would be followed to its end
+        app.add_api_route(
+            route.path,
+            route.endpoint,
+            methods=["HEAD"],
+            response_model=route.response_model,
+            response_class=route.response_class,
+            dependencies=route.dependencies,
+            include_in_schema=False,
+        )
+    return app.routes[before:]
 
 
 @asynccontextmanager

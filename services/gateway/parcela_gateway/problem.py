@@ -16,6 +16,7 @@ from starlette.routing import Match
 
 from parcela.errors import ParcelaError
 from parcela.jobs.records import Problem
+from parcela_gateway.prefix import under_prefix
 
 MEDIA_TYPE = "application/problem+json"
 SEE = "/docs#"  # a problem's type leads to its place on the page about the API
@@ -91,7 +92,7 @@ class ProblemDocument(BaseModel):
     def of(cls, problem: Problem) -> ProblemDocument:
         """The document of a problem that is on record."""
         return cls(
-            type=SEE + problem.slug,
+            type=under_prefix(SEE) + problem.slug,
             title=problem.title,
             status=problem.status,
             detail=problem.detail,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 from parcela.jobs.records import Job, Kind, Stage, Status
+from parcela_gateway.prefix import under_prefix
 from parcela_gateway.problem import ProblemDocument
 
 
@@ -36,7 +37,7 @@ class JobList(BaseModel):
 
 
 def job_path(job_id: str) -> str:
-    return f"/jobs/{job_id}"
+    return under_prefix(f"/jobs/{job_id}")
 
 
 def view(job: Job) -> JobDocument:

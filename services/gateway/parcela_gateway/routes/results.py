@@ -129,14 +129,6 @@ def get_bundle(request: Request, gateway: InGateway, owner: Owner, job_id: str) 
     return send(request, Sendable(BUNDLE, TYPES[".zip"], size, etag, read), SAFE)
 
 
-for path, answer in (
-    ("/jobs/{job_id}/result", get_result),
-    ("/jobs/{job_id}/files/{name}", get_file),
-    ("/jobs/{job_id}/bundle.zip", get_bundle),
-):
-    router.add_api_route(path, answer, methods=["HEAD"], include_in_schema=False)
-
-
 def result_file(gateway: Gateway, request: Request, job: Job) -> Response:
     """The label map of a job that is done; raises NoResult."""
     return _file(gateway, request, job, FIXED_NAMES["dseg"])

@@ -10,10 +10,16 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
+from parcela.options import LabelOptions, PredictOptions
 from parcela_gateway.problem import Refused
 
 FIELD = "file"
 SILENCE_S = 60  # an upload that says nothing for so long is given up
+OPTIONS = {
+    name
+    for options in (PredictOptions, LabelOptions)
+    for name in (*options.model_fields, *options.model_json_schema()["properties"])
+}
 OTHER_BYTES = 64 * 1024  # of all other fields, which are read over
 
 
@@ -108,7 +114,10 @@ class Form:
 
     def _headers_finished(self) -> None:
         _, options = parse_options_header(self._disposition)
-        self._wanted = options.get(b"name") == FIELD.encode()
+        name = options.get(b"name", b"").decode("latin-1")
+        self._wanted = name == FIELD
+        if not self._wanted:
+            _check_other(name, has_file=bool(options.get(b"filename")))
         self._files += self._wanted
         if self._files > 1:
             raise BadForm(f"the form has several fields {FIELD!r}: send one scan a job")
@@ -125,6 +134,20 @@ class Form:
 
     def _end(self) -> None:
         self._ended = True
+
+
+def _check_other(name: str, *, has_file: bool) -> None:
+    """Refuse a field that would be dropped in silence, though something hangs on it. Its name may be a person's."""
+    option = name.strip().lower().replace("-", "_")
+    if option in OPTIONS:
+        raise BadForm(
+            f"{option} came as a field of the form, where it would count for nothing: options belong in the query: "
+            f"?{option}=…"
+        )
+    if has_file:
+        raise BadForm(
+            f"a file came in another field than {FIELD!r}, which is the scan's: curl -F {FIELD}=@scan.nii.gz"
+        )
 
 
 async def file_pieces(request: Request) -> AsyncIterator[bytes]:
