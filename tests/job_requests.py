@@ -14,6 +14,7 @@ def job_request(
     """A request for a new job, made now unless said otherwise."""
     return JobRequest(
         id=new_id(),
+        upload=new_id(),
         kind=kind,
         owner=owner,
         created=time.time() if created is None else created,

@@ -20,7 +20,7 @@ LOADED = time.monotonic()
 
 def run(task: StageTask) -> dict[str, float]:
     """Do as the scan says, then leave ``result.txt``."""
-    with task.store.open(scan_key(task.request.id)) as file:
+    with task.store.open(scan_key(task.request.id, task.request.upload)) as file:
         wish: dict[str, Any] = json.load(file)
     if wish.get("at", task.stage) == task.stage:
         DEEDS[wish.pop("does")](task, wish)

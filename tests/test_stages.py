@@ -90,7 +90,7 @@ class Submitted:
         self.folder, self.store = folder, FolderStore(folder / "store")
         received = {"sha256": hashlib.sha256(b"as received").hexdigest(), "options": options}
         self.request: JobRequest = job_request(kind).model_copy(update=received)
-        self.store.put(scan_key(self.request.id), scan.read_bytes())
+        self.store.put(scan_key(self.request.id, self.request.upload), scan.read_bytes())
         self.store.put(request_key(self.request.id), self.request.to_json().encode())
         self.told: list[tuple[str, float]] = []
         self.tokens: dict[Stage, str] = {}

@@ -15,7 +15,7 @@ from chaos.stub_stage import SIZE
 from cutting_proxy import CuttingProxy
 from job_requests import job_request
 from parcela.jobs.doorbell import Doorbell
-from parcela.jobs.job_files import erase_job, write_request
+from parcela.jobs.job_files import commit_request, erase_job
 from parcela.jobs.keys import scan_key
 from parcela.jobs.ledger import Ledger, LedgerUnavailable
 from parcela.jobs.records import JobRequest
@@ -106,8 +106,8 @@ class Installation:
     def accept(self, chance: random.Random) -> tuple[JobRequest, bytes]:
         """Take a job in as the gateway does: scan, commit mark, row, bell."""
         request, scan = job_request(), chance.randbytes(SIZE)
-        self.store.put(scan_key(request.id), scan)
-        write_request(self.store, request)
+        self.store.put(scan_key(request.id, request.upload), scan)
+        commit_request(self.store, request)
         try:
             self.ledger.add(request)
             self.doorbell.ring("preprocess")

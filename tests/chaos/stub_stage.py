@@ -25,7 +25,7 @@ def run(task: StageTask) -> dict[str, float]:
         task.on_progress(f"step {step}", step / STEPS)
         time.sleep(length.uniform(0, LONGEST_STEP_S))
     if task.stage in LEFT_BY:
-        scan = read(task.store, scan_key(task.request.id))
+        scan = read(task.store, scan_key(task.request.id, task.request.upload))
         files = {name: stirred(scan, name) for name in LEFT_BY[task.stage]}
     else:
         before: Stage = "preprocess"

@@ -10,7 +10,8 @@ import time
 import pytest
 
 from gateway_server import MAP, SCAN, Gateway, fail_once, work_once, working
-from parcela.jobs.keys import outcome_key, request_key, tombstone_key
+from parcela.jobs.job_files import read_request
+from parcela.jobs.keys import outcome_key, request_key, scan_key, tombstone_key
 from parcela.jobs.records import JobRequest, Outcome, is_id, new_id
 from parcela.options import LabelOptions, PredictOptions
 from parcela_gateway.jobs import REMEMBERED_S
@@ -29,7 +30,8 @@ def test_given_a_scan_when_submitted_then_its_job_waits_and_its_files_are_in_the
         True,
         None,
     )
-    assert gateway.stored() == [f"jobs/{job['id']}/request.json", f"jobs/{job['id']}/scan.nii.gz"]
+    upload = read_request(gateway.store, job["id"]).upload
+    assert gateway.stored() == [request_key(job["id"]), scan_key(job["id"], upload)]
     assert gateway.service.doorbell.bells("preprocess") >= 1
 
 

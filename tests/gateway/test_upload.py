@@ -19,6 +19,7 @@ import pytest
 
 from gateway_server import SCAN, Gateway, serving
 from nifti_files import CLASSES, image, nifti
+from parcela.jobs.job_files import read_request
 from parcela.jobs.keys import request_key, scan_key
 from parcela.jobs.records import JobRequest
 from parcela.settings import Settings
@@ -63,7 +64,8 @@ def with_name(content: bytes) -> bytes:
 
 
 def kept(gateway: Gateway, job_id: str) -> bytes:
-    with gateway.store.open(scan_key(job_id)) as file:
+    upload = read_request(gateway.store, job_id).upload
+    with gateway.store.open(scan_key(job_id, upload)) as file:
         return file.read()
 
 

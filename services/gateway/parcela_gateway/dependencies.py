@@ -32,7 +32,6 @@ class Gateway:
     doorbell: Doorbell
     keys: Keys
     uploads: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(UPLOADS))
-    arriving: dict[str, anyio.Lock] = field(default_factory=dict)
 
     @classmethod
     def of(cls, settings: Settings) -> Gateway:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import PurePosixPath
@@ -14,6 +16,7 @@ from parcela.jobs.keys import (
     LEFT_BY,
     OUTCOME,
     REQUEST,
+    UPLOAD,
     job_of,
     job_prefix,
     outcome_key,
@@ -22,7 +25,7 @@ from parcela.jobs.keys import (
 )
 from parcela.jobs.ledger import Ledger
 from parcela.jobs.records import STAGES, Job, JobRequest, Outcome, Stage, Tombstone, is_id
-from parcela.store.store import Store, Stored, read
+from parcela.store.store import NotStored, Store, Stored, read
 
 
 def read_request(store: Store, job_id: str) -> JobRequest:
@@ -34,9 +37,13 @@ def read_request(store: Store, job_id: str) -> JobRequest:
     return JobRequest.from_json(read(store, request_key(job_id)))
 
 
-def write_request(store: Store, request: JobRequest) -> None:
-    """Commit a job whose scan is stored: from now on it is accepted."""
-    store.put(request_key(request.id), request.to_json().encode())
+def commit_request(store: Store, request: JobRequest) -> bool:
+    """Commit a job whose scan is stored: from now on it is accepted. False: another of its id was quicker."""
+    key, content = request_key(request.id), request.to_json().encode()
+    while not store.create(key, content):
+        with suppress(NotStored):  # erased meanwhile: the place is free again
+            return read(store, key) == content
+    return True
 
 
 def read_outcome(store: Store, job_id: str) -> Outcome:
@@ -50,8 +57,7 @@ def read_outcome(store: Store, job_id: str) -> Outcome:
 
 def write_outcome(store: Store, job: Job) -> None:
     """Write down how a job ended, unless somebody was quicker."""
-    if store.stat(outcome_key(job.id)) is None:
-        store.put(outcome_key(job.id), Outcome.of(job).to_json().encode())
+    store.create(outcome_key(job.id), Outcome.of(job).to_json().encode())
 
 
 def erase_job(ledger: Ledger, store: Store, job_id: str) -> None:
@@ -111,7 +117,7 @@ class JobFiles:
         return max(file.modified for file in self.files.values())
 
     def attempts(self) -> dict[Attempt, float]:
-        """Every attempt that left files, and when its newest was written."""
+        """Every attempt that left files, uploads among them, and when its newest file was written."""
         touched: dict[Attempt, float] = {}
         for name, file in self.files.items():
             stage, *rest = PurePosixPath(name).parts
@@ -122,9 +128,9 @@ class JobFiles:
 
     @property
     def tidy(self) -> bool:
-        """Whether at most one attempt left files, and that of a last stage: there is nothing to tidy up."""
-        attempts = self.attempts()
-        return len(attempts) <= 1 and not any(attempt.stage in LEFT_BY for attempt in attempts)
+        """Whether one upload and one attempt at a last stage left files at most: there is nothing to tidy up."""
+        attempts = Counter(attempt.stage for attempt in self.attempts())
+        return not LEFT_BY.keys() & attempts.keys() and max(attempts.values(), default=0) <= 1
 
     def finished_stages(self) -> dict[Stage, str]:
         """First stages of which an attempt left all that the next stage needs, and that attempt's token."""
@@ -134,13 +140,13 @@ class JobFiles:
                     return {stage: token}
         return {}
 
-    def left_over(self, outcome: Outcome, before: float) -> list[Attempt]:
+    def left_over(self, request: JobRequest, outcome: Outcome, before: float) -> list[Attempt]:
         """Attempts that the result of this finished job does not need, none of them touched since ``before``."""
-        winner = (STAGES[outcome.kind][-1], outcome.token)
+        needed = {(UPLOAD, request.upload), (STAGES[outcome.kind][-1], outcome.token)}
         return [
             attempt
             for attempt, touched in self.attempts().items()
-            if attempt != winner and touched < before
+            if attempt not in needed and touched < before
         ]
 
 

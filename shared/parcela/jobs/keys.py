@@ -1,7 +1,7 @@
 """What is called what in the store: every key, and every file name of a job, in this one place.
 
-jobs/<id>/scan.nii.gz                  the uploaded scan, scrubbed of what may name the patient
-jobs/<id>/request.json                 the commit mark: a job whose request is there was accepted
+jobs/<id>/upload/<token>/scan.nii.gz   an uploaded scan, scrubbed of what may name the patient
+jobs/<id>/request.json                 the commit mark: a job whose request is there was accepted; it names the upload
 jobs/<id>/<stage>/<token>/<name>       what one attempt of one stage left
 jobs/<id>/outcome.json                 how the job ended, written after its last transition
 tombstones/<id>.json                   says that a job was deleted, and nothing else about it
@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from parcela.imaging import preprocessed
 from parcela.jobs.records import Stage
 
-JOBS, TOMBSTONES = "jobs", "tombstones"
+JOBS, TOMBSTONES, UPLOAD = "jobs", "tombstones", "upload"
 SCAN, REQUEST, OUTCOME = "scan.nii.gz", "request.json", "outcome.json"
 PROBE = "health/gateway"  # what a gateway writes to see that the store takes files
 
@@ -36,9 +36,14 @@ def job_of(key: str) -> str:
     return key.split("/")[1]
 
 
-def scan_key(job_id: str) -> str:
-    """The key of the uploaded scan."""
-    return f"{job_prefix(job_id)}{SCAN}"
+def upload_prefix(job_id: str, token: str) -> str:
+    """Where one upload of a job's scan lies; several may come at once under one Idempotency-Key."""
+    return f"{job_prefix(job_id)}{UPLOAD}/{token}/"
+
+
+def scan_key(job_id: str, upload: str) -> str:
+    """The key of a job's scan, by the upload that its request names; without a name it is an older release's."""
+    return f"{upload_prefix(job_id, upload) if upload else job_prefix(job_id)}{SCAN}"
 
 
 def request_key(job_id: str) -> str:

@@ -34,6 +34,9 @@ ABANDONED_S = (
     3600  # files that belong to nothing are left alone for so long: somebody may still be writing
 )
 TOMBSTONE_S = 24 * 3600
+# No gateway accepts the id of a deleted job for a day: what was committed sooner than that (an hour less, since clocks
+# differ) belongs to an upload that had begun before the deletion, and whose gateway died before it saw it.
+TOO_SOON_S = TOMBSTONE_S - 3600
 COMPARE_EVERY_S = 60
 MOST_BELLS = 100  # rung at a time for one stage
 JOBS_AT_A_TIME = 8  # an S3 server takes some milliseconds for each of the few files of a job
@@ -144,7 +147,7 @@ class Reconciler:
         self, job: JobFiles, in_ledger: set[str], deleted_at: dict[str, float], recovering: bool
     ) -> None:
         try:
-            deleted = job.id in deleted_at and job.accepted_at <= deleted_at[job.id]
+            deleted = job.id in deleted_at and job.accepted_at <= deleted_at[job.id] + TOO_SOON_S
             self._see_to(job, job.id in in_ledger, deleted, recovering)
         except NotStored:
             pass  # erased while we looked
@@ -175,7 +178,8 @@ class Reconciler:
     def _tidy(self, job: JobFiles, before: float) -> None:
         """Erase what a finished job's attempts left beside its result."""
         if job.ended_at < before and not job.tidy:
-            for attempt in job.left_over(read_outcome(self._store, job.id), before):
+            request, outcome = read_request(self._store, job.id), read_outcome(self._store, job.id)
+            for attempt in job.left_over(request, outcome, before):
                 self._store.delete(stage_prefix(job.id, *attempt))
 
     def _tombstones(self) -> dict[str, float]:
@@ -196,4 +200,6 @@ class Reconciler:
         """Whether a job was deleted, and not accepted anew since (ids made from a caller's key may come again)."""
         request = self._store.stat(request_key(job_id))
         stone = self._store.stat(tombstone_key(job_id))
-        return request is None or (stone is not None and request.modified <= stone.modified)
+        return request is None or (
+            stone is not None and request.modified <= stone.modified + TOO_SOON_S
+        )

@@ -49,17 +49,23 @@ class JobRequest(Record):
     """What was asked: written to the store once, after the scan.
 
     ``owner`` is a hash of the caller's key, or ``local``; ``created`` is Unix seconds; ``sha256`` and ``size`` (bytes)
-    are those of the file as it was received, before it was scrubbed.
+    are those of the file as it was received, before it was scrubbed. ``upload`` is the token under which the scan lies;
+    version 1 had none.
     """
 
-    version: Literal[1] = 1
+    version: Literal[1, 2] = 2
     id: Id
+    upload: str = ""
     kind: Kind
     owner: str
     created: float
     sha256: str
     size: int
     options: PredictOptions | LabelOptions
+
+    def asks_the_same(self, other: JobRequest) -> bool:
+        """Whether another request is for the same of the same scan."""
+        return (self.sha256, self.kind, self.options) == (other.sha256, other.kind, other.options)
 
     @model_validator(mode="before")
     @classmethod

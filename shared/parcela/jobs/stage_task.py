@@ -71,7 +71,7 @@ class StageTask:
         Raises:
             BadScan: it cannot be used; the message says why.
         """
-        path = self._fetch(scan_key(self.request.id), self.folder / SCAN)
+        path = self._fetch(scan_key(self.request.id, self.request.upload), self.folder / SCAN)
         limits = settings()
         volume = read_volume(path, max_voxels=limits.max_voxels, max_bytes=limits.max_bytes)
         path.unlink()

@@ -10,7 +10,7 @@ import io
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, cast
@@ -43,27 +43,31 @@ class FolderStore:
 
     def put(self, key: str, source: BinaryIO | bytes) -> Stored:
         path = self._path(key)
+        with self._written(source) as part, _refusals(path):
+            status = part.stat()
+            _named(path, lambda: part.replace(path))
+        return _stored(key, status)
+
+    def create(self, key: str, content: bytes) -> bool:
+        path = self._path(key)
+        with self._written(content) as part, _refusals(path):
+            try:
+                _named(path, lambda: path.hardlink_to(part))
+            except FileExistsError:
+                return False
+        return True
+
+    @contextmanager
+    def _written(self, source: BinaryIO | bytes) -> Iterator[Path]:
+        """A temporary file that holds all of a source, on the disk; whatever is left of it at the end goes."""
         self._sweep()
         part = self._parts / f"{secrets.token_hex(16)}.part"
         try:
-            self._write(part, io.BytesIO(source) if isinstance(source, bytes) else source)
-            with _refusals(path):
-                status = part.stat()
-                _move(part, path)
+            _write(part, io.BytesIO(source) if isinstance(source, bytes) else source)
+            yield part
         finally:
-            part.unlink(missing_ok=True)
-        return _stored(key, status)
-
-    def _write(self, part: Path, source: BinaryIO) -> None:
-        with _refusals(part):
-            file = part.open("xb")
-        with file:
-            while chunk := source.read(CHUNK):  # its errors are the caller's own
-                with _refusals(part):
-                    file.write(chunk)
-            with _refusals(part):
-                file.flush()
-                os.fsync(file.fileno())
+            with suppress(OSError):  # a disk that refuses even this: it is swept later
+                part.unlink(missing_ok=True)
 
     @contextmanager
     def open(self, key: str, start: int = 0, length: int | None = None) -> Iterator[BinaryIO]:
@@ -129,7 +133,7 @@ class FolderStore:
             return
         self._swept = now
         for part in self._parts.glob("*.part"):
-            with suppress(FileNotFoundError):
+            with suppress(OSError):  # gone, or the disk refuses
                 if now - part.stat().st_mtime > ABANDONED_S:
                     part.unlink()
 
@@ -151,12 +155,32 @@ class Span(io.RawIOBase):
         return len(chunk)
 
 
-def _move(part: Path, path: Path) -> None:
-    """Give a finished file its name, for good: a deletion beside us may take the folder away in between."""
+def _write(part: Path, source: BinaryIO) -> None:
+    with _refusals(part):
+        file = part.open(
+            "xb", buffering=0
+        )  # so that closing it writes nothing more, and cannot fail
+    with file:
+        while chunk := source.read(CHUNK):  # its errors are the caller's own
+            left = memoryview(chunk)
+            with _refusals(part):
+                while left:
+                    left = left[file.write(left) :]
+        with _refusals(part):
+            os.fsync(file.fileno())
+
+
+def _named(path: Path, give_name: Callable[[], object]) -> None:
+    """Give a finished file its name, for good: a deletion beside us may take the folder away in between.
+
+    Raises:
+        FileExistsError: the name is taken, and is not to be taken over.
+    """
     for _ in range(MANY):
         with suppress(FileNotFoundError, FileExistsError):
             path.parent.mkdir(parents=True, exist_ok=True)
-            part.replace(path)
+        with suppress(FileNotFoundError):
+            give_name()
             _flush(path.parent)
             return
     raise StoreUnavailable(f"{path.parent} is being deleted: try again")
@@ -184,10 +208,10 @@ def _stored(key: str, status: os.stat_result) -> Stored:
 
 @contextmanager
 def _refusals(path: Path) -> Iterator[None]:
-    """What the file system refuses is an unavailable store; that something is not there is for the caller."""
+    """What the file system refuses is an unavailable store; that something is there, or not, is for the caller."""
     try:
         yield
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, FileExistsError):
         raise
     except OSError as error:
         raise _refused(path, error) from error

@@ -6,6 +6,8 @@ import io
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
+from http import HTTPStatus
 from typing import BinaryIO, cast
 
 import urllib3
@@ -34,19 +36,18 @@ class S3Store:
     ) -> None:
         self.bucket = bucket
         self._made = False
+        self._http = urllib3.PoolManager(
+            maxsize=32,
+            timeout=urllib3.Timeout(connect=CONNECT_S, read=READ_S),
+            retries=urllib3.Retry(TRIES, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]),
+        )
         self._client = Minio(
             endpoint,
             access_key=access_key,
             secret_key=secret_key,
             secure=secure,
             region=REGION,
-            http_client=urllib3.PoolManager(
-                maxsize=32,
-                timeout=urllib3.Timeout(connect=CONNECT_S, read=READ_S),
-                retries=urllib3.Retry(
-                    TRIES, backoff_factor=0.2, status_forcelist=[500, 502, 503, 504]
-                ),
-            ),
+            http_client=self._http,
         )
 
     def put(self, key: str, source: BinaryIO | bytes) -> Stored:
@@ -64,6 +65,19 @@ class S3Store:
                 num_parallel_uploads=1,  # more would each hold a part in memory
             )
         return Stored(key, counted.size, done.etag or "", time.time())
+
+    def create(self, key: str, content: bytes) -> bool:
+        checked(key)
+        with self._refusals(key):
+            self._make_bucket()
+            # The client's own `put_object` takes no conditions; an address that it signs does.
+            address = self._client.presigned_put_object(self.bucket, key, timedelta(minutes=5))
+            answer = self._http.request(
+                "PUT", address, body=content, headers={"If-None-Match": "*"}
+            )
+        if answer.status not in (HTTPStatus.OK, HTTPStatus.PRECONDITION_FAILED):
+            raise StoreUnavailable(f"the store refuses {key} ({answer.status}): try again")
+        return answer.status == HTTPStatus.OK
 
     @contextmanager
     def open(self, key: str, start: int = 0, length: int | None = None) -> Iterator[BinaryIO]:

@@ -68,6 +68,14 @@ class Store(Protocol):
         """
         ...
 
+    def create(self, key: str, content: bytes) -> bool:
+        """Store a small file where none lies; False where one does, which then stays as it is.
+
+        Of all who create the same key at once, in whatever processes, one alone gets True. Who gets False may be told
+        of a file of its own, where the answer to an earlier try was lost: compare the contents.
+        """
+        ...
+
     def open(
         self, key: str, start: int = 0, length: int | None = None
     ) -> AbstractContextManager[BinaryIO]:

@@ -68,7 +68,7 @@ def child(store: FolderStore, tmp_path: Path) -> Iterator[ComputeChild]:
 def submitted(store: FolderStore, **wish: Any) -> StageOrder:
     """A job whose scan says what the stub does; the order to do its first stage."""
     request: JobRequest = job_request()
-    store.put(scan_key(request.id), json.dumps(wish).encode())
+    store.put(scan_key(request.id, request.upload), json.dumps(wish).encode())
     store.put(request_key(request.id), request.to_json().encode())
     return StageOrder(job_id=request.id, stage="preprocess", token=TOKEN, tokens={})
 

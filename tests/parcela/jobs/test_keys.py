@@ -19,7 +19,8 @@ FILES = {keys.SCAN, keys.REQUEST, keys.OUTCOME, keys.PROBE}.union(*keys.LEFT_BY.
 
 
 def test_given_an_id_then_its_keys_are_those_of_the_contract() -> None:
-    assert keys.scan_key(ID) == f"jobs/{ID}/scan.nii.gz"
+    assert keys.scan_key(ID, "bb") == f"jobs/{ID}/upload/bb/scan.nii.gz"
+    assert keys.scan_key(ID, "") == f"jobs/{ID}/scan.nii.gz"  # of older releases
     assert keys.request_key(ID) == f"jobs/{ID}/request.json"
     assert keys.outcome_key(ID) == f"jobs/{ID}/outcome.json"
     assert keys.stage_key(ID, "inference", "bb", "qc.png") == f"jobs/{ID}/inference/bb/qc.png"

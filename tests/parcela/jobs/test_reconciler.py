@@ -11,7 +11,7 @@ import pytest
 
 from job_requests import job_request
 from parcela.jobs.doorbell import Doorbell
-from parcela.jobs.job_files import erase_job, write_request
+from parcela.jobs.job_files import commit_request, erase_job
 from parcela.jobs.keys import (
     job_prefix,
     outcome_key,
@@ -52,8 +52,8 @@ class Installation:
     def accept(self, request: JobRequest | None = None, *, row: bool = True) -> JobRequest:
         """A job as the gateway accepts it."""
         request = request or job_request()
-        self.store.put(scan_key(request.id), b"scan")
-        write_request(self.store, request)
+        self.store.put(scan_key(request.id, request.upload), b"scan")
+        commit_request(self.store, request)
         if row:
             self.ledger.add(request)
         return request
@@ -279,9 +279,9 @@ def test_given_a_scan_without_its_commit_mark_then_it_is_swept_after_an_hour(
     here: Installation,
 ) -> None:
     request = job_request()
-    here.store.put(scan_key(request.id), b"scan")
+    here.store.put(scan_key(request.id, request.upload), b"scan")
     here.look()
-    assert here.files(request) == ["scan.nii.gz"]
+    assert here.files(request) == [f"upload/{request.upload}/scan.nii.gz"]
     here.age("jobs", HOUR + 60)
     here.look()
     assert here.files(request) == []
@@ -306,6 +306,20 @@ def test_given_a_deletion_cut_short_then_it_is_finished(here: Installation) -> N
     here.look()
     assert here.files(request) == []
     assert here.status(request) is None
+
+
+def test_given_a_commit_soon_after_the_deletion_whose_gateway_died_then_it_goes(
+    here: Installation,
+) -> None:
+    """Of an upload that had begun before: no gateway accepts the id again for a day."""
+    request = here.accept()
+    here.delete(request)
+    here.age("tombstones", HOUR)
+    for row in (False, True):
+        here.accept(request, row=row)
+        here.look()
+        assert here.files(request) == []
+        assert here.status(request) is None
 
 
 def test_given_a_tombstone_then_it_stands_for_a_day(here: Installation) -> None:
@@ -340,9 +354,10 @@ def test_given_a_finished_job_then_an_hour_later_its_result_alone_is_kept(
     here.work(here.claim())
     last = here.claim("inference")
     here.store.put(stage_key(request.id, "inference", "loser", "dseg.nii.gz"), b"x")
+    here.store.put(scan_key(request.id, "loser"), b"another upload")
     here.work(last)
     here.look()
-    assert len(here.files(request)) == 3 + 2 + len(PREPROCESSED) + 2
+    assert len(here.files(request)) == 3 + 3 + len(PREPROCESSED) + 2
     here.age(f"jobs/{request.id}", HOUR + 60)
     here.look()
     assert here.files(request) == [
@@ -350,7 +365,7 @@ def test_given_a_finished_job_then_an_hour_later_its_result_alone_is_kept(
         f"inference/{last.token}/manifest.json",
         "outcome.json",
         "request.json",
-        "scan.nii.gz",
+        f"upload/{request.upload}/scan.nii.gz",
     ]
 
 

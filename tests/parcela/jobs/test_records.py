@@ -50,6 +50,13 @@ def test_given_a_request_when_it_comes_back_from_json_then_it_is_the_same() -> N
     assert JobRequest.from_json(PREDICT.to_json()) == PREDICT
 
 
+def test_given_a_request_of_version_1_when_read_then_its_scan_lies_beside_it() -> None:
+    older = json.loads(PREDICT.to_json()) | {"version": 1}
+    del older["upload"]
+    request = JobRequest.from_json(json.dumps(older))
+    assert (request.version, request.upload, request.options) == (1, "", PREDICT.options)
+
+
 def test_given_options_that_fit_both_kinds_then_the_kind_decides() -> None:
     text = json.dumps(
         json.loads(PREDICT.to_json()) | {"kind": "label", "options": {"preprocessing": False}}
@@ -65,7 +72,7 @@ def test_given_options_of_the_other_kind_then_the_request_is_refused() -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"version": 2}, "version: Input should be 1"),
+        ({"version": 3}, "version: Input should be 1 or 2"),
         ({"id": "../../etc/passwd"}, "id: String should match"),
         ({"kind": "tractography"}, "kind: "),
         ({"options": {"model": "resnet"}}, "model: "),

@@ -48,7 +48,7 @@ class Place:
     def submit(self, kind: Kind = "predict", **wish: Any) -> str:
         """A job whose scan says what the stub does. Its id."""
         request = job_request(kind)
-        self.store.put(scan_key(request.id), json.dumps(wish).encode())
+        self.store.put(scan_key(request.id, request.upload), json.dumps(wish).encode())
         self.store.put(request_key(request.id), request.to_json().encode())
         self.ledger.add(request)
         return request.id

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -91,6 +92,31 @@ def test_given_a_key_that_is_taken_when_put_then_it_is_replaced_and_its_etag_cha
     second = store.put(KEY, io.BytesIO(b"two"))
     assert content(store, KEY) == b"two"
     assert first.etag != second.etag
+
+
+def test_given_a_key_that_is_free_when_created_then_it_is_stored_and_a_second_changes_nothing(
+    store: Store,
+) -> None:
+    assert store.create(KEY, b"one")
+    assert not store.create(KEY, b"two")
+    assert not store.create(KEY, b"one")
+    assert content(store, KEY) == b"one"
+    store.delete(KEY)
+    assert store.create(KEY, b"three")
+    store.put(KEY, b"four")
+    assert content(store, KEY) == b"four"
+    assert keys(store) == [KEY]
+
+
+def test_given_many_who_create_one_key_at_once_then_one_of_them_has_and_its_bytes_stand(
+    store: Store,
+) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        for number in range(5):
+            key = f"jobs/{number}/request.json"
+            created = list(threads.map(lambda n, key=key: store.create(key, b"%d" % n), range(8)))
+            assert created.count(True) == 1
+            assert content(store, key) == b"%d" % created.index(True)
 
 
 def test_given_an_etag_when_asked_again_then_it_stays(store: Store) -> None:
@@ -252,6 +278,8 @@ def test_given_what_is_no_key_then_every_method_refuses_it(store: Store, key: st
     with pytest.raises(BadKey):
         store.put(key, b"x")
     with pytest.raises(BadKey):
+        store.create(key, b"x")
+    with pytest.raises(BadKey):
         content(store, key)
     with pytest.raises(BadKey):
         store.stat(key)
@@ -371,6 +399,7 @@ def test_given_no_server_then_every_method_says_that_the_store_is_unavailable() 
     )
     for call in (
         lambda: store.put(KEY, b"x"),
+        lambda: store.create(KEY, b"x"),
         lambda: content(store, KEY),
         lambda: store.stat(KEY),
         lambda: keys(store),

@@ -1,4 +1,8 @@
-"""A scan comes in and becomes a job: the scan, `request.json` to commit it, the ledger's row, a bell, the answer."""
+"""A scan comes in and becomes a job: the scan, `request.json` to commit it, the ledger's row, a bell, the answer.
+
+Several uploads under one Idempotency-Key may come at once, at several gateways. Each lies under a token of its own; one
+of them is committed, since `request.json` is created only where there is none; the others are compared with that one.
+"""
 
 from __future__ import annotations
 
@@ -6,21 +10,22 @@ import hashlib
 import hmac
 import io
 import logging
+import secrets
 import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
-import anyio
 from anyio import to_thread
 from starlette.requests import Request
 
-from parcela.jobs.job_files import read_request, write_request
-from parcela.jobs.keys import scan_key
+from parcela.jobs.job_files import commit_request, erase_files, read_request
+from parcela.jobs.keys import request_key, scan_key, upload_prefix
 from parcela.jobs.ledger import LedgerUnavailable
 from parcela.jobs.records import STAGES, Job, JobRequest, Kind, new_id
 from parcela.options import LabelOptions, PredictOptions
-from parcela.store.store import NotStored
+from parcela.record import BadRecord
+from parcela.store.store import NotStored, StoreUnavailable
 from parcela_gateway.dependencies import Gateway
 from parcela_gateway.jobs import JobDeleted, find_job, queued, was_deleted
 from parcela_gateway.problem import Refused
@@ -29,7 +34,6 @@ from parcela_gateway.upload.scrub import CHUNK, scrubbed, stream_of
 from parcela_gateway.upload.stream import Received, receive, too_large
 
 RETRY_S = 30  # when too many wait
-PATIENCE_S = 30  # for an upload under the same key
 FORM_BYTES = 256 * 1024  # that a form may add to its file
 
 log = logging.getLogger("parcela.gateway")
@@ -49,13 +53,6 @@ class KeyReused(Refused):
     slug = "idempotency-key-reused"
 
 
-class StillArriving(Refused):
-    """An earlier request under this Idempotency-Key has not ended."""
-
-    status = 503
-    slug = "still-arriving"
-
-
 @dataclass(frozen=True)
 class Submission:
     """What a caller asks for: everything but the scan."""
@@ -71,6 +68,19 @@ class Submission:
             return new_id()
         return hmac.new(self.owner.encode(), self.key.encode(), hashlib.sha256).hexdigest()[:32]
 
+    def request(self, job_id: str, received: Received, upload: str = "") -> JobRequest:
+        """The record of this wish, for a scan that was received."""
+        return JobRequest(
+            id=job_id,
+            upload=upload,
+            kind=self.kind,
+            owner=self.owner,
+            created=time.time(),
+            sha256=received.sha256,
+            size=received.size,
+            options=self.options,
+        )
+
 
 async def submit(gateway: Gateway, request: Request, submission: Submission) -> Job:
     """Take the scan in the request's body; the job that it became, or under a known key already is.
@@ -80,54 +90,41 @@ async def submit(gateway: Gateway, request: Request, submission: Submission) -> 
         KeyReused: the key is another scan's. JobDeleted: the key's job was erased.
     """
     job_id = submission.choose_id()
-    async with _alone(gateway, job_id):
-        earlier = await to_thread.run_sync(_earlier, gateway, job_id) if submission.key else None
-        if earlier is None:
-            job = await _first(gateway, request, submission, job_id)
-        else:
-            job = await _again(gateway, request, submission, earlier)
-    return job
-
-
-async def _first(gateway: Gateway, request: Request, submission: Submission, job_id: str) -> Job:
+    if await to_thread.run_sync(_is_known, gateway, job_id):
+        received = await _receive(gateway, request, _read_over)
+        again = submission.request(job_id, received)
+        return await to_thread.run_sync(_same, gateway, again)
     await to_thread.run_sync(_check_room, gateway)
     _check_length(gateway, request)
-    received = await _keep_scan(gateway, request, job_id)
-    accepted = JobRequest(
-        id=job_id,
-        kind=submission.kind,
-        owner=submission.owner,
-        created=time.time(),
-        sha256=received.sha256,
-        size=received.size,
-        options=submission.options,
-    )
+    upload = secrets.token_hex(16)
+    received = await _keep_scan(gateway, request, job_id, upload)
     # A thread is not cancelled: who goes away now does not leave a job half made.
-    return await to_thread.run_sync(_accept, gateway, accepted)
+    return await to_thread.run_sync(_accept, gateway, submission.request(job_id, received, upload))
 
 
-def _earlier(gateway: Gateway, job_id: str) -> JobRequest | None:
+def _is_known(gateway: Gateway, job_id: str) -> bool:
+    """Whether a job was accepted under a caller's key; raises JobDeleted."""
+    _check_deleted(gateway, job_id)
+    return gateway.store.stat(request_key(job_id)) is not None
+
+
+def _check_deleted(gateway: Gateway, job_id: str) -> None:
     if was_deleted(gateway.store, job_id):
         raise JobDeleted("the job of this Idempotency-Key was deleted: submit under a new one")
-    with suppress(NotStored):
-        return read_request(gateway.store, job_id)
-    return None
 
 
-async def _again(
-    gateway: Gateway, request: Request, submission: Submission, earlier: JobRequest
-) -> Job:
-    """The job of a request that comes a second time. Its body is hashed, and not kept."""
-    received = await _receive(gateway, request, _read_over)
-    if (received.sha256, submission.kind, submission.options) != (
-        earlier.sha256,
-        earlier.kind,
-        earlier.options,
-    ):
-        raise KeyReused(
-            "this Idempotency-Key was used for another scan or other options: use a new one"
-        )
-    return await to_thread.run_sync(find_job, gateway, earlier.id, submission.owner)
+def _same(gateway: Gateway, again: JobRequest) -> Job:
+    """The job that an earlier request under the same key has become.
+
+    Raises:
+        KeyReused: that one asked for something else. JobDeleted: it was erased.
+    """
+    with suppress(NotStored, BadRecord):  # find_job says what became of it
+        if not again.asks_the_same(read_request(gateway.store, again.id)):
+            raise KeyReused(
+                "this Idempotency-Key was used for another scan or other options: use a new one"
+            )
+    return find_job(gateway, again.id, again.owner)
 
 
 def _check_room(gateway: Gateway) -> None:
@@ -144,11 +141,11 @@ def _check_length(gateway: Gateway, request: Request) -> None:
         raise too_large(gateway.settings.max_bytes)
 
 
-async def _keep_scan(gateway: Gateway, request: Request, job_id: str) -> Received:
+async def _keep_scan(gateway: Gateway, request: Request, job_id: str, upload: str) -> Received:
     limits = gateway.settings.max_voxels, gateway.settings.max_bytes
 
     def keep(stream: io.BufferedReader) -> None:
-        gateway.store.put(scan_key(job_id), stream_of(scrubbed(stream, *limits)))
+        gateway.store.put(scan_key(job_id, upload), stream_of(scrubbed(stream, *limits)))
 
     return await _receive(gateway, request, keep)
 
@@ -170,7 +167,21 @@ def _read_over(stream: io.BufferedReader) -> None:
 
 
 def _accept(gateway: Gateway, request: JobRequest) -> Job:
-    write_request(gateway.store, request)
+    """Commit an upload. Another under its key may have been quicker; the job may be deleted before, or meanwhile."""
+    if was_deleted(gateway.store, request.id) or not commit_request(gateway.store, request):
+        _drop(gateway, request)
+        _check_deleted(gateway, request.id)
+        return _same(gateway, request)
+    job = _enter(gateway, request)
+    if was_deleted(gateway.store, request.id):  # by one who had not seen our commit, or not our row
+        erase_files(gateway.store, request.id)
+        with suppress(LedgerUnavailable):  # the reconciler forgets what has no request
+            gateway.ledger.forget(request.id)
+        _check_deleted(gateway, request.id)
+    return job
+
+
+def _enter(gateway: Gateway, request: JobRequest) -> Job:
     try:
         job = gateway.ledger.add(request)
         gateway.ring(STAGES[request.kind][0])
@@ -181,21 +192,7 @@ def _accept(gateway: Gateway, request: JobRequest) -> Job:
     return job
 
 
-@asynccontextmanager
-async def _alone(gateway: Gateway, job_id: str) -> AsyncIterator[None]:
-    """One upload a job at a time: a second one under the same key finds out what became of the first."""
-    lock = gateway.arriving.setdefault(job_id, anyio.Lock())
-    try:
-        with anyio.fail_after(PATIENCE_S):
-            await lock.acquire()
-    except TimeoutError as error:
-        raise StillArriving(
-            "an earlier request under this Idempotency-Key is still sending its scan: try again",
-            headers={"Retry-After": "5"},
-        ) from error
-    try:
-        yield
-    finally:
-        lock.release()
-        if not lock.statistics().tasks_waiting:
-            gateway.arriving.pop(job_id, None)
+def _drop(gateway: Gateway, request: JobRequest) -> None:
+    """Erase an upload that became no job; one that cannot be erased now is swept later."""
+    with suppress(StoreUnavailable):
+        gateway.store.delete(upload_prefix(request.id, request.upload))
