@@ -10,6 +10,7 @@ from pathlib import Path
 
 from parcela.errors import BadRequest, ParcelaError
 from parcela.imaging.volume import scan_name
+from parcela.processes.surroundings import explaining_memory
 from parcela_cli.progress import say, stderr
 
 MIXED_FAILURES = UNEXPECTED = 1
@@ -40,7 +41,8 @@ class Batch:
     def reporting(self, scan: Path) -> Iterator[None]:
         """A block that works at one scan: its failure becomes a line on stderr, and counts in the exit code."""
         try:
-            yield
+            with explaining_memory():
+                yield
         except ParcelaError as error:
             message = str(error)
             self._fail(message if str(scan) in message else f"{scan}: {message}", error.exit_code)

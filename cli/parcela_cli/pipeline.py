@@ -16,6 +16,7 @@ from parcela.options import (
     Space,
     choosing,
 )
+from parcela.processes.surroundings import explaining_memory, name_user
 from parcela.settings import settings
 from parcela.stopwatch import OnStep
 from parcela.weights.cards import hashes_of
@@ -70,19 +71,21 @@ def run(
     on_step: OnStep | None = None,
 ) -> Prediction:
     """Preprocess, parcellate, and record how. What is missing here is said before anything is computed."""
-    from parcela_inference.predict import predict as parcellate_scan
-    from parcela_inference.scores import choose_device
-    from parcela_preprocess.preprocess import preprocess
+    name_user()
+    with explaining_memory():
+        from parcela_inference.predict import predict as parcellate_scan
+        from parcela_inference.scores import choose_device
+        from parcela_preprocess.preprocess import preprocess
 
-    hashes_of(options.model)
-    choose_device(device)
-    ready = preprocess(
-        volume,
-        skull_strip=options.skull_strip,
-        preprocess=options.preprocess,
-        on_step=on_step,
-    )
-    return parcellate_scan(volume, ready, options, device=device, on_step=on_step)
+        hashes_of(options.model)
+        choose_device(device)
+        ready = preprocess(
+            volume,
+            skull_strip=options.skull_strip,
+            preprocess=options.preprocess,
+            on_step=on_step,
+        )
+        return parcellate_scan(volume, ready, options, device=device, on_step=on_step)
 
 
 def run_label(volume: Volume, options: LabelOptions, on_step: OnStep | None = None) -> Labelled:

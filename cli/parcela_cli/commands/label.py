@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from parcela.options import LabelOptions, Preset
+from parcela.processes.surroundings import check_memory_limit
 from parcela.settings import change_settings
 from parcela_cli.arguments import (
     Force,
@@ -34,6 +35,7 @@ def label(
     About two minutes a scan. The check says when a registration failed; its verdict ends the result line.
     """
     change_settings(torch_threads=threads)
+    check_memory_limit()
     from parcela_cli.bundles import bundle_each
     from parcela_cli.destination import check_destination
     from parcela_cli.engines import RegistrationEngine

@@ -9,6 +9,7 @@ import typer
 
 from parcela.errors import BadRequest
 from parcela.options import Device, ModelChoice, PredictOptions, Space
+from parcela.processes.surroundings import check_memory_limit
 from parcela.settings import change_settings
 from parcela_cli.arguments import (
     Force,
@@ -45,7 +46,9 @@ def predict(
     interrupted run is resumed by repeating it. One scan failing does not stop the others.
     """
     change_settings(torch_threads=threads)
-    if server is not None:
+    if server is None:
+        check_memory_limit()
+    else:
         _check_local_only(device, threads)
     from parcela_cli.bundles import bundle_each
     from parcela_cli.destination import check_destination

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from parcela.options import Preset, SkullStrip
+from parcela.processes.surroundings import check_memory_limit
 from parcela.settings import change_settings
 from parcela_cli.arguments import OutFolder, Scans, SkullStripOption, Threads
 
@@ -28,6 +29,7 @@ def preprocess(
 ) -> None:
     """Bring scans to the networks' grid: the image, the brain mask on the scan's grid, and the way back as JSON."""
     limits = change_settings(torch_threads=threads)
+    check_memory_limit()
     from parcela.imaging.volume import read_volume
     from parcela_cli.batch import Batch
     from parcela_cli.destination import check_folder

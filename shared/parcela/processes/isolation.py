@@ -23,8 +23,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parcela.errors import StepFailed, Unavailable
+from parcela.errors import LimitExceeded, StepFailed, Unavailable
 from parcela.processes.child import Child, Limits, how_it_ended
+from parcela.processes.surroundings import NEEDED, speaks_of_memory
 from parcela.settings import settings
 
 Arrays = dict[str, NDArray[Any]]
@@ -69,7 +70,12 @@ def run_isolated(
             finally:
                 child.kill()  # ROBEX runs under a shell under the child
         if code != 0:
-            raise StepFailed(f"{task} {_reason(code, folder)}")
+            reason = _reason(code, folder)
+            if speaks_of_memory(reason + (folder / "log").read_text(errors="replace")):
+                raise LimitExceeded(
+                    f"{task} found no memory, and {NEEDED}: free some, or raise the limit"
+                )
+            raise StepFailed(f"{task} {reason}")
         return {
             path.stem.removeprefix("out-"): np.load(path)
             for path in sorted(folder.glob("out-*.npy"))

@@ -57,6 +57,15 @@ def crash() -> Arrays:
     return {}
 
 
+def starve() -> Arrays:
+    return {"nothing": np.empty(10**15, np.uint8)}
+
+
+def starve_in_cpp() -> Arrays:
+    print("terminate called after throwing an instance of 'std::bad_alloc'", flush=True)
+    os.abort()
+
+
 def refuse() -> Arrays:
     raise ValueError("the image has no brain in it")
 
@@ -81,6 +90,8 @@ TASKS: dict[str, Callable[..., Arrays]] = {
         eat,
         eat_in_a_child,
         crash,
+        starve,
+        starve_in_cpp,
         refuse,
         give_up,
         surroundings,
