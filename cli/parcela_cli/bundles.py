@@ -13,7 +13,6 @@ from parcela.errors import BadRequest
 from parcela.files import sha256_of
 from parcela.imaging.volume import Volume, read_volume
 from parcela.record import BadRecord
-from parcela.settings import settings
 from parcela_cli.batch import Batch
 from parcela_cli.destination import check_name_lengths, names_one_file
 from parcela_cli.progress import Progress, Result
@@ -56,12 +55,11 @@ class Engine(Protocol):
 
 def bundle_each(scans: Sequence[Path], out: Path, engine: Engine, *, force: bool) -> int:
     """Have the engine make each scan's bundle, unless that was done before. Returns the exit code."""
-    limits = settings()
     batch = Batch(scans)
     for scan, name in batch:
         with batch.reporting(scan):
             check_name_lengths(out, (prefixed(file, name) for file in engine.files()))
-            volume = read_volume(scan, max_voxels=limits.max_voxels, max_bytes=limits.max_bytes)
+            volume = read_volume(scan)
             if not force:
                 check_owner(out, name, volume)
                 if already_done(out, name, volume, engine):

@@ -17,7 +17,6 @@ from parcela.options import (
     choosing,
 )
 from parcela.processes.surroundings import explaining_memory, name_user
-from parcela.settings import settings
 from parcela.stopwatch import OnStep
 from parcela.weights.cards import hashes_of
 
@@ -55,12 +54,7 @@ def predict(
         options = PredictOptions(
             model=model, preprocess=preprocess, skull_strip=skull_strip, space=space
         )
-    limits = settings()
-    volume = (
-        scan
-        if isinstance(scan, Volume)
-        else read_volume(scan, max_voxels=limits.max_voxels, max_bytes=limits.max_bytes)
-    )
+    volume = scan if isinstance(scan, Volume) else read_volume(scan)
     return run(volume, options, device, on_step)
 
 

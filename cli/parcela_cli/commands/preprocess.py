@@ -28,7 +28,7 @@ def preprocess(
     threads: Threads = None,
 ) -> None:
     """Bring scans to the networks' grid: the image, the brain mask on the scan's grid, and the way back as JSON."""
-    limits = change_settings(torch_threads=threads)
+    change_settings(torch_threads=threads)
     check_memory_limit()
     from parcela.imaging.volume import read_volume
     from parcela_cli.batch import Batch
@@ -38,7 +38,7 @@ def preprocess(
     batch = Batch(scans)
     for scan, name in batch:
         with batch.reporting(scan):
-            volume = read_volume(scan, max_voxels=limits.max_voxels, max_bytes=limits.max_bytes)
+            volume = read_volume(scan)
             _preprocess(volume, scan, out / name, preset, skull_strip)
     raise typer.Exit(batch.exit_code)
 

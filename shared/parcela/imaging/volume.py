@@ -6,27 +6,19 @@ header and bytes are read and checked first, in bounded memory, and nibabel is a
 
 from __future__ import annotations
 
-import gzip
-import zlib
+import hashlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, cast
 
 import numpy as np
-from nibabel.nifti1 import Nifti1Header
 from numpy.typing import NDArray
 
 from parcela.errors import BadScan
-from parcela.files import sha256_of
 from parcela.imaging.geometry import Geometry
-from parcela.imaging.header import GIB, check_header, parse_header
-
-MAX_VOXELS = 512**3
-MAX_FILE_BYTES = 2 * GIB
-TRAILING_BYTES = 1024**2  # tolerated after the last voxel: some writers pad
-CHUNK = 1024**2  # bytes at a time; a multiple of every voxel size
+from parcela.imaging.header import GIB
+from parcela.imaging.reading import Reading, unpacking
+from parcela.settings import settings
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,42 +49,33 @@ def scan_name(path: Path) -> str:
     return path.name.removesuffix(".gz").removesuffix(".nii") or "scan"
 
 
-def read_volume(
-    path: str | Path, *, max_voxels: int = MAX_VOXELS, max_bytes: int = MAX_FILE_BYTES
-) -> Volume:
+def read_volume(path: str | Path) -> Volume:
     """Read and check one NIfTI file (``.nii`` or ``.nii.gz``, versions 1 and 2).
 
-    The file is read twice: once to its end in a few MB, whatever it claims, and only when all is well into memory.
-
-    Args:
-        path: the file.
-        max_voxels: the most voxels a header may claim.
-        max_bytes: the most bytes the file, and what it unpacks to, may hold.
+    The voxels are read twice: once to the file's end in a few MB, whatever it claims, and only when all is well into
+    memory. How many voxels and bytes it may have is a setting.
 
     Raises:
         BadScan: the file is missing, damaged, not NIfTI, or not one three-dimensional image with usable geometry and
             intensities. The message names the file, the fault and the remedy.
     """
-    path = Path(path)
+    path, limits = Path(path), settings()
     try:
-        _check_file(path, max_bytes)
-        with _opened(path) as stream:
-            header = parse_header(path, stream)
-            check_header(path, header, max_voxels, max_bytes)
-            bad = _check_voxels(path, stream, header)
-        with _opened(path) as stream:
-            parse_header(path, stream)
-            data = _load(path, stream, header)
-        digest = sha256_of(path)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise BadScan(
-            f"{path}: the gzip stream is damaged ({error}): copy or export the file again"
-        ) from error
+        _check_file(path, limits.max_bytes)
+        with path.open("rb") as file, unpacking(path):
+            reading = Reading.of(
+                path, file, max_voxels=limits.max_voxels, max_bytes=limits.max_bytes
+            )
+            bad = _check_voxels(reading)
+            reading.rewind()
+            data = _load(reading)
+            file.seek(0)
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise BadScan(
             f"{path}: cannot be read ({error.strerror or error}): check its permissions and the disk"
         ) from error
-    geometry = Geometry.from_header(header)
+    geometry = Geometry.from_header(reading.header)
     warnings = (*_geometry_warnings(geometry), *_voxel_warnings(bad))
     return Volume(data, geometry, scan_name(path), digest, warnings)
 
@@ -113,70 +96,42 @@ def _check_file(path: Path, max_bytes: int) -> None:
         )
 
 
-@contextmanager
-def _opened(path: Path) -> Iterator[IO[bytes]]:
-    """The file's bytes, unpacked if they are packed, whatever its name says."""
-    with path.open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-        file.seek(0)
-        if not packed:
-            yield file
-            return
-        with gzip.GzipFile(fileobj=file) as unpacked:
-            yield cast(IO[bytes], unpacked)
-
-
-def _check_voxels(path: Path, stream: IO[bytes], header: Nifti1Header) -> int:
-    """Read to the end, so that a gzip checksum is verified. Returns how many voxels are NaN or infinite."""
+def _check_voxels(reading: Reading) -> int:
+    """Read to the end. Returns how many voxels are NaN or infinite."""
     bad, low, high = 0, np.inf, -np.inf
-    for part in _voxels(path, stream, header):
+    for part in _intensities(reading):
         finite = part[np.isfinite(part)]
         bad += part.size - finite.size
         low = min(low, finite.min(initial=np.inf))
         high = max(high, finite.max(initial=-np.inf))
-    if _skip(stream, TRAILING_BYTES + 1) > TRAILING_BYTES:
-        raise BadScan(
-            f"{path}: holds far more data than its header says (a gzip bomb, or a wrong header): export it again"
-        )
+    reading.finish()
     if low > high:
         raise BadScan(
-            f"{path}: every voxel is NaN or infinite: there is no image in it; export it again"
+            f"{reading.path}: every voxel is NaN or infinite: there is no image in it; export it again"
         )
     if low == high:
         raise BadScan(
-            f"{path}: every voxel has the same value ({low:g}): there is no image in it; export it again"
+            f"{reading.path}: every voxel has the same value ({low:g}): there is no image in it; export it again"
         )
     return bad
 
 
-def _load(path: Path, stream: IO[bytes], header: Nifti1Header) -> NDArray[np.float32]:
+def _load(reading: Reading) -> NDArray[np.float32]:
     """The intensities, (X, Y, Z), with 0 for what is NaN or infinite."""
-    x, y, z = (int(n) for n in header["dim"][1:4])
+    x, y, z = (int(n) for n in reading.header["dim"][1:4])
     data = np.empty(x * y * z, np.float32)
     start = 0
-    for part in _voxels(path, stream, header):
+    for part in _intensities(reading):
         data[start : start + part.size] = np.where(np.isfinite(part), part, 0)
         start += part.size
     return np.ascontiguousarray(data.reshape((x, y, z), order="F"))
 
 
-def _voxels(path: Path, stream: IO[bytes], header: Nifti1Header) -> Iterator[NDArray[np.float32]]:
-    """The intensities in file order, scaled, a chunk at a time. ``stream`` stands behind the header."""
-    gap = (int(header["vox_offset"]) or header.single_vox_offset) - stream.tell()
-    if _skip(stream, gap) < gap:
-        raise BadScan(
-            f"{path}: the file ends before its voxels begin: it is truncated; copy or export it again"
-        )
-    dtype = header.get_data_dtype()
-    slope, inter = header.get_slope_inter()
-    wanted = int(np.prod(header["dim"][1:4], dtype=np.int64)) * dtype.itemsize
-    for start in range(0, wanted, CHUNK):
-        chunk = stream.read(min(CHUNK, wanted - start))
-        if len(chunk) < min(CHUNK, wanted - start):
-            share = (start + len(chunk)) / wanted
-            raise BadScan(
-                f"{path}: truncated: holds {share:.0%} of the voxels its header promises; copy it again"
-            )
+def _intensities(reading: Reading) -> Iterator[NDArray[np.float32]]:
+    """The intensities in file order, scaled, a chunk at a time."""
+    dtype = reading.header.get_data_dtype()
+    slope, inter = reading.header.get_slope_inter()
+    for chunk in reading.voxels():
         yield _scaled(np.frombuffer(chunk, dtype), slope, inter)
 
 
@@ -189,48 +144,40 @@ def _scaled(
         return (stored.astype(np.float64) * slope + (inter or 0)).astype(np.float32)
 
 
-def _skip(stream: IO[bytes], count: int) -> int:
-    """Read over ``count`` bytes without holding them; returns how many there were."""
-    left = count
-    while left > 0 and (chunk := stream.read(min(CHUNK, left))):
-        left -= len(chunk)
-    return count - left
-
-
 def _voxel_warnings(bad: int) -> tuple[str, ...]:
     return (f"{bad} voxels are NaN or infinite and were read as 0",) if bad else ()
 
 
 def _geometry_warnings(geometry: Geometry) -> tuple[str, ...]:
-    found = []
+    warnings = []
     if not geometry.orientation_known:
-        found.append(
+        warnings.append(
             "LEFT AND RIGHT ARE UNKNOWN: the header has neither sform nor qform (codes 0). The map lies on the scan's "
             "grid, but its side names hold only if the first axis runs from right to left (nibabel's reading of such "
             "a header)"
         )
     if geometry.orientation_contradicted:
-        found.append(
+        warnings.append(
             "SFORM AND QFORM CONTRADICT EACH OTHER about the axes: LEFT AND RIGHT ARE IN DOUBT. The "
             f"sform is used (axes {geometry.axcodes}); software that prefers the qform reads it otherwise. "
             "Find out which is right, and export or correct the file"
         )
     if geometry.sheared:
-        found.append(
+        warnings.append(
             "the affine is sheared; it is honoured, but most software reads such headers differently"
         )
     if max(geometry.spacing_mm) > 4:
-        found.append(
+        warnings.append(
             f"voxels of up to {max(geometry.spacing_mm):.1f} mm: too coarse for small regions to be trusted"
         )
     extent = [n * s for n, s in zip(geometry.shape, geometry.spacing_mm, strict=True)]
     if min(extent) < 80 or max(extent) > 600:
-        found.append(
+        warnings.append(
             f"the field of view is {'×'.join(f'{e:.0f}' for e in extent)} mm, unusual for a whole head"
         )
     pixdim = np.asarray(geometry.header["pixdim"][1:4], np.float64)
     if not np.allclose(pixdim, geometry.spacing_mm, rtol=0.01):
-        found.append(
+        warnings.append(
             "the header's pixdim and its affine disagree on the voxel size; the affine is used"
         )
-    return tuple(found)
+    return tuple(warnings)

@@ -11,7 +11,6 @@ from parcela.imaging.volume import Volume, read_volume
 from parcela.jobs.job_files import read_request
 from parcela.jobs.keys import SCAN, scan_key, stage_key, stage_prefix
 from parcela.jobs.records import JobRequest, Stage
-from parcela.settings import settings
 from parcela.store.store import Store
 
 
@@ -72,8 +71,7 @@ class StageTask:
             BadScan: it cannot be used; the message says why.
         """
         path = self._fetch(scan_key(self.request.id, self.request.upload), self.folder / SCAN)
-        limits = settings()
-        volume = read_volume(path, max_voxels=limits.max_voxels, max_bytes=limits.max_bytes)
+        volume = read_volume(path)
         path.unlink()
         return replace(volume, sha256=self.request.sha256)
 

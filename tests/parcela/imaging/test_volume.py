@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +17,10 @@ from hypothesis import strategies as st
 from nifti_files import image, nifti, write
 from parcela.atlas.aal import COLIN27_HEAD
 from parcela.errors import BadScan
-from parcela.imaging.volume import TRAILING_BYTES, read_volume, scan_name
+from parcela.imaging import volume
+from parcela.imaging.reading import TRAILING_BYTES
+from parcela.imaging.volume import read_volume, scan_name
+from parcela.settings import Settings
 
 KINDS = (
     "uint8",
@@ -237,30 +241,49 @@ def test_given_values_beyond_float32_when_read_then_they_are_counted_as_infinite
     assert "1 voxels are NaN or infinite" in warnings_of(write(tmp_path / "scan.nii", nifti(data)))
 
 
-def test_given_a_limit_of_voxels_when_a_scan_has_more_then_it_is_refused(tmp_path: Path) -> None:
+@pytest.fixture
+def limit(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Sets limits of reading for one test."""
+
+    def limit(**values: Any) -> None:
+        monkeypatch.setattr(volume, "settings", lambda: Settings(**values))
+
+    return limit
+
+
+def test_given_a_limit_of_voxels_when_a_scan_has_more_then_it_is_refused(
+    tmp_path: Path, limit: Callable[..., None]
+) -> None:
     path = write(tmp_path / "scan.nii", nifti(image((10, 10, 10))))
+    limit(max_voxels=999)
     with pytest.raises(BadScan, match="1000 voxels, over the limit of 999"):
-        read_volume(path, max_voxels=999)
-    assert read_volume(path, max_voxels=1000).data.size == 1000
+        read_volume(path)
+    limit(max_voxels=1000)
+    assert read_volume(path).data.size == 1000
 
 
-def test_given_a_limit_of_bytes_when_the_file_is_larger_then_it_is_refused(tmp_path: Path) -> None:
+def test_given_a_limit_of_bytes_when_the_file_is_larger_then_it_is_refused(
+    tmp_path: Path, limit: Callable[..., None]
+) -> None:
     path = write(tmp_path / "scan.nii", nifti(image((10, 10, 10))))
     size = path.stat().st_size
+    limit(max_bytes=size - 1)
     with pytest.raises(BadScan, match="over the limit"):
-        read_volume(path, max_bytes=size - 1)
-    assert read_volume(path, max_bytes=size).data.size == 1000
+        read_volume(path)
+    limit(max_bytes=size)
+    assert read_volume(path).data.size == 1000
 
 
 def test_given_a_limit_of_bytes_when_a_small_file_unpacks_to_more_then_it_is_refused(
-    tmp_path: Path,
+    tmp_path: Path, limit: Callable[..., None]
 ) -> None:
     data = np.zeros((50, 50, 50))
     data[25, 25, 25] = 1
     path = write(tmp_path / "scan.nii.gz", nifti(data))
     assert path.stat().st_size < 100_000
+    limit(max_bytes=100_000)
     with pytest.raises(BadScan, match="over the limit"):
-        read_volume(path, max_bytes=100_000)
+        read_volume(path)
 
 
 def assert_sound_or_refused(path: Path) -> None:

@@ -16,7 +16,6 @@ from parcela.errors import BadScan
 from parcela.files import atomic_file
 from parcela.imaging.trail import GeometryTrail
 from parcela.imaging.volume import read_volume
-from parcela.settings import settings
 from parcela_labelling.label import label
 from parcela_labelling.opening import open_labels
 from parcela_preprocess.preprocess import Preprocessed, preprocess
@@ -85,8 +84,7 @@ def prepare_image(
 
 def preprocessed(image: Image, how: Preparation, sources: Sources) -> UnlabelledImage:
     """The nine steps on one scan, with its imported mask where there is one."""
-    limits = settings()
-    scan = read_volume(image.path, max_voxels=limits.max_voxels, max_bytes=limits.max_bytes)
+    scan = read_volume(image.path)
     if scan.sha256 != sources.scan:
         raise BadScan(f"{image.path}: the file changed while it was being prepared: run again")
     mask = read_mask(image.mask, scan) if sources.mask and image.mask else None

@@ -5,22 +5,17 @@ The geometry fields, and all others that are no text, pass byte for byte: result
 
 from __future__ import annotations
 
-import gzip
 import io
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
-import numpy as np
 from nibabel.nifti1 import Nifti1Header
 
-from parcela.errors import BadScan
-from parcela.imaging.header import check_header, parse_header
-from parcela.imaging.volume import TRAILING_BYTES
+from parcela.imaging.reading import CHUNK, Reading, unpacking
 
 SCAN = Path("the scan")  # what messages call it: its real name is not known here
-CHUNK = 1024**2  # bytes at a time
 LEVEL = 1  # of compression: the workers read it once
 GZIP = 16 + zlib.MAX_WBITS  # zlib then writes gzip's header: no name, no time
 # Fields of free text, NIfTI-1's and -2's; ANALYZE's leftovers among them.
@@ -39,36 +34,19 @@ def scrubbed(received: io.BufferedReader[Any], max_voxels: int, max_bytes: int) 
         BadScan: it is damaged, or not one three-dimensional image; whatever came before then counts for nothing.
     """
     packer = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP)
-    try:
-        for part in _nifti(_unpacked(received), max_voxels, max_bytes):
+    with unpacking(SCAN):
+        reading = Reading.of(SCAN, received, max_voxels=max_voxels, max_bytes=max_bytes)
+        for part in _nifti(reading):
             if packed := packer.compress(part):
                 yield packed
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise BadScan(
-            f"{SCAN}: the gzip stream is damaged ({error}): copy or export the file again"
-        ) from error
     yield packer.flush()
 
 
-def _unpacked(received: io.BufferedReader[Any]) -> IO[bytes]:
-    if received.peek(2)[:2] != b"\x1f\x8b":
-        return received
-    return cast(IO[bytes], gzip.GzipFile(fileobj=received))
-
-
-def _nifti(stream: IO[bytes], max_voxels: int, max_bytes: int) -> Iterator[bytes]:
+def _nifti(reading: Reading) -> Iterator[bytes]:
     """Header, the mark that no extensions follow, voxels; what else there is, is dropped."""
-    header = parse_header(SCAN, stream)
-    check_header(SCAN, header, max_voxels, max_bytes)
-    yield bytes(anonymous(header).binaryblock) + bytes(4)
-    gap = (int(header["vox_offset"]) or header.single_vox_offset) - header.sizeof_hdr
-    if sum(len(part) for part in _parts(stream, gap)) < gap:
-        raise BadScan(f"{SCAN}: the file ends before its voxels begin: copy or export it again")
-    yield from _voxels(stream, header)
-    if sum(len(part) for part in _parts(stream, TRAILING_BYTES + 1)) > TRAILING_BYTES:
-        raise BadScan(
-            f"{SCAN}: holds far more data than its header says (a gzip bomb, or a wrong header): export it again"
-        )
+    yield bytes(anonymous(reading.header).binaryblock) + bytes(4)
+    yield from reading.voxels()
+    reading.finish()
 
 
 def anonymous(header: Nifti1Header) -> Nifti1Header:
@@ -79,25 +57,6 @@ def anonymous(header: Nifti1Header) -> Nifti1Header:
             clean[field] = b""
     clean["vox_offset"] = clean.single_vox_offset
     return clean
-
-
-def _voxels(stream: IO[bytes], header: Nifti1Header) -> Iterator[bytes]:
-    wanted = int(np.prod(header["dim"][1:4], dtype=np.int64)) * header.get_data_dtype().itemsize
-    seen = 0
-    for part in _parts(stream, wanted):
-        seen += len(part)
-        yield part
-    if seen < wanted:
-        raise BadScan(
-            f"{SCAN}: truncated: holds {seen / wanted:.0%} of the voxels its header promises; copy it again"
-        )
-
-
-def _parts(stream: IO[bytes], count: int) -> Iterator[bytes]:
-    """The next ``count`` bytes, or as many as there are."""
-    while count > 0 and (part := stream.read(min(CHUNK, count))):
-        count -= len(part)
-        yield part
 
 
 class Flow(io.RawIOBase):

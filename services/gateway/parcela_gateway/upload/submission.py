@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from anyio import to_thread
 from starlette.requests import Request
 
+from parcela.imaging.reading import CHUNK
 from parcela.jobs.job_files import commit_request, erase_files, read_request
 from parcela.jobs.keys import request_key, scan_key, upload_prefix
 from parcela.jobs.ledger import LedgerUnavailable
@@ -30,7 +31,7 @@ from parcela_gateway.dependencies import Gateway
 from parcela_gateway.jobs import JobDeleted, find_job, queued, was_deleted
 from parcela_gateway.problem import Refused
 from parcela_gateway.upload.form import file_pieces
-from parcela_gateway.upload.scrub import CHUNK, scrubbed, stream_of
+from parcela_gateway.upload.scrub import scrubbed, stream_of
 from parcela_gateway.upload.stream import Received, receive, too_large
 
 RETRY_S = 30  # when too many wait
