@@ -28,7 +28,10 @@ def run_here(
 
 
 def spread_here(
-    work: Callable[[Task], Result], tasks: Sequence[Task], _processes: int
+    work: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    _processes: int,
+    _begin: Callable[[], None] | None = None,
 ) -> Generator[tuple[Task, Result | ParcelaError]]:
     """In place of ``spread``, one task after the other."""
     for task in tasks:

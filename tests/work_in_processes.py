@@ -21,6 +21,16 @@ def double(number: int) -> int:
     return 2 * number
 
 
+def begin(folder: Path) -> None:
+    """Leave a file for this process."""
+    (folder / f"begun-{os.getpid()}").touch(exist_ok=False)
+
+
+def marks_before(folder: Path) -> bool:
+    """Whether this process has left its file before its task."""
+    return (folder / f"begun-{os.getpid()}").exists()
+
+
 def mark_while_at_work(task: tuple[Path, float]) -> None:
     """Leave a file in a folder for so many seconds of work, and take it away again however the work ends."""
     folder, seconds = task

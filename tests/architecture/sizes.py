@@ -31,6 +31,7 @@ SMALL_FOR_A_REASON = {
 # Own modules whose work a library offers too. Decision 3 says for each why it is our own.
 COUNTERPARTS = {
     "parcela.bundle.mosaic": "nilearn",
+    "parcela.imaging.slices": "nilearn",
     "parcela.jobs.ledger": "Celery",
     "parcela.store.folder": "obstore",
     "parcela.store.s3": "obstore",
@@ -43,6 +44,7 @@ COUNTERPARTS = {
     "parcela_training.cohorts.bids": "pybids",
     "parcela_training.cohorts.virtual.diffeomorphism": "TorchIO",
     "parcela_training.metrics.measures": "MONAI",
+    "parcela_training.preparation.processes": "pebble",
     "parcela_training.networks.unet_step": "MONAI",
     "parcela_training.networks.highresnet_step": "MONAI",
     "parcela_training.training.trainer": "Lightning",

@@ -153,7 +153,7 @@ def _introduce(split: Split, on_line: OnLine) -> None:
 
 def _line(step: Step) -> str:
     if step.image is None:
-        return f"prepare {step.total} images, {step.kept} of them finished before"
+        return f"prepare {step.total} images, {step.finished_before} of them finished before"
     failed = f" failed: {step.record.reason}" if isinstance(step.record, Failure) else ""
     left = f", {minutes(step.seconds_left)} left" if step.seconds_left else ""
     return f"prepare {step.done}/{step.total} {step.image.id}{failed}{left}"

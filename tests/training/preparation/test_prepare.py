@@ -50,7 +50,6 @@ def first(cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Preparing
 def stay_here(patch: pytest.MonkeyPatch) -> None:
     """Prepare in this process, N4 included; other tests prepare in processes as a user does."""
     patch.setattr("parcela_training.preparation.prepare.spread", spread_here)
-    patch.setattr("parcela_training.preparation.task._settle", lambda _: None)
     patch.setattr("parcela_preprocess.transforms.n4.run_isolated", run_here)
 
 
@@ -73,7 +72,7 @@ def times(folder: Path) -> dict[str, int]:
 def test_given_a_cohort_when_prepared_then_each_image_lies_with_its_labels_on_the_grid(
     first: Preparing,
 ) -> None:
-    assert (first.made, first.kept, first.failures) == (4, 0, ())
+    assert (first.made, first.finished_before, first.failures) == (4, 0, ())
     found = PreparedSet.read(first.prepared.folder)
     assert [len(found.files(part)) for part in ("train", "val", "test")] == [2, 1, 1]
     for file in found.files("train"):
@@ -108,9 +107,9 @@ def test_given_a_prepared_cohort_when_repeated_then_nothing_is_computed_again(
 
     done = prepare(split_cohort(cohort, asked=SIZES), HOW, again, on_step=steps.append)
 
-    assert (done.made, done.kept) == (0, 4)
+    assert (done.made, done.finished_before) == (0, 4)
     assert times(again) == before
-    assert [(step.total, step.done, step.kept) for step in steps] == [(4, 4, 4)]
+    assert [(step.total, step.done, step.finished_before) for step in steps] == [(4, 4, 4)]
 
 
 @pytest.mark.slow
@@ -140,7 +139,7 @@ def test_given_damaged_scans_when_prepared_then_they_are_listed_and_the_rest_goe
 
     done = prepare(split, HOW, again, on_step=steps.append)
 
-    assert (done.made, done.kept, len(done.failures)) == (0, len(scans) - 1, 1)
+    assert (done.made, done.finished_before, len(done.failures)) == (0, len(scans) - 1, 1)
     assert isinstance(steps[-1].record, Failure)
     header, line = (again / "failures.tsv").read_text().splitlines()
     assert header == "id\tsubject\tdataset\tsplit\tkind\treason"
@@ -168,7 +167,7 @@ def test_given_half_a_file_when_prepared_then_that_image_is_made_again(
 
     done = prepare(split_cohort(cohort, asked=SIZES), HOW, again)
 
-    assert (done.made, done.kept) == (1, 3)
+    assert (done.made, done.finished_before) == (1, 3)
     assert PreparedImage.load(half).image.shape == SHAPE
     assert not list(again.glob("*/.*.part"))
 

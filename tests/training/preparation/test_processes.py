@@ -4,12 +4,13 @@ import os
 import subprocess
 import sys
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 
 from parcela.errors import BadScan, ParcelaError, StepFailed
 from parcela_training.preparation.processes import spread
 from processes import wait_until
-from work_in_processes import double, mark_while_at_work
+from work_in_processes import begin, double, mark_while_at_work, marks_before
 
 TESTS = Path(__file__).parents[2]
 
@@ -33,6 +34,15 @@ def test_given_tasks_that_fail_when_spread_then_their_errors_come_back() -> None
     assert str(found[7]) == "7: no such scan: check the path"
     assert "ValueError: five" in str(found[5])
     assert found[1] == 2
+
+
+def test_given_what_to_begin_with_when_spread_then_each_process_does_it_once_before_its_tasks(
+    tmp_path: Path,
+) -> None:
+    outcomes = list(spread(marks_before, [tmp_path] * 3, 2, partial(begin, tmp_path)))
+
+    assert outcomes == [(tmp_path, True)] * 3
+    assert len(list(tmp_path.iterdir())) == 2
 
 
 def test_given_no_tasks_when_spread_then_nothing_is_started() -> None:

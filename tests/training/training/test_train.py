@@ -232,6 +232,20 @@ def test_given_no_training_images_then_it_says_what_to_do(tmp_path: Path) -> Non
         train(small("unet"), empty, tmp_path / "out")
 
 
+@pytest.mark.parametrize(("asked", "expected"), [(3, 3), (None, 1)])
+def test_given_threads_when_trained_then_they_win_over_the_setting(
+    asked: int | None, expected: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", seen.append)
+    empty = made_up_cohort(tmp_path / "prepared", parts={"val": 1})
+
+    with pytest.raises(BadRequest):
+        train(small("unet"), empty, tmp_path / "out", threads=asked)
+
+    assert seen == [expected]
+
+
 def test_given_a_folder_without_weights_when_started_from_then_it_is_named(
     images: PreparedSet, tmp_path: Path
 ) -> None:

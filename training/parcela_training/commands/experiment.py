@@ -13,12 +13,39 @@ from rich.markup import escape
 from parcela.errors import BadRequest
 from parcela_cli.destination import check_folder
 from parcela_cli.progress import stderr
-from parcela_training.options import Part, PresetName, SplitBy
+from parcela_training.commands.arguments import (
+    COHORT_HELP,
+    Budget,
+    Processes,
+    Run,
+    RunOut,
+    SplitByOption,
+    SplitSizes,
+)
+from parcela_training.options import Part, PresetName
 
 if TYPE_CHECKING:
     from parcela_training.evaluation.record import Evaluation
 
-Run = Annotated[Path, typer.Argument(metavar="RUN", help="The folder of an experiment.")]
+CohortOrVariable = Annotated[
+    Path | None, typer.Argument(metavar="COHORT", envvar="COHORT", help=COHORT_HELP)
+]
+Preset = Annotated[
+    PresetName | None,
+    typer.Option(
+        envvar="PRESET",
+        help="demo: half the grid, 5 to 20 minutes on two cores. thesis: the published method. modern: Parcela's own. "
+        "Unless set, thesis for a COHORT and demo for the virtual one.",
+    ),
+]
+Prepared = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="Where the prepared images lie, or shall lie; without a COHORT they must be there.",
+    ),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of the split and of the training.")]
 Surface = Annotated[
     bool,
     typer.Option(
@@ -56,56 +83,15 @@ Shipped = Annotated[
 
 
 def experiment(
-    cohort: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="COHORT",
-            envvar="COHORT",
-            help="A BIDS folder, an ADNI download, a folder of scans, or a CSV or TSV of paths. Without it a virtual "
-            "cohort is made from the atlas.",
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option("-o", "--out", metavar="RUN", help="A folder; runs/PRESET unless set."),
-    ] = None,
-    preset: Annotated[
-        PresetName | None,
-        typer.Option(
-            envvar="PRESET",
-            help="demo: half the grid, 5 to 20 minutes on two cores. thesis: the published method. modern: Parcela's "
-            "own. Unless set, thesis for a COHORT and demo for the virtual one.",
-        ),
-    ] = None,
-    budget: Annotated[
-        str | None,
-        typer.Option(
-            metavar="10m|500steps|3epochs",
-            help="Of the training of each network; the preset's own unless set.",
-        ),
-    ] = None,
-    prepared: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="DIR",
-            help="Where the prepared images lie, or shall lie; without a COHORT they must be there.",
-        ),
-    ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TRAIN/VAL/TEST",
-            help="150/25/25 or 0.75/0.125/0.125; else the cohort's own column, else the preset's.",
-        ),
-    ] = None,
-    split_by: Annotated[
-        SplitBy, typer.Option(help="image: the thesis's way, which can leak.")
-    ] = "subject",
-    seed: Annotated[int, typer.Option(min=0, help="Of the split and of the training.")] = 0,
-    processes: Annotated[
-        int | None,
-        typer.Option(min=1, help="Images prepared at a time, 3 GB each; one a core unless set."),
-    ] = None,
+    cohort: CohortOrVariable = None,
+    out: RunOut = None,
+    preset: Preset = None,
+    budget: Budget = None,
+    prepared: Prepared = None,
+    split: SplitSizes = None,
+    split_by: SplitByOption = "subject",
+    seed: Seed = 0,
+    processes: Processes = None,
     surface: Surface = False,
     registrations: Registrations = None,
     noise: Noise = 1,
@@ -180,7 +166,7 @@ def report(run: Run) -> None:
 
 
 def compare(
-    first: Annotated[Path, typer.Argument(metavar="RUN", help="The folder of an experiment.")],
+    first: Run,
     second: Annotated[Path, typer.Argument(metavar="RUN", help="Another one's.")],
     out: Annotated[
         Path, typer.Option("-o", "--out", metavar="DIR", help="A folder for the report.")
@@ -221,16 +207,16 @@ def _print(files: Mapping[str, Path]) -> None:
         print(f"{kind}\t{path}")
 
 
-def _cells(found: Evaluation) -> Sequence[str]:
+def _cells(evaluation: Evaluation) -> Sequence[str]:
     from parcela_training.metrics.statistics import dead_regions, summarise
 
-    dice = summarise(found.per_image)
-    without = summarise(found.per_image_without_background)
+    dice = summarise(evaluation.per_image)
+    without = summarise(evaluation.per_image_without_background)
     return (
-        found.reference,
+        evaluation.reference,
         f"n {dice.n}",
         f"Dice {dice.mean:.4f} ± {dice.sd:.4f} [{dice.low:.4f}, {dice.high:.4f}]",
         f"without background {without.mean:.4f}",
-        f"regions with median 0: {len(dead_regions(found.medians))}",
-        f"{found.seconds.mean():.2f} s",
+        f"regions with median 0: {len(dead_regions(evaluation.medians))}",
+        f"{evaluation.seconds.mean():.2f} s",
     )

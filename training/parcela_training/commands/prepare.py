@@ -14,7 +14,13 @@ from rich.markup import escape
 from parcela.options import SkullStrip
 from parcela_cli.destination import check_folder
 from parcela_cli.progress import stderr, warn
-from parcela_training.options import PresetName, SplitBy
+from parcela_training.commands.arguments import (
+    COHORT_HELP,
+    Processes,
+    SplitByOption,
+    SplitSizes,
+)
+from parcela_training.options import PresetName
 
 if TYPE_CHECKING:
     from parcela_training.cohorts.split import Split
@@ -24,62 +30,47 @@ VIRTUAL = "virtual-cohort"
 NAMED = 10  # doubtful registrations and failures named on the terminal; the tables have all
 
 
+Cohort = Annotated[Path | None, typer.Argument(metavar="COHORT", help=COHORT_HELP)]
+OutFolder = Annotated[
+    Path, typer.Option("-o", "--out", metavar="DIR", help="A folder for the prepared images.")
+]
+Preset = Annotated[
+    PresetName | None,
+    typer.Option(
+        help="demo: half the grid. thesis: the published method. modern: as prediction does it. Unless set, thesis for "
+        "a COHORT and demo for the virtual one."
+    ),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of the split.")]
+Imports = Annotated[
+    bool,
+    typer.Option(
+        "--import/--no-import",
+        help="Use brain masks and AAL labels that lie beside the scans (derivatives/); make the others.",
+    ),
+]
+SkullStripOption = Annotated[
+    SkullStrip, typer.Option(help="What strips whole heads that have no imported mask.")
+]
+Grid = Annotated[
+    str | None,
+    typer.Option(metavar="I,J,K", help="Another grid than the preset's, such as 182,244,246."),
+]
+Force = Annotated[bool, typer.Option("--force", help="Prepare again what is already prepared.")]
+
+
 def prepare(
-    cohort: Annotated[
-        Path | None,
-        typer.Argument(
-            metavar="COHORT",
-            help="A BIDS folder, an ADNI download, a folder of scans, or a CSV or TSV of paths. Without it a virtual "
-            "cohort is made from the atlas.",
-        ),
-    ] = None,
-    out: Annotated[
-        Path, typer.Option("-o", "--out", metavar="DIR", help="A folder for the prepared images.")
-    ] = Path("runs/prepared"),
-    preset: Annotated[
-        PresetName | None,
-        typer.Option(
-            help="demo: half the grid. thesis: the published method. modern: as prediction does it. Unless set, thesis "
-            "for a COHORT and demo for the virtual one."
-        ),
-    ] = None,
-    split: Annotated[
-        str | None,
-        typer.Option(
-            "--split",
-            metavar="TRAIN/VAL/TEST",
-            help="150/25/25 or 0.75/0.125/0.125; else the cohort's own column, else the preset's.",
-        ),
-    ] = None,
-    split_by: Annotated[
-        SplitBy,
-        typer.Option("--split-by", help="image: the thesis's way, which can leak."),
-    ] = "subject",
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the split.")] = 0,
-    imports: Annotated[
-        bool,
-        typer.Option(
-            "--import/--no-import",
-            help="Use brain masks and AAL labels that lie beside the scans (derivatives/); make the others.",
-        ),
-    ] = True,
-    skull_strip: Annotated[
-        SkullStrip,
-        typer.Option("--skull-strip", help="What strips whole heads that have no imported mask."),
-    ] = "robex",
-    grid: Annotated[
-        str | None,
-        typer.Option(metavar="I,J,K", help="Another grid than the preset's, such as 182,244,246."),
-    ] = None,
-    processes: Annotated[
-        int | None,
-        typer.Option(
-            "--processes", min=1, help="Images at a time, 3 GB each; one a core unless set."
-        ),
-    ] = None,
-    force: Annotated[
-        bool, typer.Option("--force", help="Prepare again what is already prepared.")
-    ] = False,
+    cohort: Cohort = None,
+    out: OutFolder = Path("runs/prepared"),
+    preset: Preset = None,
+    split: SplitSizes = None,
+    split_by: SplitByOption = "subject",
+    seed: Seed = 0,
+    imports: Imports = True,
+    skull_strip: SkullStripOption = "robex",
+    grid: Grid = None,
+    processes: Processes = None,
+    force: Force = False,
 ) -> None:
     """Preprocess and label a cohort: images and labels on the networks' grid, a table of them, and pages to look at.
 
@@ -93,14 +84,10 @@ def prepare(
     from parcela_training.preparation.prepare import prepare as prepare_split
     from parcela_training.preparation.settings import parse_shape, preparation
 
-    how = replace(
-        preparation(chosen),
-        imports=imports,
-        skull_strip=skull_strip,
-    )
+    how = replace(preparation(chosen), imports=imports, skull_strip=skull_strip)
     if grid:
         how = replace(how, shape=parse_shape(grid))
-    made = load_split(
+    images = load_split(
         cohort,
         out / VIRTUAL,
         preset=chosen,
@@ -109,9 +96,9 @@ def prepare(
         seed=seed,
         progress=lambda done, total, name: stderr.print(f"virtual subject {done}/{total} {name}"),
     )
-    _announce(made)
+    _announce(images)
     done = prepare_split(
-        made,
+        images,
         how,
         out,
         processes=processes or likely_processes(),
@@ -132,12 +119,12 @@ class _ImageLines:
     """One line on stderr for every image, with the time left."""
 
     def __init__(self) -> None:
-        self.begun = time.monotonic()
+        self.started = time.monotonic()
 
     def show(self, step: Step) -> None:
         if step.image is None:
-            text = f"{step.total} images, {step.kept} of them finished before"
-            if failed := step.done - step.kept:
+            text = f"{step.total} images, {step.finished_before} of them finished before"
+            if failed := step.done - step.finished_before:
                 text += f", {failed} unreadable"
             stderr.print(text)
             return
@@ -161,18 +148,16 @@ def _outcome(step: Step) -> str:
 
 
 def _left(seconds: float | None) -> str:
-    if not seconds:
-        return ""
-    return (
-        f"  about {seconds / 60:.0f} min left" if seconds > 90 else f"  about {seconds:.0f} s left"
-    )
+    from parcela_training.progress import minutes
+
+    return f"  about {minutes(seconds)} left" if seconds else ""
 
 
 def _conclude(done: Preparing) -> None:
     rows = done.prepared.rows
     verdicts = Counter(row["verdict"] for row in rows)
     stderr.print(
-        f"{done.made} images prepared, {done.kept} finished before, {len(done.failures)} failed; labels: "
+        f"{done.made} images prepared, {done.finished_before} finished before, {len(done.failures)} failed; labels: "
         + ", ".join(f"{count} {verdict}" for verdict, count in sorted(verdicts.items()))
     )
     for row in [row for row in rows if row["verdict"] != "ok"][:NAMED]:

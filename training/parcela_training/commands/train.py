@@ -12,9 +12,10 @@ import typer
 
 from parcela.errors import BadRequest
 from parcela.options import Device, ModelChoice, networks_of
-from parcela.settings import change_settings
+from parcela_cli.arguments import Threads
 from parcela_cli.destination import check_folder
 from parcela_cli.progress import stderr
+from parcela_training.commands.arguments import Budget, RunOut
 from parcela_training.options import PresetName
 
 if TYPE_CHECKING:
@@ -26,56 +27,48 @@ if TYPE_CHECKING:
 EVERY_S = 20.0  # from one line to the next, where stderr is no terminal
 
 
+PreparedFolder = Annotated[
+    Path, typer.Argument(metavar="PREPARED", help="A folder that parcela prepare has finished.")
+]
+ModelOption = Annotated[ModelChoice, typer.Option(help="Which network.")]
+Preset = Annotated[
+    PresetName | None,
+    typer.Option(
+        help="The recipe. thesis: exact. modern: Parcela's own. demo: modern, for half the grid. Unless set, the one "
+        "that the images were prepared for."
+    ),
+]
+FromWeights = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FOLDER",
+        help="Begin with published weights, such as weights/; the first row of the curve is theirs.",
+    ),
+]
+Fresh = Annotated[
+    bool, typer.Option("--fresh", help="Begin anew, whatever lies in RUN; else go on from it.")
+]
+Batch = Annotated[int | None, typer.Option(min=1, help="Images per update, over all processes.")]
+LearningRate = Annotated[float | None, typer.Option(min=0, help="The recipe's own unless set.")]
+Seed = Annotated[
+    int, typer.Option(min=0, help="Of the first weights, the order, the augmentation.")
+]
+DeviceOption = Annotated[Device, typer.Option(help="auto: CUDA where there is one.")]
+
+
 def train(
-    prepared: Annotated[
-        Path, typer.Argument(metavar="PREPARED", help="A folder that parcela prepare has finished.")
-    ] = Path("runs/prepared"),
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "-o",
-            "--out",
-            metavar="RUN",
-            help="A folder, which gets unet/ and highresnet/; runs/PRESET unless set.",
-        ),
-    ] = None,
-    model: Annotated[ModelChoice, typer.Option(help="Which network.")] = "both",
-    preset: Annotated[
-        PresetName | None,
-        typer.Option(
-            help="The recipe. thesis: exact. modern: Parcela's own. demo: modern, for half the grid. Unless set, the "
-            "one that the images were prepared for."
-        ),
-    ] = None,
-    budget: Annotated[
-        str | None,
-        typer.Option(
-            metavar="10m|500steps|3epochs", help="Of each network; the recipe's own unless set."
-        ),
-    ] = None,
-    from_weights: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="FOLDER",
-            help="Begin with published weights, such as weights/; the first row of the curve is theirs.",
-        ),
-    ] = None,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Begin anew, whatever lies in RUN; else go on from it.")
-    ] = False,
-    batch: Annotated[
-        int | None, typer.Option(min=1, help="Images per update, over all processes.")
-    ] = None,
-    learning_rate: Annotated[
-        float | None, typer.Option(min=0, help="The recipe's own unless set.")
-    ] = None,
-    seed: Annotated[
-        int, typer.Option(min=0, help="Of the first weights, the order, the augmentation.")
-    ] = 0,
-    device: Annotated[Device, typer.Option(help="auto: CUDA where there is one.")] = "auto",
-    threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="Threads of PyTorch on a CPU.")
-    ] = None,
+    prepared: PreparedFolder = Path("runs/prepared"),
+    out: RunOut = None,
+    model: ModelOption = "both",
+    preset: Preset = None,
+    budget: Budget = None,
+    from_weights: FromWeights = None,
+    fresh: Fresh = False,
+    batch: Batch = None,
+    learning_rate: LearningRate = None,
+    seed: Seed = 0,
+    device: DeviceOption = "auto",
+    threads: Threads = None,
 ) -> None:
     """Train the networks on prepared images; curves, checkpoints and the networks land in RUN.
 
@@ -83,7 +76,6 @@ def train(
     torchrun --nproc-per-node 2 -m parcela_cli.app train …
     """
     check_folder(out or Path("runs"))
-    change_settings(torch_threads=threads)
     from parcela_inference.scores import choose_device
     from parcela_training.preparation.prepared_set import PreparedSet
     from parcela_training.training.budget import parse_budget
@@ -106,6 +98,7 @@ def train(
             resume=not fresh,
             from_weights=from_weights,
             device=where,
+            threads=threads,
             on_progress=_EpochLines(network, recipe, images).show,
         )
         if _first():
@@ -127,13 +120,13 @@ def _claim(folder: Path, prepared: Path, preset: PresetName, budget: str | None,
 
     run = ExperimentFolder(folder)
     try:
-        there = run.plan()
+        plan = run.plan()
     except BadRequest:
         run.claim(Plan(preset, prepared=str(prepared.absolute()), budget=budget, seed=seed))
         return
-    if there.preset != preset:
+    if plan.preset != preset:
         raise BadRequest(
-            f"{folder}: holds an experiment with the preset {there.preset}, not {preset}: choose another folder with -o"
+            f"{folder}: holds an experiment with the preset {plan.preset}, not {preset}: choose another folder with -o"
         )
 
 
@@ -154,11 +147,11 @@ class _EpochLines:
 
     def show(self, moment: TrainingProgress) -> None:
         """After a step or a validation."""
-        if found := moment.validation:
-            missing = f", {found.regions_missing} regions missing" if found.regions_missing else ""
+        if point := moment.validation:
+            missing = f", {point.regions_missing} regions missing" if point.regions_missing else ""
             stderr.print(
-                f"{_place(self.model, moment)}  validation loss {found.validation_loss:.4f}, "
-                f"Dice {found.validation_dice:.4f}{missing}{_left(moment)}"
+                f"{_place(self.model, moment)}  validation loss {point.validation_loss:.4f}, "
+                f"Dice {point.validation_dice:.4f}{missing}{_left(moment)}"
             )
         elif self.live is not None:
             self.live.update(_line(self.model, moment))

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from filelock import FileLock, Timeout
 
 from parcela.bundle.manifest import software_versions
 from parcela.errors import BadRequest, BadScan, ParcelaError, StepFailed, Unavailable
-from parcela.files import write_text
+from parcela.files import write_tsv
 from parcela.settings import settings
 from parcela_training.cohorts.cohort import PARTS, Image
 from parcela_training.cohorts.split import Split
@@ -29,7 +30,7 @@ from parcela_training.preparation.contact_sheet import write_contact_sheets
 from parcela_training.preparation.prepared_set import PreparedSet
 from parcela_training.preparation.processes import spread
 from parcela_training.preparation.settings import LIBRARIES, Preparation, Sources
-from parcela_training.preparation.task import HALFWAY, IMAGES, TEMPORARY, Task, do
+from parcela_training.preparation.task import HALFWAY, IMAGES, TEMPORARY, Task, do, settle
 
 LOCK, FAILURES = ".lock", "failures.tsv"
 TABLES_EVERY_S = 60.0
@@ -56,7 +57,7 @@ class Step:
     Attributes:
         total: images to prepare.
         done: finished or failed, those of earlier runs among them.
-        kept: finished by earlier runs.
+        finished_before: of those, by earlier runs.
         seconds_left: an estimate; None while nothing has been measured.
         image: the last one; None at the start.
         record: how it was prepared, or why not; None at the start.
@@ -64,7 +65,7 @@ class Step:
 
     total: int
     done: int
-    kept: int
+    finished_before: int
     seconds_left: float | None = None
     image: Image | None = None
     record: Mapping[str, Any] | Failure | None = None
@@ -77,14 +78,14 @@ class Preparing:
     Attributes:
         prepared: the images that succeeded, now or earlier.
         failures: the others.
-        made, kept: images that this run, and that earlier runs, finished.
+        made, finished_before: images that this run, and that earlier runs, finished.
         sheets: pages to look at.
     """
 
     prepared: PreparedSet
     failures: tuple[Failure, ...]
     made: int
-    kept: int
+    finished_before: int
     sheets: tuple[Path, ...]
 
 
@@ -156,7 +157,7 @@ class _Run:
         self.records: dict[str, Mapping[str, Any]] = {}
         self.failures: list[Failure] = []
         self.tasks: list[Task] = []
-        self.kept = 0
+        self.finished_before = 0
 
     def run(self, processes: int, force: bool) -> Preparing:
         self._look(processes, force)
@@ -169,8 +170,8 @@ class _Run:
         prepared = self._write_tables(complete=True)
         sheets = self._draw(prepared)
         _check_parts(prepared)
-        made = len(self.records) - self.kept
-        return Preparing(prepared, tuple(self.failures), made, self.kept, tuple(sheets))
+        made = len(self.records) - self.finished_before
+        return Preparing(prepared, tuple(self.failures), made, self.finished_before, tuple(sheets))
 
     def _look(self, processes: int, force: bool) -> None:
         """Hash every image's files, and find those that are finished."""
@@ -186,7 +187,7 @@ class _Run:
                 task.forget()
             elif (record := task.record()) is not None:
                 self.records[image.id] = record
-        self.kept = len(self.records)
+        self.finished_before = len(self.records)
 
     def _sources(self, image: Image) -> Sources | ParcelaError:
         try:
@@ -195,14 +196,14 @@ class _Run:
             return BadScan(f"{error.filename}: cannot be read ({error.strerror}): check the disk")
 
     def _work(self, waiting: Sequence[Task], processes: int) -> None:
-        begun = written = time.monotonic()
+        started = written = time.monotonic()
         left, spent = sum(task.cost_s for task in waiting), 0.0
-        with closing(spread(do, waiting, processes)) as outcomes:
+        with closing(spread(do, waiting, processes, partial(settle, self.folder))) as outcomes:
             for task, outcome in outcomes:
                 self._note(task, outcome)
                 left, spent = left - task.cost_s, spent + task.cost_s
                 now = time.monotonic()
-                self.on_step(self._step(task.image, outcome, (now - begun) * left / spent))
+                self.on_step(self._step(task.image, outcome, (now - started) * left / spent))
                 if now - written > TABLES_EVERY_S:
                     self._write_tables(complete=False)
                     written = now
@@ -223,7 +224,7 @@ class _Run:
     ) -> Step:
         done = len(self.records) + len(self.failures)
         record = self.failures[-1] if isinstance(outcome, ParcelaError) else outcome
-        return Step(len(self.images), done, self.kept, seconds_left, image, record)
+        return Step(len(self.images), done, self.finished_before, seconds_left, image, record)
 
     def _write_tables(self, *, complete: bool) -> PreparedSet:
         files = {task.image.id: task.file.relative_to(self.folder) for task in self.tasks}
@@ -234,12 +235,12 @@ class _Run:
         ]
         prepared = PreparedSet(self.folder, tuple(rows), self._record(complete))
         prepared.write()
-        lines = [
-            f"{f.image.id}\t{f.image.subject}\t{f.image.dataset}\t{f.image.split}\t{f.error.slug}\t{f.reason}"
+        failures = [
+            (f.image.id, f.image.subject, f.image.dataset, f.image.split, f.error.slug, f.reason)
             for f in sorted(self.failures, key=lambda failure: failure.image.id)
         ]
-        head = "id\tsubject\tdataset\tsplit\tkind\treason"
-        write_text(self.folder / FAILURES, "\n".join([head, *lines]) + "\n")
+        columns = ("id", "subject", "dataset", "split", "kind", "reason")
+        write_tsv(self.folder / FAILURES, columns, failures)
         return prepared
 
     def _record(self, complete: bool) -> dict[str, Any]:

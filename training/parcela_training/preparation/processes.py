@@ -1,6 +1,7 @@
 """Work spread over processes, one task at a time each, so that a process that dies takes one task with it.
 
-``concurrent.futures`` gives up all tasks when one process dies; here the place of the dead is taken by a new one.
+``concurrent.futures`` gives up all tasks when one process dies, and so can pebble; here the place of the dead is
+taken by a new one.
 """
 
 from __future__ import annotations
@@ -27,7 +28,10 @@ _spawning = multiprocessing.get_context("spawn")
 
 
 def spread(
-    work: Callable[[Task], Result], tasks: Sequence[Task], processes: int
+    work: Callable[[Task], Result],
+    tasks: Sequence[Task],
+    processes: int,
+    begin: Callable[[], None] | None = None,
 ) -> Generator[tuple[Task, Result | ParcelaError]]:
     """Call ``work`` on every task in processes of their own, and yield each as it ends.
 
@@ -37,13 +41,14 @@ def spread(
         work: a function at the top of a module, pickled by name.
         tasks: any values that pickle.
         processes: how many at once; 1 or more.
+        begin: called once in each process before its first task, pickled by name too.
 
     Yields:
         (task, result), or (task, why there is none): an error of Parcela's that ``work`` raised, or a StepFailed for
         any other error and for a process that died.
     """
     waiting = deque(tasks)
-    workers = [_Worker(work) for _ in range(min(processes, len(tasks)))]
+    workers = [_Worker(work, begin) for _ in range(min(processes, len(tasks)))]
     try:
         while waiting or any(worker.busy for worker in workers):
             for worker in workers:
@@ -60,14 +65,15 @@ def spread(
 class _Worker(Generic[Task, Result]):
     """One process, replaced when it dies."""
 
-    def __init__(self, work: Callable[[Task], Result]) -> None:
-        self.work = work
+    def __init__(self, work: Callable[[Task], Result], begin: Callable[[], None] | None) -> None:
+        self.work, self.begin = work, begin
         self.task: list[Task] = []
         self._start()
 
     def _start(self) -> None:
         self.pipe, theirs = _spawning.Pipe()
-        self.process = _spawning.Process(target=_serve, args=(self.work, theirs), daemon=True)
+        args = (self.work, self.begin, theirs)
+        self.process = _spawning.Process(target=_serve, args=args, daemon=True)
         self.process.start()
         theirs.close()  # so that its death shows as an end of file
 
@@ -104,11 +110,15 @@ class _Worker(Generic[Task, Result]):
             self.process.join()
 
 
-def _serve(work: Callable[[Any], Any], pipe: Connection[Any, Any]) -> None:
+def _serve(
+    work: Callable[[Any], Any], begin: Callable[[], None] | None, pipe: Connection[Any, Any]
+) -> None:
     """The process's side: a task in, its result out, until there are no more."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal's Ctrl-C: the parent decides
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    if begin is not None:
+        begin()
     while True:
         try:
             task = pipe.recv()

@@ -66,12 +66,11 @@ class Task:
 
 
 def do(task: Task) -> dict[str, Any]:
-    """Prepare one image in a process of its own, with one thread; returns its record.
+    """Prepare one image in a process that `settle` has made ready; returns its record.
 
     Raises:
         ParcelaError: as ``prepare_image``; StepFailed also when the disk is full.
     """
-    _settle(task.folder / TEMPORARY)
     prepared = prepare_image(task.image, task.how, task.sources, task.halfway)
     try:
         write_tile(task.tile, prepared)
@@ -82,10 +81,13 @@ def do(task: Task) -> dict[str, Any]:
     return dict(prepared.record)
 
 
-def _settle(temporary: Path) -> None:
-    """One thread a process; temporary files where the next run sweeps what a killed one left."""
+def settle(folder: Path) -> None:
+    """What a process that prepares does first: one thread for it and its children, its temporary files in ``folder``.
+
+    There the next run sweeps what a killed one left.
+    """
     import torch
 
     change_settings(torch_threads=1)
     torch.set_num_threads(1)
-    tempfile.tempdir = str(temporary)
+    tempfile.tempdir = str(folder / TEMPORARY)

@@ -69,6 +69,7 @@ def train(
     resume: bool = True,
     from_weights: Path | None = None,
     device: str = "cpu",
+    threads: int | None = None,
     on_progress: OnProgress | None = None,
     checkpoint_s: float = CHECKPOINT_S,
 ) -> TrainingRecord:
@@ -87,6 +88,7 @@ def train(
         resume: go on from ``out``'s checkpoint; False: begin anew.
         from_weights: published weights to begin with, where there is no checkpoint.
         device: ``cpu`` or ``cuda``; the ``parts`` of a recipe are a CPU's.
+        threads: of PyTorch on a CPU; None: the installation's setting.
         on_progress: called after each step and each validation, by the first process alone.
         checkpoint_s: seconds from one checkpoint to the next.
 
@@ -97,7 +99,7 @@ def train(
     """
     if budget is not None:
         recipe = replace(recipe, budget=budget)
-    torch.set_num_threads(installation().torch_threads)
+    torch.set_num_threads(threads or installation().torch_threads)
     out.mkdir(parents=True, exist_ok=True)
     chosen = torch.device("cpu" if recipe.step == "parts" else device)
     with process_group(chosen) as group, _interruption() as interruption:
