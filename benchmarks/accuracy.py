@@ -44,9 +44,9 @@ def _measure_accuracy(arguments: argparse.Namespace, prepared: PreparedSet) -> N
         )
     ]
     earlier = read_results("accuracy")
-    kept = earlier["rows"] if earlier.get("part") == arguments.part else []
+    earlier_rows = earlier["rows"] if earlier.get("part") == arguments.part else []
     titles = [title for group in groups for title in group.titles.values()]
-    rows = accuracy.merged(kept, accuracy.records(results), titles)
+    rows = accuracy.merged(earlier_rows, accuracy.records(results), titles)
     tables = [table(rows, arguments.part) for table in (accuracy.table, volumes.table)]
     write_results("accuracy", tables, {"part": arguments.part, "rows": rows})
 

@@ -99,9 +99,9 @@ def measured(name: str, call: Callable[[], Labels], truth: Labels) -> dict[str, 
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    begun = time.perf_counter()
+    started = time.perf_counter()
     labels = call()
-    seconds = time.perf_counter() - begun
+    seconds = time.perf_counter() - started
     stop.set()
     watcher.join()
     return {

@@ -155,9 +155,9 @@ def _training(change: str, recipe: Recipe, prepared: PreparedSet, folder: Path) 
 
 def _trained(change: str, recipe: Recipe, prepared: PreparedSet, folder: Path) -> Row:
     out = folder / "training"
-    begun = time.process_time()
+    started = time.process_time()
     train(recipe, prepared, out, resume=False)
-    seconds = time.process_time() - begun
+    seconds = time.process_time() - started
     evaluator = Evaluator(recipe.model, parcellator(recipe.model, load_network(out)))
     journal = folder / "evaluated.jsonl"
     journal.unlink(missing_ok=True)
@@ -204,16 +204,16 @@ def run_prediction(prepared: PreparedSet, folder: Path, on_item: OnItem) -> list
 def predictions(subject: PreparedImage, model: Network) -> Row:
     """Dice (117,) and processor seconds of one image, by change."""
     image = subject.image.astype(np.float32)
-    begun = time.process_time()
+    started = time.process_time()
     scores = class_scores(image, model)
     labels = _hard(scores)
-    alone = time.process_time() - begun
+    alone = time.process_time() - started
     cleaned = largest_parts(labels)
-    cleaning = time.process_time() - begun - alone
-    begun = time.process_time()
+    cleaning = time.process_time() - started - alone
+    started = time.process_time()
     mirrored = class_scores(np.ascontiguousarray(image[::-1]), model)
     both = _hard(scores.add_(mirrored.flip(0)[..., opposite()]))
-    flipping = time.process_time() - begun
+    flipping = time.process_time() - started
     return {
         change: {
             "dice": to_jsonable(dice(changed, subject.label), DIGITS),

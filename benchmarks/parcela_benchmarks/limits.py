@@ -17,10 +17,10 @@ Floats = NDArray[np.float64]
 
 def at_every_other_voxel(labels: Labels) -> Labels:
     """(X, Y, Z) labels, of which every other voxel of each axis is kept and stands for all eight."""
-    kept = labels[::2, ::2, ::2]
+    coarse = labels[::2, ::2, ::2]
     for axis, size in enumerate(labels.shape):
-        kept = kept.repeat(2, axis).take(range(size), axis)
-    return kept
+        coarse = coarse.repeat(2, axis).take(range(size), axis)
+    return coarse
 
 
 def surface_per_volume(labels: Labels) -> Floats:

@@ -78,7 +78,7 @@ def _correlations(predicted: Floats, label: Floats) -> Floats:
 
 def record(agreed: Agreement) -> Row:
     """As plain values: what the table prints, and what it sums up of every region."""
-    names = [known.name for known in regions()]
+    names = [region.name for region in regions()]
     return {
         "bias": [agreed.bias.mean, agreed.bias.sd],
         "error": [agreed.error.mean, agreed.error.sd],
@@ -137,17 +137,17 @@ def _percent(mean_sd: Sequence[float], *, signed: bool = False) -> str:
 
 
 def _middle_and_most(bias: Mapping[str, float | None]) -> str:
-    known = {name: 100 * value for name, value in bias.items() if value is not None}
-    if not known:
+    percents = {name: 100 * value for name, value in bias.items() if value is not None}
+    if not percents:
         return MISSING
-    most = max(known, key=lambda name: abs(known[name]))
-    text = f"{np.median(list(known.values())):+.1f} (most: {most} {known[most]:+.0f})"
+    most = max(percents, key=lambda name: abs(percents[name]))
+    text = f"{np.median(list(percents.values())):+.1f} (most: {most} {percents[most]:+.0f})"
     return text.replace("-", "−")
 
 
 def _spread_of(r: Mapping[str, float | None]) -> str:
-    known = [value for value in r.values() if value is not None]
-    if not known:
+    values = [value for value in r.values() if value is not None]
+    if not values:
         return MISSING
-    text = f"{np.median(known):.2f} (lowest tenth: under {np.quantile(known, 0.1):.2f})"
+    text = f"{np.median(values):.2f} (lowest tenth: under {np.quantile(values, 0.1):.2f})"
     return text.replace("-", "−")

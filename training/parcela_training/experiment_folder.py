@@ -115,9 +115,11 @@ class ExperimentFolder:
         """
         if not self._plan.exists():
             return
-        kept, asked = asdict(self.plan()), asdict(plan)
+        present, asked = asdict(self.plan()), asdict(plan)
         if differing := [
-            f"{name} {kept[name]}, not {asked[name]}" for name in asked if kept[name] != asked[name]
+            f"{name} {present[name]}, not {asked[name]}"
+            for name in asked
+            if present[name] != asked[name]
         ]:
             raise BadRequest(
                 f"{self.path}: holds an experiment with {'; '.join(differing)}: repeat its own options to go on with "

@@ -14,7 +14,7 @@ def counting(on_line: OnLine, what: str) -> OnItem:
 
     What is done at once, since an earlier run did it, does not count towards the time left.
     """
-    begun = last = time.monotonic()
+    started = last = time.monotonic()
     worked = 0
 
     def on_item(done: int, of: int, last_one: str) -> None:
@@ -22,7 +22,7 @@ def counting(on_line: OnLine, what: str) -> OnItem:
         now = time.monotonic()
         worked += now - last > 0.05
         last = now
-        left = (now - begun) / max(worked, 1) * (of - done)
+        left = (now - started) / max(worked, 1) * (of - done)
         on_line(f"{what} {done}/{of} {last_one}" + (f", {minutes(left)} left" if of > done else ""))
 
     return on_item

@@ -120,8 +120,8 @@ def _row(evaluator: Evaluator, subject: PreparedImage, monai: Predictor | None) 
 
 
 def _timed(predict: Predictor, image: NDArray[np.float32]) -> tuple[NDArray[np.uint8], float]:
-    begun = time.perf_counter()
-    return predict(image), round(time.perf_counter() - begun, 4)
+    started = time.perf_counter()
+    return predict(image), round(time.perf_counter() - started, 4)
 
 
 def _evaluation(

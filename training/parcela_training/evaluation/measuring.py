@@ -48,14 +48,14 @@ def measure(
     Returns:
         A row for each measurement.
     """
-    kept = Journal(journal, made_from)
+    done = Journal(journal, made_from)
     for number, wanted in enumerate(measurements, start=1):
-        row = kept.rows.get(wanted.name)
+        row = done.rows.get(wanted.name)
         if row is None or (wanted.suffices is not None and not wanted.suffices(row)):
-            kept.add(wanted.name, wanted.measure())
+            done.add(wanted.name, wanted.measure())
         if on_item:
-            on_item(number, len(measurements), describe(kept.rows[wanted.name]))
-    return [kept.rows[wanted.name] for wanted in measurements]
+            on_item(number, len(measurements), describe(done.rows[wanted.name]))
+    return [done.rows[wanted.name] for wanted in measurements]
 
 
 def for_each_image(

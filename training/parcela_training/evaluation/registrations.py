@@ -76,9 +76,9 @@ def _measurement(name: str, file: Path, *, twice: bool) -> Measurement:
 def _row(subject: PreparedImage, twice: bool) -> Row:
     maps, seconds = [], []
     for seed in SEEDS[: 1 + twice]:
-        begun = time.perf_counter()
+        started = time.perf_counter()
         maps.append(registered(subject, seed=seed))
-        seconds.append(round(time.perf_counter() - begun, 2))
+        seconds.append(round(time.perf_counter() - started, 2))
     repeat = float(image_mean(dice(*maps))) if twice else None
     return {"seconds": seconds, "repeat_dice": repeat}
 

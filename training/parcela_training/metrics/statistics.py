@@ -121,9 +121,9 @@ def signed_rank_p_value(differences: Floats) -> float:
 
 def region_medians(dice: Floats) -> Floats:
     """(117,) median Dice over the images of (n, 117); NaN for a class that no label holds."""
-    known = ~np.isnan(dice).all(axis=0)
+    held = ~np.isnan(dice).all(axis=0)
     medians = np.full(dice.shape[1], np.nan)
-    medians[known] = np.nanmedian(dice[:, known], axis=0)
+    medians[held] = np.nanmedian(dice[:, held], axis=0)
     return medians
 
 

@@ -40,8 +40,8 @@ def segmentation_loss(
     loss = soft_dice_loss(log_chances.exp(), labels, truth, pool)
     if not cross_entropy:
         return loss
-    own = log_chances.gather(1, labels[:, None])[:, 0]
-    by_class = pool(torch.zeros_like(truth).index_add(0, labels, own))
+    true_log_chances = log_chances.gather(1, labels[:, None])[:, 0]
+    by_class = pool(torch.zeros_like(truth).index_add(0, labels, true_log_chances))
     occurs = truth > 0
     loss = loss - by_class.sum() / truth.sum()
     if balanced_weight:
@@ -54,8 +54,8 @@ def soft_dice_loss(chances: Tensor, labels: Tensor, truth: Tensor, pool: Pool = 
 
     ``truth`` (C,) counts each class among the labels (V,), pooled already.
     """
-    own = chances.gather(1, labels[:, None])[:, 0]
-    overlap = pool(torch.zeros_like(truth).index_add(0, labels, own))
+    true_chances = chances.gather(1, labels[:, None])[:, 0]
+    overlap = pool(torch.zeros_like(truth).index_add(0, labels, true_chances))
     predicted = pool(chances.sum(dim=0))
     dice = (2 * overlap + SMOOTHING) / (truth + predicted + SMOOTHING)
     return 1 - dice[truth > 0].mean()

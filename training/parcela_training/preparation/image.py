@@ -70,12 +70,12 @@ def prepare_image(
     Raises:
         BadScan: a file cannot be used, or has changed since it was hashed. StepFailed: a step crashed.
     """
-    begun = time.perf_counter()
+    started = time.perf_counter()
     if sources.label is not None and image.label is not None:
         prepared = _with_imported(preprocessed(image, how, sources), image.label, how)
     else:
         prepared = _with_registration(_halfway(image, how, sources, halfway), how)
-    total = prepared.record["seconds"] | {"total": round(time.perf_counter() - begun, 3)}
+    total = prepared.record["seconds"] | {"total": round(time.perf_counter() - started, 3)}
     record = {**prepared.record, "id": image.id, "seconds": total}
     return PreparedImage(
         prepared.image, prepared.label, prepared.registered, prepared.affine, record

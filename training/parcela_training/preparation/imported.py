@@ -46,8 +46,11 @@ def read_mask(path: Path, scan: Volume) -> NDArray[np.uint8]:
         BadScan: it cannot be read, or lies on another grid.
     """
     mask = read_volume(path)
-    here, there = mask.geometry, scan.geometry
-    if here.shape != there.shape or _apart_mm(here.affine, there.affine) > MASK_TOLERANCE_MM:
+    of_mask, of_scan = mask.geometry, scan.geometry
+    if (
+        of_mask.shape != of_scan.shape
+        or _apart_mm(of_mask.affine, of_scan.affine) > MASK_TOLERANCE_MM
+    ):
         raise BadScan(f"{path}: the mask is not on its scan's grid: resample it, or take it away")
     return (mask.data > 0).astype(np.uint8)
 
@@ -100,7 +103,7 @@ def check_labels(pair: OnOneGrid) -> tuple[Verdict, tuple[str, ...]]:
     }
     judged = [
         (limit, limit.verdict(measures[limit.measure]))
-        for limit in (*(known for known in LIMITS if known.measure in SHARED), VOLUMES)
+        for limit in (*(limit for limit in LIMITS if limit.measure in SHARED), VOLUMES)
     ]
     reasons = tuple(
         f"{limit.words} ({limit.measure} {measures[limit.measure]:.3g})"
@@ -116,10 +119,10 @@ def _apart_mm(one: Affine, other: Affine) -> float:
 
 
 def _resampled(
-    values: NDArray[Any], own: Affine, wanted: Affine, shape: Shape, order: int
+    values: NDArray[Any], affine: Affine, wanted: Affine, shape: Shape, order: int
 ) -> NDArray[Any]:
-    if values.shape == shape and _apart_mm(own, wanted) <= AFFINE_TOLERANCE_MM:
+    if values.shape == shape and _apart_mm(affine, wanted) <= AFFINE_TOLERANCE_MM:
         return values
-    step = np.linalg.inv(own) @ wanted
+    step = np.linalg.inv(affine) @ wanted
     moved = ndimage.affine_transform(values, step[:3, :3], step[:3, 3], shape, order=order)
     return np.asarray(moved, dtype=values.dtype)

@@ -14,24 +14,28 @@ from parcela_training.metrics.statistics import by_group, dead_regions, summaris
 DIGITS = 4
 
 
-def evaluation_record(opened: Evaluation, unopened: Evaluation) -> dict[str, Any]:
+def evaluation_record(evaluation: Evaluation, against_unopened: Evaluation) -> dict[str, Any]:
     """Mean Dice with and without the background, of each data set and each region.
 
     Args:
-        opened: against the labels that the network learned, which everything but one number speaks of.
-        unopened: against the same before their opening.
+        evaluation: against the labels that the network learned, which everything but one number speaks of.
+        against_unopened: against the same before their opening.
     """
-    names = {known.index: known.name for known in regions()}
-    medians, groups = opened.medians, by_group(opened.per_image, opened.datasets)
-    by_dataset = np.array(opened.datasets)
+    names = {region.index: region.name for region in regions()}
+    medians, groups = evaluation.medians, by_group(evaluation.per_image, evaluation.datasets)
+    by_dataset = np.array(evaluation.datasets)
     return {
-        "subjects": len(opened.images),
-        "mean_dice": round(float(opened.per_image.mean()), DIGITS),
-        "all": _mean_sd(opened.per_image),
-        "without_background": _mean_sd(opened.per_image_without_background),
-        "against_unopened": _mean_sd(unopened.per_image),
-        "per_data_set": {name: _mean_sd(opened.per_image[by_dataset == name]) for name in groups},
-        "regions_found_in_every_image_at_least": int((opened.dice[:, 1:] > 0).sum(axis=1).min()),
+        "subjects": len(evaluation.images),
+        "mean_dice": round(float(evaluation.per_image.mean()), DIGITS),
+        "all": _mean_sd(evaluation.per_image),
+        "without_background": _mean_sd(evaluation.per_image_without_background),
+        "against_unopened": _mean_sd(against_unopened.per_image),
+        "per_data_set": {
+            name: _mean_sd(evaluation.per_image[by_dataset == name]) for name in groups
+        },
+        "regions_found_in_every_image_at_least": int(
+            (evaluation.dice[:, 1:] > 0).sum(axis=1).min()
+        ),
         "regions_with_median_0": [names[i] for i in dead_regions(medians)],
         "median_dice_background": round(float(medians[0]), DIGITS),
         "median_dice_per_region": {

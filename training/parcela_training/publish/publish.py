@@ -65,8 +65,8 @@ class Publication:
     @property
     def training(self) -> Path:
         """Where the network's training left its files."""
-        own = ExperimentFolder(self.run).network(self.model)
-        return own if own.is_dir() else self.run
+        folder = ExperimentFolder(self.run).network(self.model)
+        return folder if folder.is_dir() else self.run
 
 
 def publish(wanted: Publication, on_line: OnLine) -> dict[str, Any]:
@@ -136,22 +136,22 @@ def _earlier(folder: Path, sha256: str | None) -> dict[str, Any] | None:
         return None
     file = folder / "card.json"
     card = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    known = card["training"] if card.get("sha256") == sha256 else {"steps": 0, "hours": 0.0}
+    training = card["training"] if card.get("sha256") == sha256 else {"steps": 0, "hours": 0.0}
     return {
         "sha256": sha256,
-        "steps": known["steps"],
-        "hours": known["hours"],
-        "curve": known.get("curve", []),
+        "steps": training["steps"],
+        "hours": training["hours"],
+        "curve": training.get("curve", []),
     }
 
 
 def _curve(trained: _Trained, earlier: dict[str, Any] | None) -> list[list[float]]:
     """Steps and validation Dice of this run and of those before it; a validation before any step is another's last."""
-    begun, rows = (earlier["steps"], earlier["curve"]) if earlier else (0, [])
+    steps_before, rows = (earlier["steps"], earlier["curve"]) if earlier else (0, [])
     return [
         *rows,
         *(
-            [begun + row["step"], round(row["validation_dice"], 4)]
+            [steps_before + row["step"], round(row["validation_dice"], 4)]
             for row in trained.curve
             if row["step"]
         ),

@@ -51,15 +51,15 @@ def side_by_side(
 
     The report of what comes back compares the two runs.
     """
-    own = _marked(first.all_networks, names[0])
-    other = _marked(second.all_networks, names[1])
+    first_networks = _marked(first.all_networks, names[0])
+    second_networks = _marked(second.all_networks, names[1])
     remarks = [
         f"{name}: preset {run.preset}, {run.cohort}, {run.hardware}."
         for name, run in zip(names, (first, second), strict=True)
     ]
     for name, run in zip(names, (first, second), strict=True):
         remarks += [f"{name}: {remark}" for remark in run.remarks]
-    return replace(first, networks=own, beside=other, remarks=tuple(remarks))
+    return replace(first, networks=first_networks, beside=second_networks, remarks=tuple(remarks))
 
 
 def _marked(networks: tuple[NetworkRecord, ...], name: str) -> tuple[NetworkRecord, ...]:

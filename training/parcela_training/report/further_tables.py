@@ -141,11 +141,11 @@ def medians(record: ExperimentRecord) -> Table:
     columns = tuple(f"{title}, {evaluation.reference} labels" for title, evaluation in first)
     rows = tuple(
         (
-            str(known.index),
-            known.name,
-            *(number(network_medians[known.index], 4) for network_medians in values),
+            str(row_region.index),
+            row_region.name,
+            *(number(network_medians[row_region.index], 4) for network_medians in values),
         )
-        for known in regions()
+        for row_region in regions()
     )
     return Table(
         "A.6",

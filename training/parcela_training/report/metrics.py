@@ -77,7 +77,7 @@ def _network(run: NetworkRecord, registration_s: float | None) -> dict[str, Any]
 
 
 def _evaluation(evaluation: Evaluation) -> dict[str, Any]:
-    names = {known.index: known.name for known in regions()}
+    names = {region.index: region.name for region in regions()}
     medians = evaluation.medians
     surfaces = {
         "hausdorff95_mm": evaluation.hausdorff95_mm,

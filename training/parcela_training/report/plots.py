@@ -77,11 +77,15 @@ def draw_curves(runs: Sequence[NetworkRecord]) -> bytes:
             ("validation", [point.validation_loss for point in run.curve], COLOURS[1]),
         ):
             values = np.array(losses, dtype=np.float64)  # None becomes NaN
-            known = ~np.isnan(values)
-            if known.any():
+            measured = ~np.isnan(values)
+            if measured.any():
                 style = "." if len(epochs) < 40 else ""
                 axes.plot(
-                    np.array(epochs)[known], values[known], f"{style}-", color=colour, label=label
+                    np.array(epochs)[measured],
+                    values[measured],
+                    f"{style}-",
+                    color=colour,
+                    label=label,
                 )
         axes.set(title=run.title, xlabel="epoch", ylabel="loss")
         axes.grid(alpha=0.3)

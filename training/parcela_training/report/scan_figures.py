@@ -48,15 +48,15 @@ def draw_scans(
 def draw_predictions(folder: ExperimentFolder, prepared: PreparedSet) -> None:
     """Draw Figures 4.1 and 4.2 from the label maps that evaluation kept; not again while these are the same."""
     for model in folder.models:
-        kept, figure = folder.prediction(model), folder.figure(PREDICTION_FIGURES[model])
-        if kept.exists() and not (
-            figure.exists() and figure.stat().st_mtime_ns > kept.stat().st_mtime_ns
+        file, figure = folder.prediction(model), folder.figure(PREDICTION_FIGURES[model])
+        if file.exists() and not (
+            figure.exists() and figure.stat().st_mtime_ns > file.stat().st_mtime_ns
         ):
-            folder.save_figures(_prediction(prepared, model, kept))
+            folder.save_figures(_prediction(prepared, model, file))
 
 
-def _prediction(prepared: PreparedSet, model: Network, kept: Path) -> dict[str, bytes]:
-    with np.load(kept) as stored:
+def _prediction(prepared: PreparedSet, model: Network, file: Path) -> dict[str, bytes]:
+    with np.load(file) as stored:
         name, predicted = str(stored["image"]), stored["labels"]
     subject = _subject(prepared, name)
     mean = float(image_mean(dice(predicted, subject.label)))
