@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from typing import ClassVar, Self
 
-import numpy as np
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from parcela.errors import ParcelaError
@@ -68,6 +67,8 @@ class Document(Record):
 
 
 def _without_numpy(value: object) -> object:
+    import numpy as np  # here, so that the command's help loads no NumPy
+
     if isinstance(value, np.generic | np.ndarray):
         return value.tolist()
     raise TypeError(f"{value!r} cannot stand in JSON")
