@@ -58,8 +58,8 @@ def bundle_each(scans: Sequence[Path], out: Path, engine: Engine, *, force: bool
     batch = Batch(scans)
     for scan, name in batch:
         with batch.reporting(scan):
-            check_name_lengths(out, (prefixed(file, name) for file in engine.files()))
             volume = read_volume(scan)
+            check_name_lengths(out, (prefixed(file, name) for file in engine.files()))
             if not force:
                 check_owner(out, name, volume)
                 if already_done(out, name, volume, engine):

@@ -178,12 +178,13 @@ scan_case("scaled to NaN", "intensity scaling is damaged", "correct", scl_slope=
 BYTE_ORDERS = {"1le": (1, "<"), "1be": (1, ">"), "2le": (2, "<"), "2be": (2, ">")}
 for _name, (_version, _order) in BYTE_ORDERS.items():
     _as: dict[str, Any] = {"version": _version, "order": _order}
+    _no_sform = {"sform_code": 0, "pixdim": (1, 0.0)}
     _huge = "32767×32767×32767 is 35181150961663 voxels, over the limit"
-    scan_case(
-        f"zero spacing, {_name}", "voxel sizes of 0, 2, 2 mm", "correct", **_as, pixdim=(1, 0.0)
-    )
+    scan_case(f"zero spacing, {_name}", "voxel sizes of 0, 2, 2 mm", "correct", **_as, **_no_sform)
     scan_case(f"huge, {_name}", _huge, "crop or resample it", **_as, dim=(slice(1, 4), 32767))
-scan_case("negative spacing", "voxel sizes of 2, -2, 2 mm", "correct", pixdim=(2, -2.0))
+scan_case(
+    *("negative spacing", "voxel sizes of 2, -2, 2 mm", "correct"), sform_code=0, pixdim=(2, -2.0)
+)
 scan_case("NaN spacing", "voxel sizes of 2, 2, nan mm", "correct", pixdim=(3, np.nan))
 scan_case("zero axis", "an axis of length 0", "export", dim=(3, 0))
 scan_case("negative axis", "an axis of length -14", "export", dim=(2, -14))
@@ -289,7 +290,7 @@ def test_given_bad_inputs_alone_when_predicted_then_nothing_is_computed_kept_or_
 def test_given_one_bad_input_when_predicted_then_its_line_is_all_that_is_said(
     tmp_path: Path,
 ) -> None:
-    scan = write(tmp_path / "scan.nii.gz", nifti(image(), pixdim=(1, 0.0)))
+    scan = write(tmp_path / "scan.nii.gz", nifti(image(), sform_code=0, pixdim=(1, 0.0)))
     done = parcela("predict", scan, "-o", tmp_path / "out")
     assert done.code == EXIT_BAD_SCAN
     assert done.out == ""

@@ -131,7 +131,7 @@ def test_given_a_name_that_is_no_text_then_it_is_shown_as_far_as_it_is(
     assert (out / f"{Path(name).stem}_dseg.nii.gz").exists()
 
 
-def test_given_a_name_too_long_for_its_results_then_it_is_refused_before_anything_is_read(
+def test_given_a_name_too_long_for_its_results_then_it_is_refused_before_anything_is_made(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     engine = QuickEngine()

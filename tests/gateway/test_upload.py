@@ -128,7 +128,7 @@ BROKEN = {
     "too much": (nifti(image()) + bytes(2 * 1024**2), "far more data"),
     "a bomb": (gzip.compress(nifti(image()) + bytes(64 * 1024**2)), "far more data"),
     "a lying header": (nifti(image((2, 300, 300)), dim=(1, 30000)), "over the limit"),
-    "no spacing": (nifti(image(), pixdim=(1, 0.0)), "must be positive"),
+    "no spacing": (nifti(image(), sform_code=0, pixdim=(1, 0.0)), "must be positive"),
     "two volumes": (nifti(image((4, 4, 4, 2))), "more than one volume"),
     "complex": (nifti(image(dtype="complex64")), "one real number"),
 }

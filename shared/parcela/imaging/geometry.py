@@ -2,7 +2,8 @@
 
 World coordinates are scanner millimetres, RAS+ (x to the right, y to the front, z up). Which of a header's affines
 counts is nibabel's rule, used everywhere: the sform when its code says so, else the qform, else the spacing alone, with
-the first axis taken to run to the left.
+the first axis taken to run to the left. Two things differ: an sform that tells of no place gives way to a qform, and a
+header in metres or micrometres is read so, where that makes a head of it.
 """
 
 from __future__ import annotations
@@ -17,6 +18,11 @@ from numpy.typing import NDArray
 
 Affine = NDArray[np.float64]
 Shape = tuple[int, int, int]
+OTHER_UNITS = {
+    1: ("m", 1000.0),
+    3: ("µm", 0.001),
+}  # by NIfTI's code: what it is called, what it is in mm
+HEAD_MM = (50.0, 1000.0)  # the longest side of a field of view with a head in it
 CONTRADICTION_DEGREES = (
     10.0  # between sform and qform: below it, axes near 45° may be named differently
 )
@@ -25,18 +31,55 @@ CONTRADICTION_DEGREES = (
 def header_affine(header: Nifti1Header) -> Affine:
     """What a header says, (4, 4), voxel index to world mm (RAS+); nothing checked.
 
+    In the header's own unit, unless it is another than the millimetre and the field of view is a head's only in it.
+
     As nibabel does when it opens a file, a qfac (``pixdim[0]``) other than -1 counts as 1 (the standard says so of 0),
     and a code that NIfTI does not know counts as 0.
 
     Raises:
         HeaderDataError, ValueError: the qform counts, and its quaternion is none.
     """
+    affine = _in_own_unit(header)
+    affine[:3] *= unit_mm(header)
+    return affine
+
+
+def unit_mm(header: Nifti1Header) -> float:
+    """What one of the header's units of length is in mm, as it is read; raises as ``header_affine`` does."""
+    _, factor = OTHER_UNITS.get(int(header["xyzt_units"]) & 7, ("", 1.0))
+    if factor == 1:
+        return factor
+    spacing = np.linalg.norm(_in_own_unit(header)[:3, :3], axis=0)
+    side = float(np.max(spacing * header["dim"][1:4]))
+    low, high = HEAD_MM
+    return factor if low <= side * factor <= high and not low <= side <= high else 1.0
+
+
+def _in_own_unit(header: Nifti1Header) -> Affine:
     read = header.copy()
     if read["pixdim"][0] != -1:
         read["pixdim"][0] = 1
-    for field in ("sform_code", "qform_code"):
-        read[field] = _code(header, field)
-    return np.asarray(read.get_best_affine(), np.float64)
+    read["qform_code"] = _code(header, "qform_code")
+    read["sform_code"] = 0 if sform_void(header) else _code(header, "sform_code")
+    return np.array(read.get_best_affine(), np.float64)
+
+
+def sform_counts(header: Nifti1Header) -> bool:
+    """Whether the sform says where the voxels lie, so that neither qform nor pixdim has a part in it."""
+    return _code(header, "sform_code") != 0 and not sform_void(header)
+
+
+def sform_void(header: Nifti1Header) -> bool:
+    """Whether the sform is set but tells of no place (all 0, say), and a qform stands beside it."""
+    if _code(header, "sform_code") == 0 or _code(header, "qform_code") == 0:
+        return False
+    axes = np.asarray(header.get_sform(), np.float64)
+    return not np.isfinite(axes).all() or np.linalg.matrix_rank(axes[:3, :3]) < 3
+
+
+def declared_unit(header: Nifti1Header) -> str:
+    """The header's unit of length where it is another than the millimetre, such as ``µm``; else empty."""
+    return OTHER_UNITS.get(int(header["xyzt_units"]) & 7, ("", 1.0))[0]
 
 
 def nearest_rotation(affine: Affine) -> Affine:
@@ -65,8 +108,8 @@ def rotation_degrees(rotation: Affine) -> float:
 
 def _sform_axes(header: Nifti1Header) -> Affine | None:
     """The sform's axes, (3, 3), orthonormal; None where it tells of no place."""
-    sform = np.asarray(header.get_sform(), np.float64)[:3, :3]
-    if not np.isfinite(sform).all() or np.linalg.norm(sform, axis=0).min() == 0:
+    sform = np.asarray(header.get_sform(), np.float64)
+    if sform_void(header) or np.linalg.norm(sform[:3, :3], axis=0).min() == 0:
         return None
     return nearest_rotation(sform)
 

@@ -11,7 +11,7 @@ from nibabel.nifti2 import Nifti2Header
 from nibabel.spatialimages import HeaderDataError
 
 from parcela.errors import BadScan
-from parcela.imaging.geometry import header_affine
+from parcela.imaging.geometry import header_affine, sform_counts
 
 NIFTI1_BYTES, NIFTI2_BYTES = 348, 540
 GIB = 1024**3
@@ -139,7 +139,8 @@ def _check_scaling(path: Path, header: Nifti1Header) -> None:
 
 def _check_spacing(path: Path, header: Nifti1Header) -> None:
     pixdim = np.asarray(header["pixdim"][1:4], np.float64)
-    if not np.isfinite(pixdim).all() or (pixdim <= 0).any():
+    used = not sform_counts(header)  # an sform says the spacing as well
+    if not np.isfinite(pixdim).all() or (used and (pixdim <= 0).any()):
         shown = ", ".join(f"{p:g}" for p in pixdim)
         raise BadScan(
             f"{path}: voxel sizes of {shown} mm: they must be positive; correct the header (nifti_tool, fslhd)"

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parcela.errors import BadScan
-from parcela.imaging.geometry import Geometry
+from parcela.imaging.geometry import Geometry, declared_unit, sform_void, unit_mm
 from parcela.imaging.header import GIB
 from parcela.imaging.reading import Reading, unpacking
 from parcela.settings import settings
@@ -162,6 +162,15 @@ def _geometry_warnings(geometry: Geometry) -> tuple[str, ...]:
             f"sform is used (axes {geometry.axcodes}); software that prefers the qform reads it otherwise. "
             "Find out which is right, and export or correct the file"
         )
+    if sform_void(geometry.header):
+        warnings.append(
+            "the header's sform tells of no place (its axes are 0 or no axes): the qform is used"
+        )
+    if unit := declared_unit(geometry.header):
+        warnings.append(
+            f"the header says that its unit is the {unit}: voxels are read as "
+            f"{'×'.join(f'{s:.3g}' for s in geometry.spacing_mm)} mm, though most software takes every header for mm"
+        )
     if geometry.sheared:
         warnings.append(
             "the affine is sheared; it is honoured, but most software reads such headers differently"
@@ -176,7 +185,7 @@ def _geometry_warnings(geometry: Geometry) -> tuple[str, ...]:
             f"the field of view is {'×'.join(f'{e:.0f}' for e in extent)} mm, unusual for a whole head"
         )
     pixdim = np.asarray(geometry.header["pixdim"][1:4], np.float64)
-    if not np.allclose(pixdim, geometry.spacing_mm, rtol=0.01):
+    if not np.allclose(pixdim * unit_mm(geometry.header), geometry.spacing_mm, rtol=0.01):
         warnings.append(
             "the header's pixdim and its affine disagree on the voxel size; the affine is used"
         )

@@ -101,6 +101,10 @@ def test_given_half_of_an_analyze_pair_when_parsed_then_it_is_called_so(name: st
         {"scl_slope": np.nan, "scl_inter": np.nan},
         {"scl_slope": 0, "scl_inter": np.inf},
         {"pixdim": (4, np.nan)},  # a spacing that no axis has
+        {"pixdim": (1, 0.0)},  # beside a good sform, which says the spacing
+        {"pixdim": (2, -2.0)},
+        {"srow_x": 0.0, "qform_code": 1},  # an sform of no place beside a good qform
+        {"srow_z": np.nan, "qform_code": 1},
         {"vox_offset": 0},
         {"bitpix": 0},
         {"quatern_b": 3.0},  # an impossible qform that does not count: the sform does
@@ -149,8 +153,8 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "negative offset": ({"vox_offset": -352}, "begin at byte -352"),
     "far offset": ({"vox_offset": 2**40}, "over the limit of 2.0 GiB"),
     "intercept": ({"scl_slope": 2, "scl_inter": np.nan}, "intensity scaling is damaged"),
-    "zero spacing": ({"pixdim": (1, 0.0)}, r"voxel sizes of 0, 2, 2 mm"),
-    "negative spacing": ({"pixdim": (2, -2.0)}, r"voxel sizes of 2, -2, 2 mm"),
+    "zero spacing": ({"sform_code": 0, "pixdim": (1, 0.0)}, r"voxel sizes of 0, 2, 2 mm"),
+    "negative spacing": ({"sform_code": 0, "pixdim": (2, -2.0)}, r"voxel sizes of 2, -2, 2 mm"),
     "NaN spacing": ({"pixdim": (3, np.nan)}, r"voxel sizes of 2, 2, nan mm"),
     "infinite spacing": ({"pixdim": (3, np.inf)}, r"voxel sizes of 2, 2, inf mm"),
     "zero sform": ({"srow_x": 0.0}, "singular"),

@@ -375,3 +375,62 @@ def test_given_a_file_name_then_the_scans_name_is_what_precedes_the_suffix(
     file: str, name: str
 ) -> None:
     assert scan_name(Path("folder") / file) == name
+
+
+# ---------------------------------------------------------------------------------------- headers that are odd, not bad
+
+
+@pytest.mark.parametrize("spacing", [0.0, -2.0])
+def test_given_a_spacing_of_nothing_beside_a_good_sform_then_the_sform_is_used_and_it_is_said(
+    tmp_path: Path, spacing: float
+) -> None:
+    affine = np.diag([3.0, 3.0, 3.0, 1.0])
+    scan = write(tmp_path / "s.nii", nifti(image((30, 32, 34)), affine=affine, pixdim=(1, spacing)))
+    volume = read_volume(scan)
+    assert volume.geometry.spacing_mm == (3, 3, 3)
+    assert any("pixdim and its affine disagree" in warning for warning in volume.warnings)
+
+
+@pytest.mark.parametrize("row", [0.0, np.nan])
+def test_given_an_sform_of_no_place_beside_a_good_qform_then_the_qform_is_used_and_it_is_said(
+    tmp_path: Path, row: float
+) -> None:
+    fields: dict[str, Any] = dict.fromkeys(("srow_x", "srow_y", "srow_z"), row)
+    content = nifti(image((60, 62, 64)), qform_code=1, qoffset_x=-30, **fields)
+    volume = read_volume(write(tmp_path / "s.nii", content))
+    expected = np.diag([2.0, 2.0, 2.0, 1.0])
+    expected[0, 3] = -30
+    np.testing.assert_allclose(volume.geometry.affine, expected)
+    assert volume.warnings == (
+        "the header's sform tells of no place (its axes are 0 or no axes): the qform is used",
+    )
+
+
+UNITS = {"m": (1, 1000.0), "µm": (3, 0.001)}
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("form", ["sform", "qform", "pixdim alone"])
+def test_given_a_header_in_another_unit_then_its_millimetres_are_known(
+    tmp_path: Path, unit: str, form: str
+) -> None:
+    code, factor = UNITS[unit]
+    affine = np.diag([3 / factor, 3 / factor, 3 / factor, 1.0])
+    fields: dict[str, Any] = {"xyzt_units": code, "pixdim": (slice(1, 4), 3 / factor)}
+    fields |= {"sform_code": int(form == "sform"), "qform_code": int(form == "qform")}
+    content = nifti(image((60, 62, 64)), affine=affine, **fields)
+    volume = read_volume(write(tmp_path / "s.nii", content))
+    np.testing.assert_allclose(volume.geometry.spacing_mm, (3, 3, 3), rtol=1e-6)
+    assert volume.geometry.voxel_volume_mm3 == pytest.approx(27)
+    assert f"its unit is the {unit}: voxels are read as 3×3×3 mm" in volume.warnings[-1]
+    assert not any("disagree" in warning for warning in volume.warnings)
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_given_millimetres_under_another_units_name_then_they_are_read_as_such(
+    tmp_path: Path, unit: str
+) -> None:
+    content = nifti(image((60, 62, 64)), xyzt_units=UNITS[unit][0])
+    volume = read_volume(write(tmp_path / "s.nii", content))
+    assert volume.geometry.spacing_mm == (2, 2, 2)
+    assert "voxels are read as 2×2×2 mm" in volume.warnings[0]
