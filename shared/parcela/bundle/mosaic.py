@@ -11,7 +11,6 @@ import textwrap
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 from parcela.atlas.aal import REGION_COUNT, region
 from parcela.atlas.counts import RegionCounts
 from parcela.files import atomic_file
+from parcela.imaging.png import to_png
 from parcela.imaging.slices import (
     ALARM,
     ENDS,
@@ -281,13 +281,11 @@ def _facts(
 
 
 def _png(canvas: Pixels, texts: Sequence[_Text]) -> bytes:
-    """The canvas, pixel for pixel, with words on it. No pyplot: nothing global is touched, no metadata written."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    """The canvas, pixel for pixel, with words on it."""
     from matplotlib.figure import Figure
 
     height, width = canvas.shape[:2]
     figure = Figure(figsize=(width / 100, height / 100), dpi=100)
-    drawing: Any = FigureCanvasAgg(figure)
     figure.figimage(canvas, origin="upper")
     for word in texts:
         figure.text(
@@ -305,9 +303,7 @@ def _png(canvas: Pixels, texts: Sequence[_Text]) -> bytes:
         )
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # a title in another script
-        packed = BytesIO()
-        drawing.print_png(packed, metadata={"Software": None})
-    return packed.getvalue()
+        return to_png(figure, dpi=100)
 
 
 def _rgb(color: str) -> tuple[int, int, int]:

@@ -260,4 +260,6 @@ def test_given_a_run_then_its_curve_is_a_table_and_a_picture(
     table = (tmp_path / "curve.tsv").read_text().splitlines()
     assert table[0].split("\t")[:4] == ["step", "epoch", "learning_rate", "train_loss"]
     assert len(table) == 2
-    assert (tmp_path / "curve.png").read_bytes().startswith(b"\x89PNG")
+    picture = (tmp_path / "curve.png").read_bytes()
+    assert picture.startswith(b"\x89PNG")
+    assert b"tEXt" not in picture

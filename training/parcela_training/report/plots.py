@@ -15,9 +15,9 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from parcela.atlas.aal import region
+from parcela.imaging.png import COLOURS, to_png
 from parcela_training.evaluation.record import Evaluation
 from parcela_training.metrics.statistics import best_regions, worst_regions
-from parcela_training.report.pictures.png import COLOURS, to_png
 from parcela_training.report.record import NetworkRecord
 
 Which = Literal["best", "worst"]

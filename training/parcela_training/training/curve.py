@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from parcela.files import atomic_file, write_tsv
+from parcela.imaging.png import to_png
 
 TABLE, PICTURE = "curve.tsv", "curve.png"
 
@@ -61,6 +61,4 @@ def draw_curve(points: Sequence[CurvePoint], title: str) -> bytes:
     for axes in (losses, dice):
         axes.grid(alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=110)
-    return picture.getvalue()
+    return to_png(figure)

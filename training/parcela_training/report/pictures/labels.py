@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from parcela.imaging.png import to_png
 from parcela.imaging.slices import ENDS, PLANES, Pixels
 from parcela.options import Network
 from parcela_training.report.pictures.catalogue import (
@@ -18,7 +19,6 @@ from parcela_training.report.pictures.catalogue import (
     PREDICTIONS,
     PREPROCESSING,
 )
-from parcela_training.report.pictures.png import to_png
 from parcela_training.report.pictures.slices import Scan, frame
 from parcela_training.report.pictures.views import View
 

@@ -8,9 +8,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from parcela.imaging.png import COLOURS, to_png
 from parcela.imaging.slices import IN_PLANE
 from parcela_training.report.pictures.catalogue import PREPROCESSING, STEP_FIGURES
-from parcela_training.report.pictures.png import COLOURS, to_png
 from parcela_training.report.pictures.slices import Scan, show_plane
 
 

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from io import BytesIO
+from typing import TYPE_CHECKING
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7")  # Okabe and Ito: told apart by everyone
-DPI = 110
 
 
-def to_png(figure: Figure) -> bytes:
+def to_png(figure: Figure, dpi: int = 110) -> bytes:
     """The figure as PNG without a date or a program's name in it."""
-    FigureCanvasAgg(figure)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    FigureCanvasAgg(figure)  # no pyplot: nothing global is touched
     packed = BytesIO()
-    figure.savefig(packed, format="png", dpi=DPI, metadata={"Software": None})
+    figure.savefig(packed, format="png", dpi=dpi, metadata={"Software": None})
     return packed.getvalue()
