@@ -64,6 +64,11 @@ class RedisServer:
         self.stop(with_signal)
         self.start()
 
+    def signal(self, number: signal.Signals) -> None:
+        """Freeze it, or let it go on."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
     def _answers(self) -> bool:
         try:
             with self.client as client:

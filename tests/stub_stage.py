@@ -57,6 +57,11 @@ def stumble(task: StageTask, wish: dict[str, Any]) -> None:
     raise KeyError("a fault")
 
 
+def spill(task: StageTask, wish: dict[str, Any]) -> None:
+    """Write so many bytes to the private folder."""
+    (task.folder / "scratch").write_bytes(bytes(wish["bytes"]))
+
+
 def fill(task: StageTask, wish: dict[str, Any]) -> None:
     raise MemoryError
 
@@ -90,5 +95,5 @@ def hang(task: StageTask, wish: dict[str, Any]) -> None:
 
 DEEDS: dict[str, Callable[[StageTask, dict[str, Any]], None]] = {
     deed.__name__: deed
-    for deed in (work, noise, refuse, fail, stumble, fill, crash, leave, eat, hang)
+    for deed in (work, noise, refuse, fail, stumble, spill, fill, crash, leave, eat, hang)
 }

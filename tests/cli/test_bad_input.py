@@ -222,7 +222,7 @@ def _(folder: Path) -> Path:
 
 @case("gzip bomb as large as allowed", "the same value (0)", "export it again")
 def _(folder: Path) -> Path:
-    header = nifti(image(dtype="float64"), dim=(slice(1, 4), 512))[:352]
+    header = nifti(image(dtype="float64"), affine=np.eye(4), dim=(slice(1, 4), 512))[:352]
     return bomb(folder / "scan.nii.gz", header, gib=1)
 
 

@@ -130,6 +130,7 @@ BROKEN = {
     "a lying header": (nifti(image((2, 300, 300)), dim=(1, 30000)), "over the limit"),
     "no spacing": (nifti(image(), sform_code=0, pixdim=(1, 0.0)), "must be positive"),
     "two volumes": (nifti(image((4, 4, 4, 2))), "more than one volume"),
+    "a vast field": (nifti(image((64, 64, 64)), affine=np.diag([20, 20, 20, 1])), "field of view"),
     "complex": (nifti(image(dtype="complex64")), "one real number"),
 }
 

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 
 from parcela.errors import ParcelaError
-from parcela.jobs.job_files import read_outcome, read_request
+from parcela.jobs.job_files import read_outcome, read_request, unreadable_end
 from parcela.jobs.keys import outcome_key, tombstone_key
 from parcela.jobs.ledger import LedgerUnavailable
 from parcela.jobs.records import STAGES, Job, JobRequest, Tombstone, is_id
@@ -42,10 +42,22 @@ def find_job(gateway: Gateway, job_id: str, owner: str) -> Job:
     """
     if not is_id(job_id):
         raise _unknown()
-    job = _in_ledger(gateway, job_id) or _in_store(gateway.store, job_id)
-    if job.owner != owner:
-        raise _unknown()
-    return job
+    return _theirs(gateway, _in_ledger(gateway, job_id) or _in_store(gateway.store, job_id), owner)
+
+
+def check_owner(gateway: Gateway, job_id: str, owner: str) -> None:
+    """Raise as `find_job` does; but while the ledger is away, the store says whose job it is."""
+    try:
+        find_job(gateway, job_id, owner)
+    except LedgerUnavailable:
+        _theirs(gateway, _in_store(gateway.store, job_id), owner)
+
+
+def _theirs(gateway: Gateway, job: Job, owner: str) -> Job:
+    """The job, if it is the caller's; one whose damaged records name nobody is anyone's where no keys are."""
+    if job.owner == owner or not (job.owner or gateway.keys.needed):
+        return job
+    raise _unknown()
 
 
 def _in_ledger(gateway: Gateway, job_id: str) -> Job | None:
@@ -61,10 +73,13 @@ def _in_store(store: Store, job_id: str) -> Job:
     """A job that the ledger has lost, or forgotten: how it ended, else that it will be done again."""
     if was_deleted(store, job_id):
         raise JobDeleted("this job was deleted, and every trace of its scan with it")
-    with suppress(NotStored):
-        return read_outcome(store, job_id).job(job_id)
-    with suppress(NotStored):
-        return queued(read_request(store, job_id))
+    try:
+        with suppress(NotStored):
+            return read_outcome(store, job_id).job(job_id)
+        with suppress(NotStored):
+            return queued(read_request(store, job_id))
+    except BadRecord as error:
+        return unreadable_end(store, job_id, error).job(job_id)
     raise _unknown()
 
 

@@ -13,6 +13,7 @@ from redis.exceptions import RedisError
 from parcela.errors import ParcelaError
 from parcela.jobs.keys import PROBE
 from parcela.jobs.records import Stage
+from parcela.store.store import Store, StoreUnavailable
 from parcela_gateway.dependencies import Gateway
 
 ANSWER_S = 1.0  # in which a worker that lives answers
@@ -59,8 +60,10 @@ class ReadinessCheck:
 
     def _look(self) -> Readiness:
         gateway = self.gateway
-        store = _tried(lambda: gateway.store.put(PROBE, b"ok"))
-        ledger = _tried(gateway.ledger.waiting)
+        store = _tried(lambda: _check_store(gateway.store))
+        ledger = _tried(
+            lambda: gateway.ledger.turn("probe", KEPT_S)
+        )  # a write: a full disk allows reads
         return Readiness(store, ledger, self._workers() if ledger == "ok" else _nobody())
 
     def _workers(self) -> dict[Stage, int]:
@@ -75,6 +78,15 @@ class ReadinessCheck:
 
 def _nobody() -> dict[Stage, int]:
     return dict.fromkeys(get_args(Stage), 0)
+
+
+def _check_store(store: Store) -> None:
+    """Raise StoreUnavailable unless it takes files, and one that must be new only where none is."""
+    store.put(PROBE, b"ok")
+    if store.create(PROBE, b"ok"):
+        raise StoreUnavailable(
+            "the S3 server disregards If-None-Match, without which scans could be mixed: update it"
+        )
 
 
 def _tried(action: Any) -> str:

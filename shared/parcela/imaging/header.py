@@ -15,6 +15,8 @@ from parcela.imaging.geometry import header_affine, sform_counts
 
 NIFTI1_BYTES, NIFTI2_BYTES = 348, 540
 GIB = 1024**3
+RESAMPLED_VOXELS = 512**3  # of 1 mm, along the world's axes
+RESAMPLED_BYTES = 56  # of memory that each of them takes while it is made (measured)
 FARTHEST_MM = 1e6  # from the world's origin; beyond, it is no scanner's
 READABLE_KINDS = "iuf"  # numpy kinds: signed, unsigned, float
 HALVES = (".hdr", ".img", ".hdr.gz", ".img.gz")
@@ -72,6 +74,7 @@ def check_header(path: Path, header: Nifti1Header, max_voxels: int, max_bytes: i
     _check_scaling(path, header)
     _check_spacing(path, header)
     _check_affine(path, header)
+    _check_field_of_view(path, header, max_voxels)
 
 
 def _check_axes(path: Path, header: Nifti1Header, max_voxels: int) -> None:
@@ -165,6 +168,19 @@ def _check_affine(path: Path, header: Nifti1Header) -> None:
     if lengths.max() > 100 or lengths.min() < 0.01:
         raise BadScan(
             f"{path}: voxels of {lengths.min():g} to {lengths.max():g} mm: wrong units? correct the header"
+        )
+
+
+def _check_field_of_view(path: Path, header: Nifti1Header, max_voxels: int) -> None:
+    """Every scan is resampled to 1 mm along the world's axes: what that will take is known from the header."""
+    shape = np.asarray(header["dim"][1:4], np.float64)
+    extent_mm = np.abs(header_affine(header)[:3, :3]) @ shape
+    voxels, limit = float(extent_mm.prod()), max(max_voxels, RESAMPLED_VOXELS)
+    if voxels > limit:
+        raise BadScan(
+            f"{path}: a field of view of {_times([round(mm) for mm in extent_mm])} mm: at 1 mm that is {voxels:.3g} "
+            f"voxels and {voxels * RESAMPLED_BYTES / GIB:.0f} GiB of memory, over the limit of {limit} voxels: "
+            "correct the voxel size in the header, or crop the scan"
         )
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Callable
 from functools import partial
@@ -21,7 +22,7 @@ from typing import BinaryIO, Literal
 from parcela.errors import LimitExceeded, ParcelaError, StepFailed, Unavailable
 from parcela.jobs.records import Problem, Stage
 from parcela.jobs.stage_task import StageTask
-from parcela.processes.isolation import private_folder
+from parcela.processes.isolation import FULL, NoRoom, private_folder
 from parcela.record import Record
 from parcela.store.open import open_store
 
@@ -82,11 +83,24 @@ def _carry_out(order: StageOrder, module: str, say: Callable[[Message], None]) -
         return _failed(error, folder)
     except ModuleNotFoundError as error:
         return _failed(Unavailable(f"{error.name} is not installed: pip install 'parcela[all]'"))
+    except OSError as error:
+        if error.errno not in FULL:
+            return _fault(error)
+        place = folder.parent if folder.is_absolute() else tempfile.gettempdir()
+        return _failed(
+            NoRoom(
+                f"{place} takes no temporary files ({error.strerror}): free some space there, or set TMPDIR"
+            )
+        )
     except MemoryError:
         return _failed(LimitExceeded(f"{order.stage} found no memory: give the worker more"))
     except Exception as error:  # noqa: BLE001 -- a fault of ours on one scan must not lose the other jobs
-        traceback.print_exc()
-        return _failed(StepFailed(f"a fault in Parcela itself ({type(error).__name__}: {error})"))
+        return _fault(error)
+
+
+def _fault(error: Exception) -> Failed:
+    traceback.print_exc()
+    return _failed(StepFailed(f"a fault in Parcela itself ({type(error).__name__}: {error})"))
 
 
 def _task(order: StageOrder, folder: Path, say: Callable[[Message], None]) -> StageTask:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -23,9 +24,20 @@ from parcela.jobs.keys import (
     request_key,
     tombstone_key,
 )
-from parcela.jobs.ledger import Ledger
-from parcela.jobs.records import STAGES, Job, JobRequest, Outcome, Stage, Tombstone, is_id
-from parcela.store.store import NotStored, Store, Stored, read
+from parcela.jobs.ledger import Ledger, LedgerUnavailable
+from parcela.jobs.records import (
+    STAGES,
+    Job,
+    JobRequest,
+    Kind,
+    Outcome,
+    Problem,
+    Stage,
+    Tombstone,
+    is_id,
+)
+from parcela.record import BadRecord
+from parcela.store.store import NotStored, Store, Stored, StoreUnavailable, read
 
 
 def read_request(store: Store, job_id: str) -> JobRequest:
@@ -60,15 +72,58 @@ def write_outcome(store: Store, job: Job) -> None:
     store.create(outcome_key(job.id), Outcome.of(job).to_json().encode())
 
 
+def unreadable_end(store: Store, job_id: str, error: BadRecord) -> Outcome:
+    """How a job ends whose request, or outcome, cannot be read: failed.
+
+    Owner and kind stand in both records, and are picked out of what is left of them; an owner whom neither tells is
+    empty. The time is that of the newer record.
+    """
+    text, moment = b"", 0.0
+    for key in (request_key(job_id), outcome_key(job_id)):
+        with suppress(NotStored):
+            text += read(store, key)
+        moment = max(moment, stored.modified if (stored := store.stat(key)) else 0.0)
+    kind: Kind = "label" if _told(text, b"kind") == "label" else "predict"
+    problem = Problem.of(BadRecord(f"{error}: delete the job, and submit the scan again"))
+    return Outcome(
+        state="failed",
+        token=None,
+        finished=moment,
+        problem=problem,
+        owner=_told(text, b"owner"),
+        kind=kind,
+        created=moment,
+    )
+
+
+def _told(text: bytes, field: bytes) -> str:
+    """A field of plain letters and digits in a damaged record; empty where there is none."""
+    told = re.search(rb'"%s"\s*:\s*"([0-9A-Za-z]+)"' % field, text)
+    return told.group(1).decode() if told else ""
+
+
 def erase_job(ledger: Ledger, store: Store, job_id: str) -> None:
     """End a job and erase every trace of its scan.
 
-    The tombstone stands first, so that nobody takes what is left for a job again.
+    The tombstone stands first, so that nobody takes what is left for a job again; only where the disk has no room for
+    it, the files go before it. Whatever was committed in between goes after it.
+
+    Raises:
+        StoreUnavailable, LedgerUnavailable: as much was erased as could be. Ask again, until neither is raised.
     """
-    ledger.cancel(job_id)
-    store.put(tombstone_key(job_id), Tombstone(deleted=time.time()).to_json().encode())
+    with suppress(LedgerUnavailable):  # a full disk may stop its writes, and is to have room again
+        ledger.cancel(job_id)
+    try:
+        _bury(store, job_id)
+    except StoreUnavailable:
+        erase_files(store, job_id)
+        _bury(store, job_id)
     erase_files(store, job_id)
     ledger.forget(job_id)
+
+
+def _bury(store: Store, job_id: str) -> None:
+    store.put(tombstone_key(job_id), Tombstone(deleted=time.time()).to_json().encode())
 
 
 def erase_files(store: Store, job_id: str) -> None:

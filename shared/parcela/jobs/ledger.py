@@ -88,9 +88,13 @@ class Ledger:
         """
         if outcome is None:
             return self._enter(request, tokens, "restored")
-        last = STAGES[request.kind][-1]
-        fields = row_of(outcome.job(request.id))
-        return job_of(request.id, pairs(self._run("settle", request.id, last, *flat(fields))))
+        return self.settle(request.id, outcome)
+
+    def settle(self, job_id: str, outcome: Outcome) -> Job:
+        """A job has ended so, whatever the ledger says."""
+        last = STAGES[outcome.kind][-1]
+        fields = row_of(outcome.job(job_id))
+        return job_of(job_id, pairs(self._run("settle", job_id, last, *flat(fields))))
 
     def get(self, job_id: str) -> Job | None:
         """A job as it stands; None where the ledger knows none."""

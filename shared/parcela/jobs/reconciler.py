@@ -21,9 +21,17 @@ from parcela.jobs.job_files import (
     jobs_in,
     read_outcome,
     read_request,
+    unreadable_end,
     write_outcome,
 )
-from parcela.jobs.keys import TOMBSTONES, buried_job, request_key, stage_prefix, tombstone_key
+from parcela.jobs.keys import (
+    TOMBSTONES,
+    buried_job,
+    outcome_key,
+    request_key,
+    stage_prefix,
+    tombstone_key,
+)
 from parcela.jobs.ledger import Ledger
 from parcela.jobs.records import Outcome
 from parcela.record import BadRecord
@@ -152,7 +160,9 @@ class Reconciler:
         except NotStored:
             pass  # erased while we looked
         except BadRecord as error:
-            log.error("job %s is left as it is: %s", job.id, error)
+            log.error("job %s: %s", job.id, error)
+            if job.id not in in_ledger:
+                self._end(job, error)
 
     def _see_to(self, job: JobFiles, in_ledger: bool, deleted: bool, recovering: bool) -> None:
         now = time.time()
@@ -174,6 +184,13 @@ class Reconciler:
         self._ledger.restore(request, outcome, job.finished_stages())
         if self._is_erased(job.id):  # while we looked: its row must not come back
             self._ledger.forget(job.id)
+
+    def _end(self, job: JobFiles, error: BadRecord) -> None:
+        """A job with a record that cannot be read has failed. The record stays: a later release may read it."""
+        outcome = unreadable_end(self._store, job.id, error)
+        if not job.ended:
+            self._store.create(outcome_key(job.id), outcome.to_json().encode())
+        self._ledger.settle(job.id, outcome)
 
     def _tidy(self, job: JobFiles, before: float) -> None:
         """Erase what a finished job's attempts left beside its result."""

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from redis import Redis
 from redis.backoff import ExponentialBackoff
 from redis.exceptions import ConnectionError as NotConnected
-from redis.exceptions import OutOfMemoryError, ReadOnlyError
+from redis.exceptions import MasterDownError, OutOfMemoryError, ReadOnlyError, ResponseError
 from redis.exceptions import TimeoutError as TooLate
 from redis.retry import Retry
 
 from parcela.errors import Unavailable
+
+ANSWER_S = 4  # longer than Redis ever takes while it lives: a frozen one is not asked again
+# What Redis says when its disk is full, its memory, its replicas gone; within a script it comes with words around it.
+REFUSAL = re.compile(r"\b(MISCONF|NOREPLICAS|LOADING|MASTERDOWN|READONLY|OOM)\b")
 
 
 class LedgerUnavailable(Unavailable):
@@ -26,18 +31,25 @@ def connect(redis_url: str) -> Redis:
     return Redis.from_url(
         redis_url,
         decode_responses=True,
-        retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), retries=7),
-        socket_timeout=5,
-        socket_connect_timeout=5,
+        retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), 7, supported_errors=(NotConnected,)),
+        socket_timeout=ANSWER_S,
+        socket_connect_timeout=ANSWER_S,
     )
 
 
 @contextmanager
 def reported() -> Iterator[None]:
-    """Turn what redis-py raises when Redis is away into `LedgerUnavailable`."""
+    """Turn what redis-py raises when Redis is away, or refuses to write, into `LedgerUnavailable`."""
     try:
         yield
-    except (NotConnected, TooLate, ReadOnlyError, OutOfMemoryError) as error:
+    except (NotConnected, TooLate) as error:
         raise LedgerUnavailable(
             f"the ledger does not answer ({error}): see that Redis runs, and that PARCELA_REDIS names it"
+        ) from error
+    except ResponseError as error:
+        refused = isinstance(error, ReadOnlyError | OutOfMemoryError | MasterDownError)
+        if not refused and not REFUSAL.search(str(error)):
+            raise
+        raise LedgerUnavailable(
+            f"the ledger takes no writes ({error}): see to the disk, the memory and the log of Redis"
         ) from error

@@ -23,6 +23,7 @@ from parcela.jobs.keys import request_key, stage_prefix
 from parcela.jobs.ledger import Claim, Ledger, LedgerUnavailable
 from parcela.jobs.records import STAGES, Problem, Stage
 from parcela.processes.child import Limits
+from parcela.processes.isolation import NoRoom
 from parcela.settings import Settings
 from parcela.settings import settings as current_settings
 from parcela.store.store import Store, StoreUnavailable
@@ -33,7 +34,8 @@ TICK_S = 0.25
 RENEW_AT_MOST_S = 2.0  # so that a cancelled job soon stops
 PAUSE_S = 5.0  # while the store or the ledger is away
 
-Verdict = Finished | Failed | Literal["lost", "stopped", "no store"]
+NOBODYS_FAULT = {StoreUnavailable.slug, NoRoom.slug}  # an attempt that ends so does not count
+Verdict = Finished | Failed | Literal["lost", "stopped", "no room"]
 
 
 def worker_name() -> str:
@@ -95,8 +97,7 @@ class Worker:
             if isinstance(said, Finished):
                 return said
             if isinstance(said, Failed):
-                away = said.problem.slug == StoreUnavailable.slug
-                return "no store" if away else said
+                return "no room" if said.problem.slug in NOBODYS_FAULT else said
             if isinstance(said, StepBegun):
                 lease.on_progress(said)
             if passed := lease.limit_passed(self.child.resident_mb()):
@@ -122,10 +123,10 @@ class Worker:
             case "lost":
                 log.warning("job %s is another's, or was cancelled", claim.job.id)
                 self._clear_up(claim)
-            case "stopped" | "no store":
+            case "stopped" | "no room":
                 self._report(claim, lambda: self.ledger.release(claim))
-                if verdict == "no store":
-                    log.warning("the store does not answer: job %s was given back", claim.job.id)
+                if verdict == "no room":
+                    log.warning("the store or the disk fails: job %s was given back", claim.job.id)
                     self.stopping.wait(PAUSE_S)
 
     def _report(self, claim: Claim, say: Callable[[], str]) -> None:

@@ -9,6 +9,7 @@ A module of tasks holds functions from arrays to arrays and ends with ``if __nam
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -31,6 +32,13 @@ from parcela.settings import settings
 Arrays = dict[str, NDArray[Any]]
 
 POLL_S = 0.1
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
+
+
+class NoRoom(StepFailed):
+    """The folder for temporary files is full, or takes none: no fault of the scan's."""
+
+    slug = "no-room"
 
 
 def run_isolated(
@@ -133,7 +141,8 @@ def _write_order(
         order = {"task": task, "options": dict(options), "starter": os.getpid()}
         (folder / "task.json").write_text(json.dumps(order))
     except OSError as error:
-        raise StepFailed(
+        kind = NoRoom if error.errno in FULL else StepFailed
+        raise kind(
             f"{task} could not begin: {folder.parent} takes no temporary files ({error.strerror or error}): "
             "free some space there, or set TMPDIR to another folder"
         ) from error

@@ -197,7 +197,13 @@ def _flush(folder: Path) -> None:
 
 
 def _files(folder: Path) -> list[Path]:
-    return [Path(at) / name for at, _, names in os.walk(folder) for name in names]
+    return [Path(at) / name for at, _, names in os.walk(folder, onerror=_unseen) for name in names]
+
+
+def _unseen(error: OSError) -> None:
+    """A folder that is gone has no files; one that cannot be read may have: its jobs must not be taken for lost."""
+    if not isinstance(error, FileNotFoundError | NotADirectoryError):
+        raise _refused(Path(error.filename), error) from error
 
 
 def _stored(key: str, status: os.stat_result) -> Stored:

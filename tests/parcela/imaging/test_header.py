@@ -200,7 +200,60 @@ def test_given_nifti_2_axes_beyond_64_bits_together_when_checked_then_nothing_ov
 
 def test_given_axes_within_the_limit_but_too_many_bytes_when_checked_then_it_is_refused() -> None:
     header = header_with(dim=(slice(1, 4), 512))
+    header.set_sform(np.eye(4), code=1)
     header.set_data_dtype(np.float64)
     with pytest.raises(BadScan, match=r"claims 1.0 GiB, over the limit of 0.5 GiB"):
         check_header(PATH, header, LIMIT_VOXELS, LIMIT_BYTES // 4)
+    check(header)
+
+
+# ------------------------------------------------------------------------------------------------ field of view
+
+
+def tilted(spacing_mm: float) -> Any:
+    """A grid of such voxels, turned by 45 degrees about one axis."""
+    turn = np.eye(4)
+    turn[:2, :2] = np.array([[1, -1], [1, 1]]) / np.sqrt(2)
+    return turn @ np.diag([spacing_mm] * 3 + [1])
+
+
+@pytest.mark.parametrize(
+    ("shape", "affine", "says"),
+    [
+        (
+            (64, 64, 64),
+            np.diag([20.0, 20, 20, 1]),
+            "1280×1280×1280 mm: at 1 mm that is 2.1e+09 voxels and 109 GiB",
+        ),
+        ((64, 64, 64), np.diag([100.0, 100, 100, 1]), "6400×6400×6400 mm"),
+        ((2, 512, 512), np.diag([100.0, 1, 2, 1]).dot(np.diag([1, 10, 1, 1])), "200×5120×1024 mm"),
+        ((180, 180, 180), tilted(3), "764×764×540 mm"),
+    ],
+)
+def test_given_a_small_file_of_a_vast_field_when_checked_then_it_says_what_it_would_take(
+    shape: tuple[int, int, int], affine: Any, says: str
+) -> None:
+    header = header_with()
+    header["dim"][1:4] = shape
+    header.set_sform(affine, code=1)
+    with pytest.raises(BadScan, match="correct the voxel size in the header") as refused:
+        check(header)
+    assert says in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("shape", "affine"),
+    [
+        ((512, 512, 512), np.eye(4)),
+        ((64, 64, 64), np.diag([8.0, 8, 8, 1])),
+        ((256, 256, 256), tilted(1)),
+        ((400, 400, 40), np.diag([0.6, 0.6, 5, 1])),
+    ],
+)
+def test_given_a_large_but_possible_field_when_checked_then_it_passes(
+    shape: tuple[int, int, int], affine: Any
+) -> None:
+    header = header_with()
+    header["dim"][1:4] = shape
+    header.set_sform(affine, code=1)
     check(header)

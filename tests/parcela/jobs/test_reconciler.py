@@ -11,7 +11,7 @@ import pytest
 
 from job_requests import job_request
 from parcela.jobs.doorbell import Doorbell
-from parcela.jobs.job_files import commit_request, erase_job
+from parcela.jobs.job_files import commit_request, erase_job, read_outcome
 from parcela.jobs.keys import (
     job_prefix,
     outcome_key,
@@ -25,7 +25,7 @@ from parcela.jobs.reconciler import Reconciler
 from parcela.jobs.records import JobRequest, Outcome, Stage
 from parcela.settings import Settings
 from parcela.store.folder import FolderStore
-from parcela.store.store import Store
+from parcela.store.store import Store, read
 from processes import wait_until
 from redis_server import RedisServer
 
@@ -383,16 +383,43 @@ def test_given_an_old_finished_job_then_it_is_erased_after_the_retention_and_one
     assert here.status(waiting) == "queued"
 
 
-def test_given_a_damaged_request_then_it_is_left_and_the_others_are_seen_to(
+def test_given_a_damaged_request_then_it_has_failed_and_goes_in_time_and_the_others_are_seen_to(
     here: Installation, caplog: pytest.LogCaptureFixture
 ) -> None:
-    damaged, whole = job_request(), job_request()
-    here.store.put(request_key(damaged.id), b'{"version": 9}')
+    damaged, whole = job_request(owner="alice"), job_request()
+    here.store.put(request_key(damaged.id), damaged.to_json().encode()[:-20])
     here.accept(whole, row=False)
     here.look()
     assert here.status(whole) == "queued"
-    assert here.files(damaged) == ["request.json"]
-    assert f"job {damaged.id} is left as it is" in caplog.text
+    assert here.files(damaged) == ["outcome.json", "request.json"]
+    assert f"job {damaged.id}: unreadable jobrequest record" in caplog.text
+    outcome = read_outcome(here.store, damaged.id)
+    assert (outcome.state, outcome.owner) == ("failed", "alice")
+    assert outcome.problem is not None
+    assert outcome.problem.slug == "bad-record"
+    assert [job.id for job in here.ledger.jobs("alice")] == [damaged.id]
+
+    here.age(f"jobs/{damaged.id}", 7 * DAY + 60)
+    here.look()
+    assert here.files(damaged) == []
+    assert here.status(damaged) is None
+
+
+def test_given_an_outcome_of_a_later_release_then_the_job_has_failed_and_the_record_stays(
+    here: Installation,
+) -> None:
+    request = here.finish()
+    later = read(here.store, outcome_key(request.id)).replace(b'"version":1', b'"version":9')
+    here.store.put(outcome_key(request.id), later)
+    here.look()
+    assert here.status(request) == "done"  # the ledger knows better
+    here.lose_memory()
+    here.look()
+    assert here.status(request) == "failed"
+    assert read(here.store, outcome_key(request.id)) == later
+    here.age("jobs", 7 * DAY + 60)
+    here.look()
+    assert here.files(request) == []
 
 
 # ---------------------------------------------------------------------------------------------------------- the thread

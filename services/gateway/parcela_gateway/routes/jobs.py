@@ -18,7 +18,7 @@ from parcela.jobs.job_files import erase_job
 from parcela.jobs.records import is_ending
 from parcela_gateway.api import answers, problems
 from parcela_gateway.dependencies import Gateway, InGateway, Owner
-from parcela_gateway.jobs import JobDeleted, find_job
+from parcela_gateway.jobs import JobDeleted, check_owner, find_job
 from parcela_gateway.problem import ProblemDocument
 from parcela_gateway.schemas import JobDocument, JobList, view
 
@@ -96,5 +96,5 @@ async def _events(gateway: Gateway, owner: str, job: JobDocument) -> AsyncIterat
 def delete_job(gateway: InGateway, owner: Owner, job_id: str) -> None:
     """Cancel a job and erase every trace of its scan. Asking again changes nothing."""
     with suppress(JobDeleted):  # an erasure that broke off half-way is carried through
-        find_job(gateway, job_id, owner)
+        check_owner(gateway, job_id, owner)
     erase_job(gateway.ledger, gateway.store, job_id)
