@@ -103,7 +103,7 @@ def _write(path: Path, voxels: NDArray[Any], geometry: Geometry, intent: int) ->
     in_order = voxels.astype(voxels.dtype.newbyteorder(geometry.header.endianness), copy=False)
     stored = np.ascontiguousarray(in_order.T)  # (Z, Y, X): NIfTI's first axis runs fastest
     with atomic_file(path) as stream:
-        if path.suffix != ".gz":
+        if path.suffix.lower() != ".gz":
             stream.write(header)
             stream.write(stored.data)
             return

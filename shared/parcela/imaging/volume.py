@@ -7,6 +7,7 @@ header and bytes are read and checked first, in bounded memory, and nibabel is a
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -46,7 +47,7 @@ class Volume:
 
 def scan_name(path: Path) -> str:
     """The file's name without ``.nii`` or ``.nii.gz``; ``scan`` when nothing is left."""
-    return path.name.removesuffix(".gz").removesuffix(".nii") or "scan"
+    return re.sub(r"(\.nii)?(\.gz)?$", "", path.name, flags=re.IGNORECASE) or "scan"
 
 
 def read_volume(path: str | Path) -> Volume:
