@@ -30,7 +30,7 @@ CARRIED = {
     "services/labelling/parcela_labelling": "parcela_labelling",
     "training/parcela_training": "parcela_training",
     "cli/parcela_cli": "parcela_cli",
-    "weights": "parcela_inference/weights",
+    "weights": "parcela/weights/files",
 }
 DEAD_PROXY = "http://127.0.0.1:9"  # the discard port: nobody listens
 
@@ -121,7 +121,7 @@ def test_given_the_wheel_then_every_file_of_the_packages_is_in_it(
     ]
     assert missing == []
     assert {
-        f"parcela_inference/weights/{name}/model.safetensors" for name in ("unet", "highresnet")
+        f"parcela/weights/files/{name}/model.safetensors" for name in ("unet", "highresnet")
     } <= set(held)
     assert any(name.endswith("licenses/LICENSE") for name in held)
     assert any(name.endswith("licenses/NOTICE") for name in held)

@@ -15,7 +15,7 @@ from parcela.errors import BadRequest, Unavailable
 from parcela.options import NETWORKS, ModelChoice, Network, networks_of
 from parcela.settings import settings
 
-PACKAGED = Path(__file__).parents[2] / "parcela_inference" / "weights"  # where the wheel puts them
+INSTALLED = Path(__file__).parent / "files"  # where the wheel puts them
 CHECKOUT = Path(__file__).parents[3] / "weights"
 
 
@@ -31,8 +31,8 @@ class Card:
 
 
 def weights_folder() -> Path:
-    """Where the weights are: the setting, else inside the installed package, else the checkout's ``weights/``."""
-    return settings().weights or (PACKAGED if PACKAGED.is_dir() else CHECKOUT)
+    """Where the weights are: the setting, else where the wheel puts them, else the checkout's ``weights/``."""
+    return settings().weights or (INSTALLED if INSTALLED.is_dir() else CHECKOUT)
 
 
 def read_card(model: Network) -> Card:
