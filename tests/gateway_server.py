@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import os
 import re
@@ -24,6 +25,7 @@ from parcela.jobs.keys import stage_key
 from parcela.jobs.ledger import Claim, Ledger
 from parcela.jobs.records import STAGES, Job, Problem, Stage
 from parcela.settings import Settings
+from parcela.store.checksums import SUMS, sums
 from parcela.store.store import Store
 from parcela_gateway import dependencies
 from parcela_gateway.app import create_app
@@ -39,6 +41,9 @@ BUNDLE = {
     "manifest.json": json.dumps({"schema_version": 1}).encode(),
     "report.html": b"<!doctype html><title>report</title>",
 }
+
+
+HASHES = {name: hashlib.sha256(content).hexdigest() for name, content in BUNDLE.items()}
 
 
 class Gateway:
@@ -94,6 +99,7 @@ def work_once(ledger: Ledger, store: Store) -> Job | None:
     if claim.stage == STAGES[claim.job.kind][-1]:
         for name, content in BUNDLE.items():
             store.put(stage_key(claim.job.id, claim.stage, claim.token, name), content)
+        store.put(stage_key(claim.job.id, claim.stage, claim.token, SUMS), sums(HASHES))
     ledger.advance(claim, {claim.stage: 0.1})
     return claim.job
 

@@ -39,6 +39,11 @@ def work(task: StageTask, wish: dict[str, Any]) -> None:
         time.sleep(wish.get("seconds", 0) / 2)
 
 
+def take(task: StageTask, wish: dict[str, Any]) -> None:
+    """Read what the first stage left."""
+    task.inputs("preprocess")
+
+
 def noise(task: StageTask, wish: dict[str, Any]) -> None:
     """Print, from Python and past it."""
     print("library says hello")
@@ -95,5 +100,5 @@ def hang(task: StageTask, wish: dict[str, Any]) -> None:
 
 DEEDS: dict[str, Callable[[StageTask, dict[str, Any]], None]] = {
     deed.__name__: deed
-    for deed in (work, noise, refuse, fail, stumble, spill, fill, crash, leave, eat, hang)
+    for deed in (work, take, noise, refuse, fail, stumble, spill, fill, crash, leave, eat, hang)
 }

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -21,16 +22,18 @@ from in_process import run_here
 from job_requests import job_request
 from labelling import coarse
 from parcela.errors import BadScan
-from parcela.imaging.preprocessed import Preprocessed
+from parcela.imaging.preprocessed import IMAGE, Preprocessed
 from parcela.imaging.trail import GeometryTrail
 from parcela.imaging.volume import read_volume
 from parcela.jobs.doorbell import Doorbell
-from parcela.jobs.keys import request_key, scan_key, stage_prefix
+from parcela.jobs.keys import request_key, scan_key, stage_key, stage_prefix
 from parcela.jobs.ledger import Ledger
 from parcela.jobs.records import STAGES, Job, JobRequest, Kind, Stage
-from parcela.jobs.stage_task import StageTask
+from parcela.jobs.stage_task import DamagedInputs, StageTask
 from parcela.options import LabelOptions, PredictOptions
+from parcela.store.checksums import SUMS, DamagedFile
 from parcela.store.folder import FolderStore
+from parcela.store.store import read
 from parcela_cli.pipeline import run, run_label
 from parcela_inference import stage as inference
 from parcela_labelling import stage as labelling
@@ -115,6 +118,8 @@ class Submitted:
         prefix = stage_prefix(self.request.id, stage, self.tokens[stage])
         found = {}
         for stored in self.store.list(prefix):
+            if stored.key == f"{prefix}{SUMS}":  # no file of the bundle's
+                continue
             with self.store.open(stored.key) as file:
                 found[stored.key.removeprefix(prefix)] = file.read()
         return found
@@ -160,6 +165,36 @@ def test_given_a_prediction_by_stages_then_its_bundle_is_the_commands(
 
     run(read_volume(small_scan), options).save(tmp_path / "own", prefix=False)
     assert_same_bundle(job, job.left("inference"), tmp_path / "own")
+
+
+def test_given_noise_in_what_preprocessing_left_then_the_next_stage_says_so_and_leaves_nothing(
+    quick: None, small_scan: Path, tmp_path: Path
+) -> None:
+    job = Submitted(tmp_path, small_scan, "predict", PredictOptions(preprocess=False))
+    job.run("preprocess")
+    key = stage_key(job.request.id, "preprocess", job.tokens["preprocess"], IMAGE)
+    image = bytearray(read(job.store, key))
+    image[-1000] ^= 1
+    job.store.put(key, bytes(image))
+    with pytest.raises(DamagedInputs, match=r"image\.npy is damaged") as raised:
+        job.run("inference")
+    assert raised.value.stage == "preprocess"
+    assert list(job.store.list(stage_prefix(job.request.id, "inference", "token-inference"))) == []
+
+
+def test_given_a_scan_that_has_changed_in_the_store_then_no_stage_computes_on_it(
+    small_scan: Path, tmp_path: Path
+) -> None:
+    job = Submitted(tmp_path, small_scan, "predict", PredictOptions())
+    whole = hashlib.sha256(small_scan.read_bytes()).hexdigest()
+    for kept, damaged in ((whole, False), (whole[::-1], True)):
+        told = job.request.model_copy(update={"kept_sha256": kept})
+        job.store.put(request_key(told.id), told.to_json().encode())
+        folder = tmp_path / kept
+        folder.mkdir()
+        task = StageTask.of(told.id, "preprocess", "token", {}, job.store, folder, job._tell)
+        with pytest.raises(DamagedFile, match="damaged") if damaged else nullcontext():
+            assert task.scan().sha256 == told.sha256
 
 
 def test_given_a_label_by_stages_then_its_bundle_is_the_commands(

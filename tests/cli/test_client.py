@@ -11,7 +11,9 @@ import subprocess
 import sys
 import time
 import zipfile
+from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import nullcontext
 from email.utils import formatdate
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from parcela.errors import (
     StepFailed,
     Unavailable,
 )
+from parcela.store.checksums import DamagedFile
 from parcela_cli.client.client import Client, is_loopback
 from parcela_cli.client.remote_job import RemoteJob
 from parcela_cli.client.retry import asked_pause_s
@@ -355,6 +358,18 @@ def test_given_a_download_cut_short_then_it_begins_again_and_nothing_half_is_see
     )
     assert client.download(ID, tmp_path / "map.nii.gz").read_bytes() == MAP
     assert [path.name for path in tmp_path.iterdir()] == ["map.nii.gz"]
+
+
+def test_given_the_servers_hash_when_downloaded_then_other_bytes_are_not_kept(
+    server: Scripted, client: Client, tmp_path: Path
+) -> None:
+    told = {"Repr-Digest": f"sha-256=:{b64encode(hashlib.sha256(MAP).digest()).decode()}:"}
+    for content, passes in ((MAP, True), (MAP[:-1] + b"?", False)):
+        server.script = in_turn(Reply(200, content, "application/gzip", headers=told))
+        target = tmp_path / f"{passes}.nii.gz"
+        with nullcontext() if passes else pytest.raises(DamagedFile, match="came damaged"):
+            client.download(ID, target)
+        assert target.exists() == passes
 
 
 @pytest.mark.parametrize(

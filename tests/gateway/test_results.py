@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import zipfile
+from base64 import b64encode
 
 import pytest
 
 from gateway_server import BUNDLE, MAP, Gateway
 from parcela.jobs.keys import stage_key
+from parcela.store.checksums import SUMS
 
 
 @pytest.fixture
@@ -32,6 +35,38 @@ def test_given_a_done_job_then_each_of_its_files_is_there(gateway: Gateway, here
         .headers["content-type"]
         .startswith("text/html")
     )
+
+
+def test_given_a_flipped_bit_when_fetched_then_it_is_a_problem_and_not_a_result(
+    gateway: Gateway, here: str
+) -> None:
+    key = next(stored.key for stored in gateway.store.list() if stored.key.endswith("dseg.nii.gz"))
+    gateway.store.put(key, MAP[:50] + bytes([MAP[50] ^ 1]) + MAP[51:])
+    for path in ("result", "files/dseg.nii.gz", "bundle.zip"):
+        response = gateway.http.get(f"{here}/{path}")
+        assert (response.status_code, response.json()["type"]) == (500, "/docs#damaged-file")
+        assert "dseg.nii.gz is damaged" in response.json()["detail"]
+    assert gateway.http.get(f"{here}/files/dseg.tsv").content == BUNDLE["dseg.tsv"]
+
+    gateway.store.delete(key)
+    for path in ("result", "files", "bundle.zip"):
+        assert gateway.http.get(f"{here}/{path}").json()["type"] == "/docs#damaged-file"
+
+
+def test_given_an_older_release_that_left_no_hashes_when_fetched_then_its_files_come(
+    gateway: Gateway, here: str
+) -> None:
+    gateway.store.delete(
+        next(stored.key for stored in gateway.store.list() if stored.key.endswith(SUMS))
+    )
+    response = gateway.http.get(f"{here}/result")
+    assert response.content == MAP
+    assert "repr-digest" not in response.headers
+
+
+def test_given_a_file_when_fetched_then_its_hash_comes_along(gateway: Gateway, here: str) -> None:
+    told = gateway.http.get(f"{here}/result").headers["repr-digest"]
+    assert told == f"sha-256=:{b64encode(hashlib.sha256(MAP).digest()).decode()}:"
 
 
 def test_given_a_report_when_opened_in_a_browser_then_it_is_shown_and_a_map_is_saved(

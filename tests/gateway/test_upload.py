@@ -103,6 +103,7 @@ def test_given_names_everywhere_when_kept_then_none_is_left(gateway: Gateway) ->
     with gateway.store.open(request_key(job_id)) as file:
         request = JobRequest.from_json(file.read())
     assert request.sha256 == hashlib.sha256(scan).hexdigest()
+    assert request.kept_sha256 == hashlib.sha256(packed).hexdigest()
     for key in gateway.stored():
         with gateway.store.open(key) as file:
             assert b"Jane" not in file.read()

@@ -11,11 +11,14 @@ Whatever is safe to repeat is repeated while the server cannot be reached or is 
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import os
+import re
 import secrets
 import socket
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -37,6 +40,7 @@ from parcela.options import (
     Space,
     choosing,
 )
+from parcela.store.checksums import DamagedFile
 from parcela_cli.client.received_bundle import unpack
 from parcela_cli.client.remote_job import RemoteJob, RemoteModel, list_of, read_job, refusal
 from parcela_cli.client.retry import Patience
@@ -227,16 +231,20 @@ class Client:
 
         Raises:
             BadRequest: the job is not done, or has no such file.
-            StepFailed: what came is not what its name says.
+            DamagedFile: its bytes have changed, in the store or on the way. StepFailed: it is not what its name says.
         """
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
 
         def save(response: httpx2.Response) -> Path:
             with atomic_file(target) as stream:
-                head = _pour(response, stream)
+                head, sha256 = _pour(response, stream)
                 if file.endswith(".gz") and head != GZIP_MAGIC:
                     raise StepFailed(f"{response.request.url} is not a gzip file: nothing was kept")
+                if sha256 != _told_sha256(response, sha256):
+                    raise DamagedFile(
+                        f"{response.request.url} came damaged (SHA-256): nothing was kept; fetch it again"
+                    )
             return target
 
         return self._ask("GET", f"/jobs/{_id(job)}/files/{file}", save, headers=IDENTITY)
@@ -327,13 +335,20 @@ def _id(job: RemoteJob | str) -> str:
     return job if isinstance(job, str) else job.id
 
 
-def _pour(response: httpx2.Response, stream: Any) -> bytes:
-    """The body into a stream; returns its first two bytes."""
-    head = b""
+def _pour(response: httpx2.Response, stream: Any) -> tuple[bytes, str]:
+    """The body into a stream; returns its first two bytes and its SHA-256."""
+    head, digest = b"", hashlib.sha256()
     for chunk in response.iter_raw(CHUNK):
         head = head or chunk[:2]
+        digest.update(chunk)
         stream.write(chunk)
-    return head
+    return head, digest.hexdigest()
+
+
+def _told_sha256(response: httpx2.Response, otherwise: str) -> str:
+    """The SHA-256 that the server tells of a file (RFC 9530); an older server tells none."""
+    told = re.search("sha-256=:([^:]+):", response.headers.get("repr-digest", ""))
+    return b64decode(told.group(1)).hex() if told else otherwise
 
 
 @contextmanager

@@ -21,7 +21,7 @@ from typing import BinaryIO, Literal
 
 from parcela.errors import LimitExceeded, ParcelaError, StepFailed, Unavailable
 from parcela.jobs.records import Problem, Stage
-from parcela.jobs.stage_task import StageTask
+from parcela.jobs.stage_task import DamagedInputs, StageTask
 from parcela.processes.isolation import FULL, NoRoom, private_folder
 from parcela.record import Record
 from parcela.store.open import open_store
@@ -55,11 +55,12 @@ class Finished(Record):
 
 
 class Failed(Record):
-    """The attempt came to nothing; ``retry`` where another might fare better."""
+    """The attempt came to nothing; ``retry`` where another might fare better, ``again_from`` an earlier stage."""
 
     said: Literal["failed"] = "failed"
     problem: Problem
     retry: bool
+    again_from: Stage | None = None
 
 
 Message = StepBegun | Finished | Failed
@@ -118,7 +119,11 @@ def _failed(error: ParcelaError, folder: Path = Path()) -> Failed:
     detail = (
         problem.detail.replace(f"{folder}{os.sep}", "") if folder.is_absolute() else problem.detail
     )
-    return Failed(problem=problem.model_copy(update={"detail": detail}), retry=error.status >= 500)
+    return Failed(
+        problem=problem.model_copy(update={"detail": detail}),
+        retry=error.status >= 500,
+        again_from=error.stage if isinstance(error, DamagedInputs) else None,
+    )
 
 
 def _own_stdout() -> BinaryIO:

@@ -161,12 +161,16 @@ class Ledger:
         return cast("Literal['next', 'done', 'lost']", answer)
 
     def fail(
-        self, claim: Claim, problem: Problem, retry: bool
+        self, claim: Claim, problem: Problem, retry: bool, again_from: Stage | None = None
     ) -> Literal["waiting", "failed", "lost"]:
-        """The attempt failed. With ``retry`` the job waits for another, later each time, unless this was the last."""
+        """The attempt failed. With ``retry`` the job waits for another, later each time, unless this was the last.
+
+        With ``again_from`` it waits for that earlier stage, whose files are no longer good; as often as for attempts.
+        """
         text = problem.to_json()
         limits = (int(retry), self._attempts, self._back_off_ms)
-        answer = self._run("fail", claim.job.id, claim.token, text, *limits)
+        again = (again_from, STATUS_OF[again_from]) if again_from else ()
+        answer = self._run("fail", claim.job.id, claim.token, text, *limits, *again)
         return cast("Literal['waiting', 'failed', 'lost']", answer)
 
     def release(self, claim: Claim) -> Literal["waiting", "lost"]:

@@ -49,8 +49,8 @@ class JobRequest(Record):
     """What was asked: written to the store once, after the scan.
 
     ``owner`` is a hash of the caller's key, or ``local``; ``created`` is Unix seconds; ``sha256`` and ``size`` (bytes)
-    are those of the file as it was received, before it was scrubbed. ``upload`` is the token under which the scan lies;
-    version 1 had none.
+    are those of the file as it was received, before it was scrubbed. ``upload`` is the token under which the scan lies,
+    ``kept_sha256`` the hash of the file that does; version 1 had neither.
     """
 
     version: Literal[1, 2] = 2
@@ -61,6 +61,7 @@ class JobRequest(Record):
     created: float
     sha256: str
     size: int
+    kept_sha256: str = ""
     options: PredictOptions | LabelOptions
 
     def asks_the_same(self, other: JobRequest) -> bool:

@@ -11,7 +11,26 @@ from parcela.imaging.volume import Volume, read_volume
 from parcela.jobs.job_files import read_request
 from parcela.jobs.keys import SCAN, scan_key, stage_key, stage_prefix
 from parcela.jobs.records import JobRequest, Stage
+from parcela.store.checksums import (
+    SUMS,
+    DamagedFile,
+    check_bytes,
+    check_names,
+    hashes_in,
+    read_sums,
+    sums,
+)
 from parcela.store.store import Store
+
+
+class DamagedInputs(DamagedFile):
+    """What an earlier stage left is damaged, or gone: that stage is done again."""
+
+    slug = "damaged-inputs"
+
+    def __init__(self, message: str, stage: Stage) -> None:
+        super().__init__(message)
+        self.stage = stage
 
 
 @dataclass
@@ -68,30 +87,47 @@ class StageTask:
         """The uploaded scan; its hash is that of the bytes received, before they were scrubbed.
 
         Raises:
-            BadScan: it cannot be used; the message says why.
+            BadScan: it cannot be used; the message says why. DamagedFile: it is not what was stored.
         """
-        path = self._fetch(scan_key(self.request.id, self.request.upload), self.folder / SCAN)
+        key = scan_key(self.request.id, self.request.upload)
+        path = self._fetch(key, self.folder / SCAN, self.request.kept_sha256)
         volume = read_volume(path)
         path.unlink()
         return replace(volume, sha256=self.request.sha256)
 
     def inputs(self, stage: Stage) -> Path:
-        """A folder with the files that an earlier stage left."""
+        """A folder with the files that an earlier stage left.
+
+        Raises:
+            DamagedInputs: they are not those that it wrote.
+        """
         folder = self.folder / stage
         folder.mkdir()
         prefix = stage_prefix(self.request.id, stage, self.tokens[stage])
-        for stored in self.store.list(prefix):
-            self._fetch(stored.key, folder / stored.key.removeprefix(prefix))
+        hashes = read_sums(self.store, prefix)
+        names = {stored.key.removeprefix(prefix) for stored in self.store.list(prefix)} - {SUMS}
+        try:
+            check_names(names, hashes)
+            for name in sorted(names):
+                self._fetch(f"{prefix}{name}", folder / name, hashes.get(name))
+        except DamagedFile as error:
+            raise DamagedInputs(str(error), stage) from error
         return folder
 
     def publish(self, folder: Path, last: str) -> None:
-        """Store all files of a folder as this attempt's; ``last`` says that the others are there."""
-        names = sorted(path.name for path in folder.iterdir())
-        for name in sorted(names, key=lambda name: name == last):
+        """Store all files of a folder as this attempt's, their hashes first; ``last`` says that all are there."""
+        hashes = hashes_in(folder)
+        self.store.put(self._key(SUMS), sums(hashes))
+        for name in sorted(hashes, key=lambda name: name == last):
             with (folder / name).open("rb") as file:
-                self.store.put(stage_key(self.request.id, self.stage, self.token, name), file)
+                self.store.put(self._key(name), file)
 
-    def _fetch(self, key: str, path: Path) -> Path:
+    def _key(self, name: str) -> str:
+        return stage_key(self.request.id, self.stage, self.token, name)
+
+    def _fetch(self, key: str, path: Path, sha256: str | None) -> Path:
         with self.store.open(key) as stored, path.open("wb") as file:
             shutil.copyfileobj(stored, file, 1024**2)
+        with path.open("rb") as file:
+            check_bytes(file, sha256, path.name)
         return path

@@ -119,7 +119,12 @@ class Worker:
                 self._report(claim, lambda: self.ledger.advance(claim, verdict.seconds))
             case Failed():
                 log.warning("job %s: %s", claim.job.id, verdict.problem.detail)
-                self._report(claim, lambda: self.ledger.fail(claim, verdict.problem, verdict.retry))
+                self._report(
+                    claim,
+                    lambda: self.ledger.fail(
+                        claim, verdict.problem, verdict.retry, verdict.again_from
+                    ),
+                )
             case "lost":
                 log.warning("job %s is another's, or was cancelled", claim.job.id)
                 self._clear_up(claim)

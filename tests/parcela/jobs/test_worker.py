@@ -25,6 +25,7 @@ from parcela.jobs.records import Job, Kind, Outcome, Stage
 from parcela.jobs.worker import Worker
 from parcela.settings import Settings, settings
 from parcela.store.folder import FolderStore
+from parcela.store.store import read
 from patience import patient
 from processes import gone, pids_in, wait_until
 from redis_server import RedisServer
@@ -168,6 +169,49 @@ def test_given_a_stage_that_crashes_once_then_the_second_attempt_finishes_it(
     assert worker.work_once()
     assert place.job(job_id).stage == "inference"
     assert [line.why for line in place.ledger.log()][-1] == "advanced"
+
+
+def spoil(place: Place, job_id: str) -> None:
+    """Let a bit flip in what the first stage left."""
+    token = place.job(job_id).tokens["preprocess"]
+    key = stage_key(job_id, "preprocess", token, "result.txt")
+    place.store.put(key, read(place.store, key)[:-1] + b"?")
+
+
+def test_given_damaged_files_between_the_stages_then_the_first_is_done_again_and_all_is_well(
+    place: Place,
+) -> None:
+    job_id = place.submit(does="take", at="inference")
+    first, last = place.worker(), place.worker("inference")
+    first.work_once()
+    spoil(place, job_id)
+    last.work_once()
+    job = place.job(job_id)
+    assert (job.status, job.stage, job.waiting, job.tokens) == (
+        "preprocessing",
+        "preprocess",
+        True,
+        {},
+    )
+    first.work_once()
+    last.work_once()
+    assert place.job(job_id).status == "done"
+
+
+def test_given_files_that_are_damaged_each_time_then_the_job_fails_and_says_so(
+    place: Place,
+) -> None:
+    job_id = place.submit(does="take", at="inference")
+    first, last = place.worker(), place.worker("inference")
+    rounds = 0
+    while first.work_once():
+        spoil(place, job_id)
+        last.work_once()
+        rounds += 1
+    problem = place.job(job_id).problem
+    assert rounds == 3
+    assert problem is not None
+    assert problem.slug == "damaged-inputs"
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,11 @@ Opener = Callable[[str], AbstractContextManager[BinaryIO]]
 
 @dataclass(frozen=True)
 class Member:
-    """A file of the archive: its name there, and where it lies."""
+    """A file of the archive: its name there, where it lies, and its SHA-256 (none of an older release's)."""
 
     name: str
     stored: Stored
+    sha256: str | None = None
 
 
 class Outlet(io.RawIOBase):

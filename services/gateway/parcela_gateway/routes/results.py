@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,7 +13,8 @@ from parcela.bundle.write import FIXED_NAMES
 from parcela.errors import ParcelaError
 from parcela.jobs.keys import stage_prefix
 from parcela.jobs.records import STAGES, Job
-from parcela.store.store import Store, Stored
+from parcela.store.checksums import SUMS, check_bytes, check_names, read_sums
+from parcela.store.store import Store
 from parcela_gateway.api import BINARY, MAP, Responses, answers, problems
 from parcela_gateway.dependencies import Gateway, InGateway, Owner
 from parcela_gateway.download.archive import Member, archive, archive_etag, archive_size
@@ -123,6 +125,8 @@ def get_bundle(request: Request, gateway: InGateway, owner: Owner, job_id: str) 
     members = _bundle(gateway.store, job)
 
     def read(start: int, length: int) -> Iterator[bytes]:
+        for member in members:
+            _check(gateway.store, member)
         return archive(members, gateway.store.open, start, length)
 
     size, etag = archive_size(members), archive_etag(members)
@@ -135,35 +139,59 @@ def result_file(gateway: Gateway, request: Request, job: Job) -> Response:
 
 
 def _file(gateway: Gateway, request: Request, job: Job, name: str) -> Response:
-    stored = _one(gateway.store, job, name)
+    member = _one(gateway.store, job, name)
+    stored = member.stored
 
     def read(start: int, length: int) -> Iterator[bytes]:
-        with gateway.store.open(stored.key, start, length) as file:
-            while chunk := file.read(CHUNK):
-                yield chunk
+        _check(gateway.store, member)  # before the first byte goes out
+        return _pieces(gateway.store, stored.key, start, length)
 
     kind = TYPES.get("." + name.rsplit(".", 1)[-1], "application/octet-stream")
-    return send(request, Sendable(name, kind, stored.size, stored.etag, read), SAFE)
+    return send(
+        request, Sendable(name, kind, stored.size, stored.etag, read), SAFE | _digest(member)
+    )
 
 
-def _one(store: Store, job: Job, name: str) -> Stored:
+def _pieces(store: Store, key: str, start: int, length: int) -> Iterator[bytes]:
+    with store.open(key, start, length) as file:
+        while chunk := file.read(CHUNK):
+            yield chunk
+
+
+def _check(store: Store, member: Member) -> None:
+    """Raise DamagedFile unless a file is what its stage wrote."""
+    with store.open(member.stored.key) as file:
+        check_bytes(file, member.sha256, member.name)
+
+
+def _digest(member: Member) -> dict[str, str]:
+    """The header (RFC 9530) by which a client can tell that it has the whole file, as it was written."""
+    if member.sha256 is None:
+        return {}
+    return {"Repr-Digest": f"sha-256=:{b64encode(bytes.fromhex(member.sha256)).decode()}:"}
+
+
+def _one(store: Store, job: Job, name: str) -> Member:
     # A name is compared, never made into a key: it may be anything.
     for member in _bundle(store, job):
         if member.name == name:
-            return member.stored
+            return member
     raise NoSuchFile(f"the bundle has no file of this name: see {job_path(job.id)}/files")
 
 
 def _bundle(store: Store, job: Job) -> list[Member]:
-    """The files that the winning attempt of the last stage left, by name."""
+    """The files that the winning attempt of the last stage left, by name; raises DamagedFile where one is gone."""
     token = job.token
     if token is None:
         raise NoResult(_why_not(job), headers={} if job.ended else {"Retry-After": "2"})
     prefix = stage_prefix(job.id, STAGES[job.kind][-1], token)
-    members = [Member(stored.key.removeprefix(prefix), stored) for stored in store.list(prefix)]
-    if not members:
+    files = {stored.key.removeprefix(prefix): stored for stored in store.list(prefix)}
+    files.pop(SUMS, None)
+    if not files:
         raise NoResult("the files of this job are no longer in the store: submit the scan again")
-    return members
+    hashes = read_sums(store, prefix)
+    check_names(files, hashes)
+    return [Member(name, stored, hashes.get(name)) for name, stored in files.items()]
 
 
 def _why_not(job: Job) -> str:

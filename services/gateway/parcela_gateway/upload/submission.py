@@ -12,7 +12,7 @@ import io
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -69,7 +69,9 @@ class Submission:
             return new_id()
         return hmac.new(self.owner.encode(), self.key.encode(), hashlib.sha256).hexdigest()[:32]
 
-    def request(self, job_id: str, received: Received, upload: str = "") -> JobRequest:
+    def request(
+        self, job_id: str, received: Received, upload: str = "", kept_sha256: str = ""
+    ) -> JobRequest:
         """The record of this wish, for a scan that was received."""
         return JobRequest(
             id=job_id,
@@ -79,6 +81,7 @@ class Submission:
             created=time.time(),
             sha256=received.sha256,
             size=received.size,
+            kept_sha256=kept_sha256,
             options=self.options,
         )
 
@@ -98,9 +101,10 @@ async def submit(gateway: Gateway, request: Request, submission: Submission) -> 
     await to_thread.run_sync(_check_room, gateway)
     _check_length(gateway, request)
     upload = secrets.token_hex(16)
-    received = await _keep_scan(gateway, request, job_id, upload)
+    received, kept_sha256 = await _keep_scan(gateway, request, job_id, upload)
+    accepted = submission.request(job_id, received, upload, kept_sha256)
     # A thread is not cancelled: who goes away now does not leave a job half made.
-    return await to_thread.run_sync(_accept, gateway, submission.request(job_id, received, upload))
+    return await to_thread.run_sync(_accept, gateway, accepted)
 
 
 def _is_known(gateway: Gateway, job_id: str) -> bool:
@@ -142,13 +146,23 @@ def _check_length(gateway: Gateway, request: Request) -> None:
         raise too_large(gateway.settings.max_bytes)
 
 
-async def _keep_scan(gateway: Gateway, request: Request, job_id: str, upload: str) -> Received:
+async def _keep_scan(
+    gateway: Gateway, request: Request, job_id: str, upload: str
+) -> tuple[Received, str]:
+    """What came in, and the SHA-256 of what is stored of it."""
     limits = gateway.settings.max_voxels, gateway.settings.max_bytes
+    kept = hashlib.sha256()
+
+    def hashed(pieces: Iterator[bytes]) -> Iterator[bytes]:
+        for piece in pieces:
+            kept.update(piece)
+            yield piece
 
     def keep(stream: io.BufferedReader) -> None:
-        gateway.store.put(scan_key(job_id, upload), stream_of(scrubbed(stream, *limits)))
+        scan = stream_of(hashed(scrubbed(stream, *limits)))
+        gateway.store.put(scan_key(job_id, upload), scan)
 
-    return await _receive(gateway, request, keep)
+    return await _receive(gateway, request, keep), kept.hexdigest()
 
 
 async def _receive(
