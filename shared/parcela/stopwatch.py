@@ -26,6 +26,6 @@ class Stopwatch:
         """A block that is one step; one that raises is not recorded."""
         if self._on_step is not None:
             self._on_step(name)
-        begun = time.perf_counter()
+        start_s = time.perf_counter()
         yield
-        self.seconds[name] = round(time.perf_counter() - begun, 3)
+        self.seconds[name] = round(time.perf_counter() - start_s, 3)

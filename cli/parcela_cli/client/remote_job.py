@@ -92,11 +92,11 @@ def refusal(response: httpx2.Response) -> ParcelaError:
     """The error that a read response with an error status stands for; a stranger's page is never quoted."""
     if response.is_error and "json" in response.headers.get("content-type", ""):
         try:
-            found = RemoteProblem.model_validate(response.json())
+            problem = RemoteProblem.model_validate(response.json())
         except ValueError:
             pass
         else:
-            return found.model_copy(update={"status": response.status_code}).error()
+            return problem.model_copy(update={"status": response.status_code}).error()
     where = str(response.request.url.copy_with(query=None))
     return _kind_of(response.status_code)(
         f"{where} answered {response.status_code} {response.reason_phrase}, not as a Parcela server does: "

@@ -39,7 +39,7 @@ class Patience:
         Raises:
             Unavailable: patience is at its end.
         """
-        begun, pause = time.monotonic(), SHORTEST_S
+        start_s, pause = time.monotonic(), SHORTEST_S
         while True:
             try:
                 done = attempt()
@@ -52,7 +52,7 @@ class Patience:
                 reason, wanted = self._unreachable(error), None
             limit = self.limit_s if self._answered else min(self.limit_s, FIRST_CONTACT_S)
             rest = pause * random.uniform(0.75, 1.25) if wanted is None else wanted
-            if time.monotonic() - begun + rest > limit:
+            if time.monotonic() - start_s + rest > limit:
                 raise Unavailable(reason)
             time.sleep(rest)
             pause = min(2 * pause, LONGEST_S)

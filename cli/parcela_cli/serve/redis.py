@@ -66,8 +66,8 @@ def socket_folder() -> Path:
         Unavailable: there is nowhere to make one.
     """
     for parent in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
-        plain = re.fullmatch(r"[\w./+-]+", parent, re.ASCII)
-        if plain and len(parent) < LONGEST_PATH - 30 and os.access(parent, os.W_OK):
+        unquoted = re.fullmatch(r"[\w./+-]+", parent, re.ASCII)
+        if unquoted and len(parent) < LONGEST_PATH - 30 and os.access(parent, os.W_OK):
             return Path(tempfile.mkdtemp(prefix=PREFIX, dir=parent))
     raise Unavailable(
         "no writable temporary folder with a short path without spaces: set TMPDIR to one"

@@ -32,7 +32,7 @@ class AccessLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        begun, status = time.monotonic(), 0
+        start_s, status = time.monotonic(), 0
 
         async def noted(message: Message) -> None:
             nonlocal status
@@ -43,7 +43,7 @@ class AccessLog:
         try:
             await self._app(scope, receive, noted)
         finally:
-            self._note(scope, status, time.monotonic() - begun)
+            self._note(scope, status, time.monotonic() - start_s)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in METHODS else "other"

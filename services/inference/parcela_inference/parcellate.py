@@ -55,18 +55,18 @@ def parcellate(
     """
     watch = Stopwatch(on_step)
     models = networks_of(model)
-    own: dict[str, NDArray[np.uint8]] = {}
+    by_network: dict[str, NDArray[np.uint8]] = {}
     total = torch.zeros((), dtype=torch.float16)
     for name in models:
         with watch.step(name):
             scores = class_scores(image, name, device, (networks or {}).get(name))
         if len(models) > 1:
             with watch.step(f"{name} to {space}"):
-                own[name] = _map(scores, trail, space)
+                by_network[name] = _map(scores, trail, space)
         total = scores.mul_(1 / len(models)).add_(total)
     with watch.step(f"to {space}"):
         labels = _map(total, trail, space)
-    return Parcellation(labels, own, watch.seconds)
+    return Parcellation(labels, by_network, watch.seconds)
 
 
 def _map(scores: torch.Tensor, trail: GeometryTrail, space: Space) -> NDArray[np.uint8]:

@@ -36,7 +36,7 @@ def predict(
         BadRequest: ``cuda`` was asked for and is not there. Unavailable: no weights. LimitExceeded: no memory.
     """
     where = choose_device(device)
-    found = parcellate(
+    parcellation = parcellate(
         ready.image,
         ready.trail,
         model=options.model,
@@ -47,13 +47,15 @@ def predict(
     manifest = manifest_of(
         "predict",
         ready,
-        seconds=found.seconds,
+        seconds=parcellation.seconds,
         parameters=options.parameters() | {"device": where},
         weights=hashes_of(options.model),
     )
     if options.space == "native":
-        return Prediction(volume, found.labels, ready.brain_mask, manifest, found.by_network)
+        return Prediction(
+            volume, parcellation.labels, ready.brain_mask, manifest, parcellation.by_network
+        )
     geometry = Geometry.of_grid(ready.trail.model.shape, ready.trail.model.affine)
     shown = Volume(ready.image, geometry, volume.name, volume.sha256, volume.warnings)
     mask = (ready.image > 0).astype(np.uint8)
-    return Prediction(shown, found.labels, mask, manifest, found.by_network)
+    return Prediction(shown, parcellation.labels, mask, manifest, parcellation.by_network)

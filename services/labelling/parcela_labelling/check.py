@@ -102,15 +102,15 @@ class Check(Document):
         return f"registration {self.verdict}: {'; '.join(self.reasons)}: {remedy}"
 
 
-def check_registration(image: NDArray[np.float32], found: Registration) -> Check:
+def check_registration(image: NDArray[np.float32], registration: Registration) -> Check:
     """Hold a registration against the limits.
 
     Args:
         image: (I, J, K) float32, a brain, 0 outside.
-        found: the atlas on the same grid, its labels *before* any opening.
+        registration: the atlas on the same grid, its labels *before* any opening.
     """
-    z = volume_z(found.labels)
-    values = {name: round(value, 5) for name, value in measures(image, found, z).items()}
+    z = volume_z(registration.labels)
+    values = {name: round(value, 5) for name, value in measures(image, registration, z).items()}
     verdicts = [(limit, limit.verdict(values[limit.measure])) for limit in LIMITS]
     reasons = tuple(
         f"{limit.words} ({limit.measure} {values[limit.measure]:.3g}, usual is "

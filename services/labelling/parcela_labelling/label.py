@@ -61,16 +61,18 @@ def label(
     """
     watch = Stopwatch(on_step)
     with watch.step("registration"):
-        found = register(image, trail, method=method)
+        registration = register(image, trail, method=method)
     with watch.step("opening"):
-        labels = open_labels(found.labels, opening)
+        labels = open_labels(registration.labels, opening)
     with watch.step("check"):
-        check = check_registration(image, found)
-    return Labelling(labels, found.labels, found.transforms, check, watch.seconds, _warnings(check))
+        check = check_registration(image, registration)
+    return Labelling(
+        labels, registration.labels, registration.transforms, check, watch.seconds, _warnings(check)
+    )
 
 
 def _warnings(check: Check) -> tuple[str, ...]:
     threads = settings().itk_threads
     repeats = f"registered with {threads} threads: another run gives slightly different labels"
-    found = (check.warning(), repeats if threads > 1 else None)
-    return tuple(sentence for sentence in found if sentence is not None)
+    sentences = (check.warning(), repeats if threads > 1 else None)
+    return tuple(sentence for sentence in sentences if sentence is not None)

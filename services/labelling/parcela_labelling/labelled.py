@@ -52,15 +52,15 @@ def label_scan(
     Raises:
         StepFailed: see ``label``.
     """
-    found = label(ready.image, ready.trail, opening=options.preset, on_step=on_step)
+    labelling = label(ready.image, ready.trail, opening=options.preset, on_step=on_step)
     watch = Stopwatch(on_step)
     with watch.step("to native"):
-        labels = to_scan(found.labels, ready.trail)
+        labels = to_scan(labelling.labels, ready.trail)
     manifest = manifest_of(
         "label",
         ready,
         parameters=options.parameters(),
-        seconds=found.seconds | watch.seconds,
-        warnings=found.warnings,
+        seconds=labelling.seconds | watch.seconds,
+        warnings=labelling.warnings,
     )
-    return Labelled(volume, labels, ready.brain_mask, manifest, labelling=found)
+    return Labelled(volume, labels, ready.brain_mask, manifest, labelling=labelling)

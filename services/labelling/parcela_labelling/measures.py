@@ -13,28 +13,28 @@ JACOBIAN_PERCENTILES = (1, 50, 99)
 
 
 def measures(
-    image: NDArray[np.float32], found: Registration, z: NDArray[np.float64]
+    image: NDArray[np.float32], registration: Registration, z: NDArray[np.float64]
 ) -> dict[str, float]:
     """Every number by its name.
 
     Args:
         image: (I, J, K) float32, a brain, 0 outside.
-        found: the atlas on the same grid, its labels before any opening.
+        registration: the atlas on the same grid, its labels before any opening.
         z: (116,), as ``volume_z`` has it.
     """
-    brain, atlas, labelled = image > 0, found.brain > 0, found.labels > 0
+    brain, atlas, labelled = image > 0, registration.brain > 0, registration.labels > 0
     both = brain & atlas
-    scale = float(np.linalg.det(found.transforms.affine[:3, :3]))
+    scale = float(np.linalg.det(registration.transforms.affine[:3, :3]))
     return {
         "overlap": float(dice_of_sizes(both.sum(), brain.sum(), atlas.sum())),
-        "similarity": _correlation(image[both], found.brain[both]),
+        "similarity": _correlation(image[both], registration.brain[both]),
         "labels_inside": _share(labelled & brain, labelled),
         "brain_labelled": _share(labelled & brain, brain),
         "volume_z_rms": float(np.sqrt((z**2).mean())),
         "volume_z_worst": float(abs(z).max()),
-        "regions_missing": float(len(RegionCounts.of(found.labels).missing)),
+        "regions_missing": float(len(RegionCounts.of(registration.labels).missing)),
         "affine_scale": scale,
-        **_deformation(found, brain),
+        **_deformation(registration, brain),
     }
 
 
@@ -50,9 +50,9 @@ def _correlation(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
     return float(np.corrcoef(one, other)[0, 1])
 
 
-def _deformation(found: Registration, brain: NDArray[np.bool_]) -> dict[str, float]:
+def _deformation(registration: Registration, brain: NDArray[np.bool_]) -> dict[str, float]:
     """Percentiles of the warp's Jacobian determinant inside the brain, and the share of it that is folded."""
-    warp = found.transforms.warp
+    warp = registration.transforms.warp
     inside = jacobian_determinant(warp)[brain] if warp is not None else np.ones(1)
     if not inside.size:
         inside = np.full(1, np.nan)

@@ -47,16 +47,19 @@ def register(
         seed
     )  # read when a registration begins; antspyx's own argument is ignored
     fixed = _image(image, image_frame)
-    found = ants.registration(
+    registration = ants.registration(
         fixed=fixed, moving=_image(brain, atlas_frame), type_of_transform=type_of_transform
     )
     carried = ants.apply_transforms(
-        fixed, _image(labels, atlas_frame), found["fwdtransforms"], interpolator="genericLabel"
+        fixed,
+        _image(labels, atlas_frame),
+        registration["fwdtransforms"],
+        interpolator="genericLabel",
     )
     return {
         "labels": np.rint(carried.numpy()).astype(np.uint8),
-        "brain": found["warpedmovout"].numpy().astype(np.float32),
-        **_files(found["fwdtransforms"], found["invtransforms"]),
+        "brain": registration["warpedmovout"].numpy().astype(np.float32),
+        **_files(registration["fwdtransforms"], registration["invtransforms"]),
     }
 
 

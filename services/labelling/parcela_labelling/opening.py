@@ -50,8 +50,8 @@ def _open_each_region(labels: Labels) -> Labels:
         if box is None:
             continue
         mask = np.pad(labels[box] == region, 1)
-        kept = ndimage.binary_opening(mask, ELEMENT)
-        opened[box][(kept if kept.any() else mask)[1:-1, 1:-1, 1:-1]] = region
+        opened_mask = ndimage.binary_opening(mask, ELEMENT)
+        opened[box][(opened_mask if opened_mask.any() else mask)[1:-1, 1:-1, 1:-1]] = region
     return opened
 
 
@@ -64,9 +64,9 @@ def _give_back(opened: Labels, labels: Labels) -> Labels:
         if not len(places):
             return given
         rows = tuple(places.T)
-        found = _nearest(around, places, shell, labels[rows])
-        given[rows] = np.where(found == NOBODY, 0, found)
-        places = places[found == NOBODY]
+        nearest = _nearest(around, places, shell, labels[rows])
+        given[rows] = np.where(nearest == NOBODY, 0, nearest)
+        places = places[nearest == NOBODY]
     _give_back_far(given, opened, places)
     return given
 
@@ -84,16 +84,16 @@ def _shells() -> Iterator[NDArray[np.int_]]:
 
 
 def _nearest(
-    around: Labels, places: NDArray[np.int_], shell: NDArray[np.int_], own: Labels
+    around: Labels, places: NDArray[np.int_], shell: NDArray[np.int_], own_regions: Labels
 ) -> Labels:
     """The region that each place finds at this distance, (n,); ``NOBODY`` where there is none."""
     lowest = np.full(len(places), NOBODY, np.uint8)
     meets_own = np.zeros(len(places), np.bool_)
     for offset in shell:
         met = around[tuple((places + offset + REACH).T)]
-        meets_own |= met == own
+        meets_own |= met == own_regions
         lowest = np.where(met > 0, np.minimum(lowest, met), lowest)
-    return np.where(meets_own, own, lowest)
+    return np.where(meets_own, own_regions, lowest)
 
 
 def _give_back_far(given: Labels, opened: Labels, places: NDArray[np.int_]) -> None:

@@ -110,14 +110,14 @@ def _start(size_mm: Array, points_mm: Array, ends: set[tuple[int, int]]) -> Arra
     """The atlas laid against the sides that are whole: shift of its centre, no turn, a brain's size."""
     atlas_mm = np.ptp(points_mm, axis=0) / SIZE
     whole = [axis for axis in range(3) if not {(axis, 0), (axis, 1)} & ends]
-    known = float(np.mean(size_mm[whole] / atlas_mm[whole])) if whole else 1.0
+    scale = float(np.mean(size_mm[whole] / atlas_mm[whole])) if whole else 1.0
     centre = size_mm / 2
     for axis in range(3):
         at_start, at_end = ((axis, end) in ends for end in (0, 1))
         if at_start != at_end:
-            half = known * atlas_mm[axis] / 2
+            half = scale * atlas_mm[axis] / 2
             centre[axis] = size_mm[axis] - half if at_start else half
-    return np.concatenate([centre / SHIFT, np.zeros(3), np.full(3, -np.log(known))])
+    return np.concatenate([centre / SHIFT, np.zeros(3), np.full(3, -np.log(scale))])
 
 
 def _pose(numbers: Array) -> tuple[Array, Array]:

@@ -169,5 +169,5 @@ def _mask_on_scan(done: dict[str, Any], volume: Volume) -> NDArray[np.uint8]:
     turn = ornt_transform(
         io_orientation(np.asarray(mask.affine)), io_orientation(volume.geometry.affine)
     )
-    found: NDArray[np.uint8] = apply_orientation(np.asarray(mask[0], np.uint8), turn)
-    return np.ascontiguousarray(found)
+    turned: NDArray[np.uint8] = apply_orientation(np.asarray(mask[0], np.uint8), turn)
+    return np.ascontiguousarray(turned)

@@ -86,9 +86,9 @@ def region(index_or_name: int | str) -> Region:
         BadRequest: there is no such region.
     """
     wanted = index_or_name.casefold() if isinstance(index_or_name, str) else index_or_name
-    for known in regions():
-        if wanted in (known.index, known.name.casefold()):
-            return known
+    for each in regions():
+        if wanted in (each.index, each.name.casefold()):
+            return each
     raise BadRequest(
         f"AAL has no region {index_or_name!r}: give an id from 1 to {REGION_COUNT} "
         "or a name such as Precentral_L (`parcela regions` lists them)"
@@ -102,15 +102,15 @@ def flip_table() -> NDArray[np.uint8]:
     vermis stay as they are.
     """
     table = np.arange(CLASS_COUNT, dtype=np.uint8)
-    for known in regions():
-        if known.partner is not None:
-            table[known.index] = known.partner
+    for each in regions():
+        if each.partner is not None:
+            table[each.index] = each.partner
     return table
 
 
 def color_table() -> NDArray[np.uint8]:
     """(117, 3) uint8: red, green, blue of each id; the background is black."""
-    return np.array([(0, 0, 0), *(known.rgb for known in regions())], dtype=np.uint8)
+    return np.array([(0, 0, 0), *(each.rgb for each in regions())], dtype=np.uint8)
 
 
 def atlas_labels() -> tuple[NDArray[np.uint8], NDArray[np.float64]]:

@@ -58,11 +58,11 @@ def converted(labels: NDArray[Any], source: IdScheme, target: IdScheme) -> Ids:
     source_ids = ids_of(source).astype(np.int64)
     order = np.argsort(source_ids)
     place = np.searchsorted(source_ids, labels, sorter=order).clip(max=REGION_COUNT)
-    own = order[place]
-    strange = np.unique(labels[source_ids[own] != labels])
+    indices = order[place]
+    strange = np.unique(labels[source_ids[indices] != labels])
     if strange.size:
         raise BadRequest(f"value {strange[0]:g} is no id of AAL in the scheme {source!r}")
-    ids: Ids = ids_of(target)[own]
+    ids: Ids = ids_of(target)[indices]
     return ids
 
 

@@ -266,15 +266,15 @@ class Ledger:
     def _enter(self, request: JobRequest, tokens: Mapping[Stage, str], why: str) -> Job:
         stages = STAGES[request.kind]
         stage = next((stage for stage in stages if stage not in tokens), stages[-1])
-        begun = stage != stages[0]
+        resumed = stage != stages[0]
         job = Job(
             id=request.id,
             kind=request.kind,
             owner=request.owner,
-            status=STATUS_OF[stage] if begun else "queued",
+            status=STATUS_OF[stage] if resumed else "queued",
             stage=stage,
             waiting=True,
-            progress=_start(stage) if begun else 0,
+            progress=_start(stage) if resumed else 0,
             created=request.created,
             tokens={stage: token for stage, token in tokens.items() if stage in stages},
         )

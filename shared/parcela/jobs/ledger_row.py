@@ -46,9 +46,9 @@ def row_of(job: Job) -> dict[str, object]:
 
 def job_of(job_id: str, row: Mapping[str, str]) -> Job:
     """The job that a hash describes."""
-    plain = {name: value for name, value in row.items() if name in Job.model_fields}
+    fields = {name: value for name, value in row.items() if name in Job.model_fields}
     return Job.model_validate(
-        plain
+        fields
         | {
             "id": job_id,
             "stage": row["stage"] or None,

@@ -81,12 +81,12 @@ class _SkullStripd(MapTransform):
         return done
 
     def extract(self, array: NDArray[np.float32], geometry: Geometry) -> NDArray[np.bool_]:
-        found = run_isolated(
+        outputs = run_isolated(
             self.task,
             {"image": array, "affine": geometry.orthonormal_affine()},
             module=native_tasks.__name__,
         )
-        return np.asarray(found["mask"] > 0)
+        return np.asarray(outputs["mask"] > 0)
 
 
 class SkullStripWithROBEXd(_SkullStripd):
