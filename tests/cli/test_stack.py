@@ -41,6 +41,21 @@ def folder(tmp_path: Path) -> DataFolder:
     return DataFolder(tmp_path / "data")
 
 
+def test_given_what_a_power_cut_left_when_started_then_it_is_swept_and_workers_write_there(
+    folder: DataFolder,
+) -> None:
+    left = folder.work / "parcela-x" / "image.npy"
+    left.parent.mkdir(parents=True)
+    left.write_bytes(b"a head")
+    with folder.held():
+        folder.sweep()
+        assert list(folder.work.iterdir()) == []
+        assert folder.work.stat().st_mode & 0o077 == 0
+    for part in embedded.parts(folder, Path("redis.sock"), "127.0.0.1", 8000):
+        worker = part.name != "gateway"
+        assert (part.environment.get("TMPDIR") == str(folder.work)) == worker
+
+
 @pytest.fixture
 def sockets(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Path]]:
     """The socket folders made in this test; each must be gone at its end."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -26,11 +27,12 @@ class Running:
 
 
 class DataFolder:
-    """``store/`` (jobs' files), ``redis/`` (the ledger), ``logs/``, a lock, and a note of who runs."""
+    """``store/`` (jobs' files), ``redis/`` (the ledger), ``logs/``, ``work/``, a lock, and a note of who runs."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
         self.store, self.redis, self.logs = root / "store", root / "redis", root / "logs"
+        self.work = root / "work"  # what stages write in between; a power cut leaves it there
         self._note = root / "running.json"
 
     @contextmanager
@@ -56,6 +58,11 @@ class DataFolder:
         finally:
             self._note.unlink(missing_ok=True)
             lock.release()
+
+    def sweep(self) -> None:
+        """Erase what the workers of an earlier start left in the midst of a scan; none of them may run any more."""
+        shutil.rmtree(self.work, ignore_errors=True)
+        self.work.mkdir(mode=0o700, exist_ok=True)
 
     def running(self) -> Running | None:
         """The note of the one that runs here, or that was killed here; None where neither is so."""

@@ -52,6 +52,7 @@ def run(
     program = own_redis.find_program()
     with folder.held(), _signals() as stopped:
         _clear_up(folder)
+        folder.sweep()
         check_port(host, port)
         sockets = own_redis.socket_folder()
         supervisor = Supervisor(folder.logs, say)
@@ -78,11 +79,12 @@ def parts(folder: DataFolder, socket_path: Path, host: str, port: int) -> list[P
         "PARCELA_PORT": str(port),
         "PARCELA_PUBLISHED": host,
     }
+    private = {"TMPDIR": str(folder.work)}
     worker = [sys.executable, "-m", "parcela_cli.app", "worker"]
     return [
         Part("gateway", [sys.executable, "-m", "parcela_gateway"], environment),
-        Part("preprocess", [*worker, "preprocess", "labelling"], environment),
-        Part("inference", [*worker, "inference"], environment),
+        Part("preprocess", [*worker, "preprocess", "labelling"], environment | private),
+        Part("inference", [*worker, "inference"], environment | private),
     ]
 
 
