@@ -117,7 +117,7 @@ class Installation:
 
     def delete(self, job_id: str) -> None:
         """Erase a job as the gateway does."""
-        erase_job(self.ledger, self.store, job_id)
+        erase_job(self.ledger, self.store, job_id, "local")
 
     def end(self) -> None:
         """End all services, all at once."""

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from gateway_server import SCAN, Gateway, gateway_process
+from parcela.jobs.keys import tombstone_key
 from parcela.settings import Settings
+from parcela.store.store import read
 from parcela_gateway.keys import Keys, KeysMissing, is_loopback
 
 Start = Callable[..., Gateway]
@@ -166,3 +169,31 @@ def test_given_requests_when_logged_then_no_name_and_no_query_is_told(
     routes = [line["route"] for line in lines if "route" in line]
     assert set(routes) == {"/predict/", "/jobs/{job_id}/files/{name}", "none", "/"}
     assert job_id in {line.get("job") for line in lines}
+
+
+def test_given_anothers_deleted_job_when_asked_for_then_it_does_not_exist_and_stays_as_it_was(
+    start: Start,
+) -> None:
+    gateway = start(api_keys=f"{ALICE},{BOB}")
+    deleted, other = (gateway.accepted(headers=bearer(ALICE)) for _ in range(2))
+    for job_id in (deleted, other):
+        assert gateway.http.delete(f"/jobs/{job_id}", headers=bearer(ALICE)).status_code == 204
+    before = [(s.key, s.etag) for s in gateway.store.list()]
+    for path in PATHS:
+        response = gateway.http.get(f"/jobs/{deleted}{path}", headers=bearer(BOB))
+        assert (response.status_code, response.json()["type"]) == (404, "/docs#no-such-job")
+    assert gateway.http.delete(f"/jobs/{deleted}", headers=bearer(BOB)).status_code == 404
+    assert [(s.key, s.etag) for s in gateway.store.list()] == before
+    assert gateway.http.get(f"/jobs/{deleted}", headers=bearer(ALICE)).status_code == 410
+    marks = {json.loads(read(gateway.store, key))["mark"] for key, _ in before}
+    assert len(marks) == 2  # nothing ties one owner's tombstones together
+
+
+def test_given_a_tombstone_of_an_older_release_when_asked_for_then_it_is_gone(
+    gateway: Gateway,
+) -> None:
+    job_id = gateway.accepted()
+    gateway.http.delete(f"/jobs/{job_id}")
+    stone = {"deleted": time.time()}
+    gateway.store.put(tombstone_key(job_id), json.dumps(stone).encode())
+    assert gateway.http.get(f"/jobs/{job_id}").status_code == 410

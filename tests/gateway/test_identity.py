@@ -156,7 +156,7 @@ def test_given_a_deletion_at_the_moment_of_the_commit_then_the_job_is_gone_all_t
     real = getattr(place, name)
 
     def deleted_before(*arguments: object) -> object:
-        erase_job(service.ledger, service.store, json_id(arguments))
+        erase_job(service.ledger, service.store, json_id(arguments), "local")
         return real(*arguments)
 
     monkeypatch.setattr(place, name, deleted_before)

@@ -158,7 +158,9 @@ def test_given_a_job_when_deleted_then_nothing_is_left_but_an_anonymous_tombston
     assert gateway.http.delete(f"/jobs/{job_id}").status_code == 204
     assert gateway.stored() == [tombstone_key(job_id)]
     with gateway.store.open(tombstone_key(job_id)) as file:
-        assert list(json.load(file)) == ["deleted"]
+        stone = json.load(file)
+        assert list(stone) == ["deleted", "mark"]
+        assert "local" not in stone["mark"]
     for path in ("", "/events", "/result", "/files", "/files/dseg.tsv", "/bundle.zip"):
         response = gateway.http.get(f"/jobs/{job_id}{path}")
         assert (response.status_code, response.json()["type"]) == (410, "/docs#job-deleted")

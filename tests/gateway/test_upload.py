@@ -23,7 +23,7 @@ from parcela.jobs.job_files import read_request
 from parcela.jobs.keys import request_key, scan_key
 from parcela.jobs.records import JobRequest
 from parcela.settings import Settings
-from parcela_gateway.upload.scrub import IDENTIFYING, scrubbed
+from parcela_gateway.upload.scrub import IDENTIFYING, USELESS, scrubbed
 from processes import wait_until
 from s3_server import s3_server, store_settings
 
@@ -86,7 +86,7 @@ def test_given_any_nifti_when_kept_then_geometry_and_voxels_are_the_same_bytes(
         assert before[field].tobytes() == after[field].tobytes(), field
     names = before.keys()
     changed = {name for name in names if before[name].tobytes() != after[name].tobytes()}
-    assert changed <= {*IDENTIFYING}
+    assert changed <= {*IDENTIFYING, *USELESS}
     assert found[size + 4 :] == scan[size + 4 :]
     assert b"Jane" not in found
 
@@ -107,6 +107,21 @@ def test_given_names_everywhere_when_kept_then_none_is_left(gateway: Gateway) ->
     for key in gateway.stored():
         with gateway.store.open(key) as file:
             assert b"Jane" not in file.read()
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_given_a_text_in_the_bytes_of_numbers_when_kept_then_it_is_gone(version: int) -> None:
+    scan, layout = nifti(image(), version=version), CLASSES[version]().structarr.dtype.fields
+    hidden = {name: layout[name] for name in USELESS if name in layout}
+    for kind, place in hidden.values():
+        scan = scan[:place] + b"JaneDoe!"[: kind.itemsize] + scan[place + kind.itemsize :]
+    stream = io.BufferedReader(io.BytesIO(scan))
+    found = gzip.decompress(b"".join(scrubbed(stream, 512**3, 2**31)))
+    assert len(hidden) >= 11
+    for name, (kind, place) in hidden.items():
+        assert found[place : place + kind.itemsize] == bytes(kind.itemsize), name
+    assert b"Jan" in scan
+    assert b"Jan" not in found
 
 
 def test_given_a_scan_sent_twice_when_kept_then_the_bytes_are_equal(gateway: Gateway) -> None:

@@ -42,7 +42,9 @@ def find_job(gateway: Gateway, job_id: str, owner: str) -> Job:
     """
     if not is_id(job_id):
         raise _unknown()
-    return _theirs(gateway, _in_ledger(gateway, job_id) or _in_store(gateway.store, job_id), owner)
+    return _theirs(
+        gateway, _in_ledger(gateway, job_id) or _in_store(gateway.store, job_id, owner), owner
+    )
 
 
 def check_owner(gateway: Gateway, job_id: str, owner: str) -> None:
@@ -50,7 +52,7 @@ def check_owner(gateway: Gateway, job_id: str, owner: str) -> None:
     try:
         find_job(gateway, job_id, owner)
     except LedgerUnavailable:
-        _theirs(gateway, _in_store(gateway.store, job_id), owner)
+        _theirs(gateway, _in_store(gateway.store, job_id, owner), owner)
 
 
 def _theirs(gateway: Gateway, job: Job, owner: str) -> Job:
@@ -69,9 +71,9 @@ def _in_ledger(gateway: Gateway, job_id: str) -> Job | None:
         return None
 
 
-def _in_store(store: Store, job_id: str) -> Job:
+def _in_store(store: Store, job_id: str, owner: str) -> Job:
     """A job that the ledger has lost, or forgotten: how it ended, else that it will be done again."""
-    if was_deleted(store, job_id):
+    if was_deleted(store, job_id, owner):
         raise JobDeleted("this job was deleted, and every trace of its scan with it")
     try:
         with suppress(NotStored):
@@ -96,15 +98,16 @@ def queued(request: JobRequest) -> Job:
     )
 
 
-def was_deleted(store: Store, job_id: str) -> bool:
-    """Whether a job was erased in the last 24 hours."""
+def was_deleted(store: Store, job_id: str, owner: str) -> bool:
+    """Whether a job was erased in the last 24 hours; others than its owner are not told."""
     try:
         tombstone = Tombstone.from_json(read(store, tombstone_key(job_id)))
     except NotStored:
         return False
     except BadRecord:
         return True  # damaged: deleted, at some time
-    return time.time() - tombstone.deleted < REMEMBERED_S
+    lately = time.time() - tombstone.deleted < REMEMBERED_S
+    return lately and tombstone.is_of(job_id, owner)
 
 
 def _unknown() -> NoSuchJob:

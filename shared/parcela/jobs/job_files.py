@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import suppress
@@ -102,7 +101,7 @@ def _told(text: bytes, field: bytes) -> str:
     return told.group(1).decode() if told else ""
 
 
-def erase_job(ledger: Ledger, store: Store, job_id: str) -> None:
+def erase_job(ledger: Ledger, store: Store, job_id: str, owner: str) -> None:
     """End a job and erase every trace of its scan.
 
     The tombstone stands first, so that nobody takes what is left for a job again; only where the disk has no room for
@@ -114,16 +113,16 @@ def erase_job(ledger: Ledger, store: Store, job_id: str) -> None:
     with suppress(LedgerUnavailable):  # a full disk may stop its writes, and is to have room again
         ledger.cancel(job_id)
     try:
-        _bury(store, job_id)
+        _bury(store, job_id, owner)
     except StoreUnavailable:
         erase_files(store, job_id)
-        _bury(store, job_id)
+        _bury(store, job_id, owner)
     erase_files(store, job_id)
     ledger.forget(job_id)
 
 
-def _bury(store: Store, job_id: str) -> None:
-    store.put(tombstone_key(job_id), Tombstone(deleted=time.time()).to_json().encode())
+def _bury(store: Store, job_id: str, owner: str) -> None:
+    store.put(tombstone_key(job_id), Tombstone.of(job_id, owner).to_json().encode())
 
 
 def erase_files(store: Store, job_id: str) -> None:

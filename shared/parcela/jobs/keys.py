@@ -4,7 +4,7 @@ jobs/<id>/upload/<token>/scan.nii.gz   an uploaded scan, scrubbed of what may na
 jobs/<id>/request.json                 the commit mark: a job whose request is there was accepted; it names the upload
 jobs/<id>/<stage>/<token>/<name>       what one attempt of one stage left
 jobs/<id>/outcome.json                 how the job ended, written after its last transition
-tombstones/<id>.json                   says that a job was deleted, and nothing else about it
+tombstones/<id>.json                   says that a job was deleted, and to its owner that it was theirs
 """
 
 from __future__ import annotations

@@ -5,6 +5,8 @@ Records that outlive a process (`JobRequest`, `Outcome`) carry a version and are
 
 from __future__ import annotations
 
+import hashlib
+import hmac
 import re
 import secrets
 import time
@@ -186,9 +188,27 @@ class Outcome(Record):
 
 
 class Tombstone(Record):
-    """A record that a job was deleted, and when (Unix seconds)."""
+    """A record that a job was deleted, and when (Unix seconds).
+
+    ``mark`` tells its owner, and nobody else, that it was theirs; older releases left none.
+    """
 
     deleted: float
+    mark: str = ""
+
+    @classmethod
+    def of(cls, job_id: str, owner: str) -> Self:
+        """The tombstone of a job that is deleted now."""
+        return cls(deleted=time.time(), mark=_mark(job_id, owner))
+
+    def is_of(self, job_id: str, owner: str) -> bool:
+        """Whether the job may be said to have been this owner's."""
+        return not self.mark or hmac.compare_digest(self.mark, _mark(job_id, owner))
+
+
+def _mark(job_id: str, owner: str) -> str:
+    """A hash with the owner as its key: two tombstones of one owner have nothing in common."""
+    return hmac.new(owner.encode(), job_id.encode(), hashlib.sha256).hexdigest()
 
 
 def is_ending(status: Status) -> TypeGuard[Ending]:

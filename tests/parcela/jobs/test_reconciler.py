@@ -81,7 +81,7 @@ class Installation:
 
     def delete(self, request: JobRequest) -> None:
         """What the gateway does on DELETE."""
-        erase_job(self.ledger, self.store, request.id)
+        erase_job(self.ledger, self.store, request.id, request.owner)
 
     def lose_memory(self) -> None:
         self.redis.client.flushall()

@@ -97,4 +97,4 @@ def delete_job(gateway: InGateway, owner: Owner, job_id: str) -> None:
     """Cancel a job and erase every trace of its scan. Asking again changes nothing."""
     with suppress(JobDeleted):  # an erasure that broke off half-way is carried through
         check_owner(gateway, job_id, owner)
-    erase_job(gateway.ledger, gateway.store, job_id)
+    erase_job(gateway.ledger, gateway.store, job_id, owner)

@@ -20,6 +20,12 @@ LEVEL = 1  # of compression: the workers read it once
 GZIP = 16 + zlib.MAX_WBITS  # zlib then writes gzip's header: no name, no time
 # Fields of free text, NIfTI-1's and -2's; ANALYZE's leftovers among them.
 IDENTIFYING = ("data_type", "db_name", "descrip", "aux_file", "intent_name", "unused_str")
+# Numbers that no stage reads, in whose bytes a text may be kept.
+USELESS = (
+    *("intent_p1", "intent_p2", "intent_p3", "intent_code", "extents", "session_error"),
+    *("glmax", "glmin", "cal_max", "cal_min", "toffset"),
+    *("slice_duration", "slice_start", "slice_end", "slice_code"),
+)
 
 
 def scrubbed(received: io.BufferedReader[Any], max_voxels: int, max_bytes: int) -> Iterator[bytes]:
@@ -50,11 +56,14 @@ def _nifti(reading: Reading) -> Iterator[bytes]:
 
 
 def anonymous(header: Nifti1Header) -> Nifti1Header:
-    """A copy without text, whose voxels begin right behind it."""
+    """A copy without text and without numbers that nobody reads, whose voxels begin right behind it."""
     clean: Nifti1Header = header.copy()
     for field in IDENTIFYING:
         if field in clean.keys():  # noqa: SIM118 - `in` asks a header for something else
             clean[field] = b""
+    for field in USELESS:
+        if field in clean.keys():  # noqa: SIM118
+            clean[field] = 0
     clean["vox_offset"] = clean.single_vox_offset
     return clean
 

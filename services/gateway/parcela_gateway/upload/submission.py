@@ -94,7 +94,7 @@ async def submit(gateway: Gateway, request: Request, submission: Submission) -> 
         KeyReused: the key is another scan's. JobDeleted: the key's job was erased.
     """
     job_id = submission.choose_id()
-    if await to_thread.run_sync(_is_known, gateway, job_id):
+    if await to_thread.run_sync(_is_known, gateway, job_id, submission.owner):
         received = await _receive(gateway, request, _read_over)
         again = submission.request(job_id, received)
         return await to_thread.run_sync(_same, gateway, again)
@@ -107,14 +107,14 @@ async def submit(gateway: Gateway, request: Request, submission: Submission) -> 
     return await to_thread.run_sync(_accept, gateway, accepted)
 
 
-def _is_known(gateway: Gateway, job_id: str) -> bool:
+def _is_known(gateway: Gateway, job_id: str, owner: str) -> bool:
     """Whether a job was accepted under a caller's key; raises JobDeleted."""
-    _check_deleted(gateway, job_id)
+    _check_deleted(gateway, job_id, owner)
     return gateway.store.stat(request_key(job_id)) is not None
 
 
-def _check_deleted(gateway: Gateway, job_id: str) -> None:
-    if was_deleted(gateway.store, job_id):
+def _check_deleted(gateway: Gateway, job_id: str, owner: str) -> None:
+    if was_deleted(gateway.store, job_id, owner):
         raise JobDeleted("the job of this Idempotency-Key was deleted: submit under a new one")
 
 
@@ -183,16 +183,20 @@ def _read_over(stream: io.BufferedReader) -> None:
 
 def _accept(gateway: Gateway, request: JobRequest) -> Job:
     """Commit an upload. Another under its key may have been quicker; the job may be deleted before, or meanwhile."""
-    if was_deleted(gateway.store, request.id) or not commit_request(gateway.store, request):
+    if was_deleted(gateway.store, request.id, request.owner) or not commit_request(
+        gateway.store, request
+    ):
         _drop(gateway, request)
-        _check_deleted(gateway, request.id)
+        _check_deleted(gateway, request.id, request.owner)
         return _same(gateway, request)
     job = _enter(gateway, request)
-    if was_deleted(gateway.store, request.id):  # by one who had not seen our commit, or not our row
+    if was_deleted(
+        gateway.store, request.id, request.owner
+    ):  # by one who had not seen our commit, or not our row
         erase_files(gateway.store, request.id)
         with suppress(LedgerUnavailable):  # the reconciler forgets what has no request
             gateway.ledger.forget(request.id)
-        _check_deleted(gateway, request.id)
+        _check_deleted(gateway, request.id, request.owner)
     return job
 
 
