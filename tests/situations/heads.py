@@ -40,23 +40,50 @@ def z_scored(data: Image) -> Image:
     return outside(0, 1 / float(inside.std()), -float(inside.mean() / inside.std()))(data)
 
 
-BELOW = "voxels below 0:"
-scan("A", "one voxel of −20 in the brain", changed(with_voxel(-20)), "holds 1 voxels below 0:")
-scan("A", "z-scored, 0 around", changed(z_scored), BELOW)
-scan("A", "all lowered by 1000, −1000 around", changed(outside(-1000, 5, -1000)), BELOW)
-scan("A", "raised by 10,000, 0 around", changed(outside(0, 1, 1e4)), "that was taken off")
+OFFSET = "the brain's intensities begin at 1.002e+04: that was taken off"
+SPIKE = "1 voxel lies far outside the range of the rest (up to 1e+06): cut to that range"
+
+
+def below(count: int, remedy: str) -> str:
+    return f"the brain holds {count} voxels below 0: {remedy}"
+
+
+scan(
+    "A", "one voxel of −20 in the brain", changed(with_voxel(-20)), below(1, "they were read as 0")
+)
+scan("A", "z-scored, 0 around", changed(z_scored), below(31887, "3.54 was added to all"))
+scan(
+    "A",
+    "all lowered by 1000, −1000 around",
+    changed(outside(-1000, 5, -1000)),
+    below(64411, "885 was added to all"),
+)
+scan("A", "raised by 10,000, 0 around", changed(outside(0, 1, 1e4)), OFFSET)
 scan(
     *("A", "ringing of a spline below 0"),
     changed(lambda data: ndimage.shift(data, (0.4, 0.3, 0.2), order=3)),
-    BELOW,
+    below(3636, "19.47 was added to all"),
 )
-scan("A", "a spike of 10⁶", changed(with_voxel(1e6)), "1 voxel lies far outside the range")
+scan("A", "a spike of 10⁶", changed(with_voxel(1e6)), SPIKE)
 scan(
-    "A", "NaN around the brain", changed(outside(np.nan)), "are NaN or infinite and were read as 0"
+    "A",
+    "NaN around the brain",
+    changed(outside(np.nan)),
+    "290220 voxels are NaN or infinite and were read as 0",
 )
-scan("A", "one voxel infinite", changed(with_voxel(np.inf)), "1 voxels are NaN or infinite")
+scan(
+    "A",
+    "one voxel infinite",
+    changed(with_voxel(np.inf)),
+    "1 voxels are NaN or infinite and were read as 0",
+)
 scan("A", "−1024 around the brain", changed(outside(-1024)), "")
-scan("A", "in units of 10⁻³⁰", changed(outside(0, 1e-32)), "were multiplied by")
+scan(
+    "A",
+    "in units of 10⁻³⁰",
+    changed(outside(0, 1e-32)),
+    "intensities of about 1.2e-30 were multiplied by 8.4e+32",
+)
 
 
 # ---------------------------------------------------------------------------------------- B: fields of view
@@ -78,11 +105,12 @@ def cut(axis: int, first: float, last: float) -> Build:
 
 
 CUT = "THE FIELD OF VIEW CUTS THE BRAIN at the "
-scan("B", "the upper half of a brain", cut(2, 0.5, 1), f"{CUT}bottom (")
-scan("B", "the lower three quarters", cut(2, 0, 0.75), f"{CUT}top (")
-scan("B", "the left two thirds", cut(0, 0, 0.66), f"{CUT}right (")
-scan("B", "the front cut off", cut(1, 0, 0.8), f"{CUT}front (")
-scan("B", "the back cut off", cut(1, 0.2, 1), f"{CUT}back (")
+ROOM = "room was made for what is missing, by the atlas's extent"
+scan("B", "the upper half of a brain", cut(2, 0.5, 1), f"{CUT}bottom (191 cm²): {ROOM}")
+scan("B", "the lower three quarters", cut(2, 0, 0.75), f"{CUT}top (140 cm²): {ROOM}")
+scan("B", "the left two thirds", cut(0, 0, 0.66), f"{CUT}right (170 cm²): {ROOM}")
+scan("B", "the front cut off", cut(1, 0, 0.8), f"{CUT}front (74 cm²): {ROOM}")
+scan("B", "the back cut off", cut(1, 0.2, 1), f"{CUT}back (121 cm²): {ROOM}")
 scan("B", "a whole brain", cut(2, 0, 1), "")
 
 
@@ -117,8 +145,18 @@ NO_BRAIN = "this is no skull-stripped brain"
 scan("C", "a whole head", of_head(), NO_BRAIN, code=2)
 scan("C", "a whole head, one voxel of −20", of_head(with_voxel(-20)), NO_BRAIN, code=2)
 scan("C", "noise", of_head(noise), NO_BRAIN, code=2)
-scan("C", "one bright voxel in a corner", changed(corner_voxel), "1 voxels apart from the brain")
-scan("C", "a brain half as large", half_as_large, "ml IS IMPLAUSIBLY SMALL")
+scan(
+    "C",
+    "one bright voxel in a corner",
+    changed(corner_voxel),
+    "1 voxels apart from the brain were left out",
+)
+scan(
+    "C",
+    "a brain half as large",
+    half_as_large,
+    "A BRAIN OF 217 ml IS IMPLAUSIBLY SMALL: look at the scan",
+)
 
 
 # ---------------------------------------------------------------------------------------- D: tilted grids
@@ -147,9 +185,9 @@ def tilted(axis: int, degrees: float) -> Build:
 
 
 UPRIGHT = "° against the world's axes: the networks saw it turned upright"
-scan("D", "tilted by 15° about x", tilted(0, 15), f"tilted by 15{UPRIGHT}")
-scan("D", "tilted by 30° about y", tilted(1, 30), f"tilted by 30{UPRIGHT}")
-scan("D", "tilted by −30° about z", tilted(2, -30), f"tilted by 30{UPRIGHT}")
+scan("D", "tilted by 15° about x", tilted(0, 15), f"the grid is tilted by 15{UPRIGHT}")
+scan("D", "tilted by 30° about y", tilted(1, 30), f"the grid is tilted by 30{UPRIGHT}")
+scan("D", "tilted by −30° about z", tilted(2, -30), f"the grid is tilted by 30{UPRIGHT}")
 scan("D", "tilted by 8° about x", tilted(0, 8), "")
 
 

@@ -17,6 +17,9 @@ BRAIN_ML = (
 STRIPPED_BACKGROUND = 0.4  # least share of voxels at the background value
 STRIPPED_EXTENT_MM = 210.0  # a brain fits in this; a head with its neck and nose does not
 AGREEING_CORNERS = 6  # of 8; a stray voxel may lie in one
+LONGEST_HEAD_MM = 320.0  # with its neck; a grid that is longer has empty margins
+HEAD_BORDER_MM = 15.0  # left around a head that was cut out
+AIR = 0.1  # of the brightest percentile: below it is air with its noise
 MAIN_PART = 0.9  # least share of a brain mask that its largest connected part must hold
 
 
@@ -89,6 +92,37 @@ def foreground_of(image: NDArray[np.float32]) -> NDArray[np.bool_]:
     if counts.max() >= AGREEING_CORNERS:
         return np.asarray(image != values[counts.argmax()], np.bool_)
     return np.asarray(image > image.min(), np.bool_)
+
+
+def head_box(
+    image: NDArray[np.float32], spacing_mm: tuple[float, float, float]
+) -> tuple[slice, slice, slice]:
+    """Where a head lies in a grid much larger than one: the box of its bright part, with a border.
+
+    Along an axis no longer than ``LONGEST_HEAD_MM`` it is the whole grid.
+
+    Args:
+        image: (X, Y, Z) intensities, air at or near 0.
+        spacing_mm: voxel size per axis.
+    """
+    whole = tuple(slice(0, n) for n in image.shape)
+    sides_mm = np.multiply(image.shape, spacing_mm)
+    if sides_mm.max() <= LONGEST_HEAD_MM:
+        return whole[0], whole[1], whole[2]
+    bright = largest_part(image > AIR * np.percentile(image[image > 0], 99))
+    x, y, z = (
+        _widened(part, round(HEAD_BORDER_MM / step), n) if side > LONGEST_HEAD_MM else slice(0, n)
+        for part, step, n, side in zip(
+            ndimage.find_objects(bright.astype(np.uint8))[0],
+            *(spacing_mm, image.shape, sides_mm),
+            strict=True,
+        )
+    )
+    return x, y, z
+
+
+def _widened(part: slice, border: int, size: int) -> slice:
+    return slice(max(0, part.start - border), min(size, part.stop + border))
 
 
 def extent_mm(mask: NDArray[Any], spacing_mm: tuple[float, float, float]) -> list[float]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from parcela.imaging.geometry import Geometry
 from parcela.processes.isolation import run_isolated
 from parcela_preprocess import native_tasks
-from parcela_preprocess.brain import brain_of_stripped, check_brain
+from parcela_preprocess.brain import brain_of_stripped, check_brain, head_box
 from parcela_preprocess.intensities import above_zero, in_brain, unbearable, without_spikes
 
 MASK = "brain_mask"
@@ -101,6 +101,17 @@ class SkullStripWithDeepbetd(_SkullStripd):
 
     method = "deepbet"
     task = "deepbet"
+
+    def extract(self, array: NDArray[np.float32], geometry: Geometry) -> NDArray[np.bool_]:
+        """From the head without empty margins: deepbet scales its input's box to one size, and finds no small head."""
+        box = head_box(array, geometry.spacing_mm)
+        moved = geometry.affine.copy()
+        moved[:3, 3] += geometry.affine[:3, :3] @ [part.start for part in box]
+        part = np.ascontiguousarray(array[box])
+        x, y, z = part.shape
+        mask = np.zeros(array.shape, np.bool_)
+        mask[box] = super().extract(part, Geometry.of_grid((x, y, z), moved))
+        return mask
 
 
 def _masked(
