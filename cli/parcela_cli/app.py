@@ -17,17 +17,17 @@ import typer
 
 from parcela.errors import ParcelaError, Unavailable
 from parcela.processes.surroundings import name_user
-from parcela_cli.commands.convert import convert
+from parcela_cli.commands.bids import bids
 from parcela_cli.commands.demo import demo
 from parcela_cli.commands.doctor import doctor
 from parcela_cli.commands.jobs import app as jobs
 from parcela_cli.commands.label import label
+from parcela_cli.commands.label_maps import convert, resample
 from parcela_cli.commands.measure import measure
 from parcela_cli.commands.models import models
 from parcela_cli.commands.predict import predict
 from parcela_cli.commands.preprocess import preprocess
 from parcela_cli.commands.regions import regions
-from parcela_cli.commands.resample import resample
 from parcela_cli.commands.serve import serve
 from parcela_cli.commands.worker import worker
 
@@ -68,7 +68,7 @@ def _options(
 
 
 COMMANDS: tuple[Callable[..., None], ...] = (
-    *(predict, preprocess, label, regions, measure, resample, convert, models, doctor, demo),
+    *(predict, bids, preprocess, label, regions, measure, resample, convert, models, doctor, demo),
     *(command for point in entry_points(group="parcela.commands") for command in point.load()),
     *(serve, worker),
 )

@@ -27,8 +27,8 @@ class Batch:
         BadRequest: see `distinct_names`.
     """
 
-    def __init__(self, scans: Sequence[Path]) -> None:
-        self._named = list(zip(scans, distinct_names(scans), strict=True))
+    def __init__(self, scans: Sequence[Path], names: Sequence[str] | None = None) -> None:
+        self._named = list(zip(scans, names or distinct_names(scans), strict=True))
         self._codes: list[int] = []
 
     def __iter__(self) -> Iterator[tuple[Path, str]]:

@@ -58,17 +58,25 @@ def bundle_each(scans: Sequence[Path], out: Path, engine: Engine, *, force: bool
     batch = Batch(scans)
     for scan, name in batch:
         with batch.reporting(scan):
-            volume = read_volume(scan)
-            check_name_lengths(out, (prefixed(file, name) for file in engine.files()))
-            if not force:
-                check_owner(out, name, volume)
-                if already_done(out, name, volume, engine):
-                    Result((str(out / file_name("dseg", name)), "already done")).print()
-                    continue
-            with Progress(str(scan)) as progress:
-                result = engine.make(NamedScan(scan, name, volume), out, progress)
-            result.print()
+            bundle(scan, name, out, engine, force=force).print()
     return batch.exit_code
+
+
+def bundle(scan: Path, name: str, out: Path, engine: Engine, *, force: bool) -> Result:
+    """Have the engine make one scan's bundle, unless that was done before.
+
+    Raises:
+        BadRequest: another scan's bundle of the same name lies there, or a name is too long. BadScan, StepFailed,
+            Unavailable: see ``parcela.errors``.
+    """
+    volume = read_volume(scan)
+    check_name_lengths(out, (prefixed(file, name) for file in engine.files()))
+    if not force:
+        check_owner(out, name, volume)
+        if already_done(out, name, volume, engine):
+            return Result((str(out / file_name("dseg", name)), "already done"))
+    with Progress(str(scan)) as progress:
+        return engine.make(NamedScan(scan, name, volume), out, progress)
 
 
 def check_owner(out: Path, name: str, volume: Volume) -> None:

@@ -20,6 +20,7 @@ SkullStrip = Literal["robex", "deepbet"]
 Space = Literal["native", "model"]
 Device = Literal["auto", "cpu", "cuda"]
 Preset = Literal["modern", "thesis"]
+BidsLevel = Literal["participant", "group"]
 IdScheme = Literal["parcela", "spm", "mrtrix"]
 Program = Literal[
     "spm", "mrtrix", "brainnet", "workbench", "mricron", "itksnap", "freesurfer", "nilearn"

@@ -20,7 +20,7 @@ ORDER = {
     ],
     "parcela_cli": [
         *("arguments", "progress", "destination", "batch", "bundles", "pipeline", "engines"),
-        *("client", "serve", "measure"),
+        *("client", "serve", "measure", "bids"),
         *("commands", "app"),
     ],
     "parcela_training": [

@@ -67,7 +67,7 @@ def test_when_help_is_asked_for_then_the_mounted_commands_stand_between_those_of
 ):
     """The experiment's come by the entry point; the command's own code does not name them."""
     assert [command.__name__ for command in COMMANDS] == [
-        *("predict", "preprocess", "label", "regions", "measure", "resample", "convert"),
+        *("predict", "bids", "preprocess", "label", "regions", "measure", "resample", "convert"),
         *("models", "doctor", "demo"),
         *("prepare", "train", "evaluate", "report", "experiment", "compare", "publish"),
         *("serve", "worker"),

@@ -28,6 +28,8 @@ FIXED_NAMES: Mapping[Kind, str] = {
     "manifest": "manifest.json",
 }
 
+OF_ATLAS = "_atlas-AAL"  # what a scan's name ends in where its files shall be BIDS's
+
 
 def file_name(kind: Kind, scan_name: str | None = None) -> str:
     """Name of one of the bundle's files: the fixed one, or with the scan's name and an underscore before it."""
@@ -48,6 +50,9 @@ def names_of_bundle(networks: Sequence[str]) -> tuple[str, ...]:
 def prefixed(fixed_name: str, scan_name: str | None) -> str:
     """A fixed name with the scan's name before it; None leaves it as it is.
 
+    A name that ends in BIDS's ``_atlas-AAL`` gives BIDS's names: the mask is of no atlas, one network's map is a
+    segmentation (``seg-unet``).
+
     Raises:
         ValueError: the scan's name is empty or would leave the folder.
     """
@@ -55,6 +60,11 @@ def prefixed(fixed_name: str, scan_name: str | None) -> str:
         return fixed_name
     if not scan_name or set(scan_name) & set("/\\\0"):
         raise ValueError(f"{scan_name!r} cannot begin a file name")
+    if scan_name.endswith(OF_ATLAS):
+        if fixed_name == FIXED_NAMES["mask"]:
+            scan_name = scan_name.removesuffix(OF_ATLAS)
+        elif fixed_name.endswith("_dseg.nii.gz"):
+            fixed_name = fixed_name.replace("desc-", "seg-")
     return f"{scan_name}_{fixed_name}"
 
 
@@ -112,9 +122,9 @@ def write_bundle(
         rows=prediction.table,
         manifest=manifest,
     )
-    hashes = {
-        path.name.removeprefix(prefixed("", shown)): sha256_of(path) for path in paths.values()
-    }
+    fixed_names = (*names_of_bundle(tuple(prediction.by_network)), *prediction.attachments)
+    fixed_of = {prefixed(fixed, shown): fixed for fixed in fixed_names}
+    hashes = {fixed_of[path.name]: sha256_of(path) for path in paths.values()}
     write_text(record, manifest.model_copy(update={"files": hashes}).to_json())
     return {**paths, "manifest": record}
 

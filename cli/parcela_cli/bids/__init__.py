@@ -1,0 +1,1 @@
+"""A BIDS data set in, BIDS derivatives out: `parcela bids`."""

@@ -1,0 +1,105 @@
+"""What makes a folder of bundles a BIDS derivative: its description, its side files, and what BIDS shall ignore."""
+
+from __future__ import annotations
+
+import json
+import os
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from parcela.bundle.write import file_name
+from parcela.files import write_text
+from parcela_cli.bids.dataset import BidsScan
+
+BIDS_VERSION = "1.10.0"
+RAW = "raw"  # the name of the data set of scans in BIDS URIs
+IGNORED = (
+    *("*_qc.png", "*_report.html", "*_manifest.json", "*_lut.txt", "*_itksnap.txt", "*_failed.txt"),
+    *("group_*",),
+)
+README = """The 116 regions of AAL in each participant's own space, made by Parcela.
+
+Each sub-*/[ses-*/]anat has a label map (..._atlas-AAL_dseg.nii.gz, on the scan's own grid), a table of regions and
+volumes (..._dseg.tsv, its columns described in ..._dseg.json), a brain mask, a picture to check (..._qc.png), a report
+(..._report.html) and how all of it was made (..._manifest.json). group_* are the tables and the page of all scans.
+
+Research software, not a medical device.
+"""
+COLUMNS: dict[str, str | dict[str, Any]] = {
+    "index": "The region's id, the value of its voxels in the label map.",
+    "name": "The region's name, as AAL spells it.",
+    "color": "Of the region in pictures, #rrggbb.",
+    "hemisphere": {
+        "Description": "The side of the region.",
+        "Levels": {"L": "left", "R": "right", "M": "midline"},
+    },
+    "lobe": "The group of regions (Tzourio-Mazoyer et al. 2002).",
+    "voxels": "How many voxels of the scan's grid the region has.",
+    "volume_mm3": {"Description": "The volume of those voxels.", "Units": "mm^3"},
+    "asymmetry_index": "(L - R) / (0.5 (L + R)) of the pair, from -2 to 2; n/a on the midline.",
+    "dice_unet_highresnet": "Dice of the region between the two networks' own maps.",
+}
+
+
+def write_root(dataset: Path, out: Path) -> None:
+    """Write what stands at the derivative's root, unless it is there.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    description = {
+        "Name": "Parcela: AAL regions in individual space",
+        "BIDSVersion": BIDS_VERSION,
+        "DatasetType": "derivative",
+        "License": "See the license of the source data",
+        "GeneratedBy": [
+            {
+                "Name": "Parcela",
+                "Version": version("parcela"),
+                "Description": "Parcellation of T1-weighted scans by neural networks",
+            }
+        ],
+        "SourceDatasets": [{"URL": dataset.resolve().as_uri()}],
+        "DatasetLinks": {RAW: os.path.relpath(dataset.resolve(), out.resolve())},
+    }
+    files = {
+        "dataset_description.json": _json(description),
+        "README": README,
+        ".bidsignore": "\n".join(IGNORED) + "\n",
+    }
+    for name, text in files.items():
+        if not (out / name).exists():
+            write_text(out / name, text)
+
+
+def write_side_files(scan: BidsScan, out: Path) -> None:
+    """Describe the label map, the table's columns and the mask of one finished scan.
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    folder = scan.folder(out)
+    source = {"Sources": [f"bids:{RAW}:{scan.relative}"], "SpatialReference": "orig"}
+    table = folder / file_name("table", scan.name)
+    columns = table.read_text(encoding="utf-8").splitlines()[0].split("\t")
+    labels = {
+        **source,
+        "Atlas": "AAL",
+        "Manual": False,
+        **{name: _column(name) for name in columns},
+    }
+    mask = {**source, "Type": "Brain", "RawSources": [scan.relative]}
+    for kind, record in (("dseg", labels), ("mask", mask)):
+        path = folder / file_name(kind, scan.name)  # type: ignore[arg-type]
+        write_text(path.with_name(path.name.replace(".nii.gz", ".json")), _json(record))
+
+
+def _column(name: str) -> dict[str, Any]:
+    text = COLUMNS.get(name, f"See Parcela's page on the bundle: {name}.")
+    return {"Description": text} if isinstance(text, str) else dict(text)
+
+
+def _json(record: dict[str, Any]) -> str:
+    return json.dumps(record, indent=2) + "\n"
