@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from functools import cache
 from io import StringIO
 from pathlib import Path
 from unittest.mock import patch
@@ -110,7 +111,8 @@ def scan(
 # ---------------------------------------------------------------------------------------- small heads
 
 
-def _thin(path: Path, border: int) -> tuple[Image, Affine]:
+@cache
+def _thinned(path: Path, border: int) -> tuple[Image, Affine]:
     whole = read_volume(path)
     data = np.pad(whole.data[::STEP_MM, ::STEP_MM, ::STEP_MM], border)
     affine = whole.geometry.affine @ np.diag([STEP_MM, STEP_MM, STEP_MM, 1.0])
@@ -120,12 +122,16 @@ def _thin(path: Path, border: int) -> tuple[Image, Affine]:
 
 def brain() -> tuple[Image, Affine]:
     """Colin27's brain with voxels of 3 mm, room around it."""
-    return _thin(COLIN27_BRAIN, 3)
+    return _copied(*_thinned(COLIN27_BRAIN, 3))
 
 
 def head() -> tuple[Image, Affine]:
     """Colin27's whole head with voxels of 3 mm."""
-    return _thin(COLIN27_HEAD, 0)
+    return _copied(*_thinned(COLIN27_HEAD, 0))
+
+
+def _copied(data: Image, affine: Affine) -> tuple[Image, Affine]:
+    return data.copy(), affine.copy()
 
 
 def save(path: Path, data: NDArray[np.generic], affine: Affine) -> None:

@@ -38,7 +38,7 @@ ROWS = [
 def coarse() -> Iterator[None]:
     """A coarse grid, AAL's own labels for a network, no picture: what is said does not hang on them."""
     labels = torch.from_numpy(_labels(GRID)).long()
-    drawn = torch.nn.functional.one_hot(labels, 117).half()
+    drawn = torch.nn.functional.one_hot(labels, 117).float()
 
     def spacing(key: str, pixdim: Any) -> Spacingd:
         return Spacingd(key, pixdim=(3.0, 3.0, 3.0))
