@@ -10,6 +10,7 @@ from gateway_server import Gateway
 from parcela.jobs.keys import outcome_key, request_key, tombstone_key
 from parcela.jobs.records import Outcome
 from parcela.store.store import read
+from redis_server import RedisServer
 
 Start = Callable[..., Gateway]
 ALICE, BOB = ({"X-API-Key": letter * 32} for letter in "ab")
@@ -79,3 +80,18 @@ def test_given_a_damaged_record_when_its_key_comes_again_then_it_is_that_job(
     response = gateway.submit(headers=key)
     assert (response.status_code, response.json()["id"]) == (202, job_id)
     assert response.json()["problem"]["type"] == "/docs#bad-record"
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("status", "dreaming"), ("created", ""), ("kind", "x")]
+)
+def test_given_a_damaged_row_then_the_store_tells_of_the_job_and_the_others_are_listed(
+    gateway: Gateway, shared_redis: RedisServer, field: str, value: str
+) -> None:
+    odd, other = gateway.accepted(), gateway.accepted()
+    with shared_redis.client as redis:
+        redis.hset(f"parcela:job:{odd}", field, value)
+    assert gateway.http.get(f"/jobs/{odd}").json()["status"] == "queued"
+    assert [job["id"] for job in gateway.http.get("/jobs").json()["jobs"]] == [other]
+    assert gateway.http.delete(f"/jobs/{odd}").status_code == 204
+    assert gateway.http.get(f"/jobs/{odd}").status_code == 410

@@ -64,7 +64,9 @@ def _theirs(gateway: Gateway, job: Job, owner: str) -> Job:
 
 def _in_ledger(gateway: Gateway, job_id: str) -> Job | None:
     try:
-        return gateway.ledger.get(job_id)
+        with suppress(BadRecord):  # the store is the truth
+            return gateway.ledger.get(job_id)
+        return None
     except LedgerUnavailable:
         if gateway.store.stat(outcome_key(job_id)) is None:
             raise

@@ -110,7 +110,9 @@ def erase_job(ledger: Ledger, store: Store, job_id: str, owner: str) -> None:
     Raises:
         StoreUnavailable, LedgerUnavailable: as much was erased as could be. Ask again, until neither is raised.
     """
-    with suppress(LedgerUnavailable):  # a full disk may stop its writes, and is to have room again
+    with suppress(
+        LedgerUnavailable, BadRecord
+    ):  # a full disk may stop its writes, and is to have room
         ledger.cancel(job_id)
     try:
         _bury(store, job_id, owner)

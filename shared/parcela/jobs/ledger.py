@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -21,6 +22,7 @@ from parcela.errors import StepFailed
 from parcela.jobs.ledger_row import Transition, flat, job_of, pairs, row_of, transition_of
 from parcela.jobs.records import STAGES, STATUS_OF, Job, JobRequest, Outcome, Problem, Stage
 from parcela.jobs.redis_client import LedgerUnavailable, connect, reported
+from parcela.record import BadRecord
 from parcela.settings import settings
 
 __all__ = ["Claim", "Ledger", "LedgerUnavailable", "Transition", "WorkerLost"]
@@ -52,6 +54,7 @@ class Ledger:
         namespace: what all its keys begin with.
         attempts: how often a stage of a job is begun before the job fails; by default the process's setting.
         back_off_s: how long a job waits before its second attempt (four times that before its third); likewise.
+        hurried: callers wait for its answers, as a gateway's do: a frozen Redis is away after some seconds.
 
     Every method raises `LedgerUnavailable` when Redis does not answer.
     """
@@ -63,8 +66,9 @@ class Ledger:
         *,
         attempts: int | None = None,
         back_off_s: float | None = None,
+        hurried: bool = False,
     ) -> None:
-        self._redis = connect(redis) if isinstance(redis, str) else redis
+        self._redis = connect(redis, hurried=hurried) if isinstance(redis, str) else redis
         self._namespace = namespace
         self._attempts = settings().attempts if attempts is None else attempts
         self._back_off_ms = _ms(settings().back_off_s if back_off_s is None else back_off_s)
@@ -97,7 +101,7 @@ class Ledger:
         return job_of(job_id, pairs(self._run("settle", job_id, last, *flat(fields))))
 
     def get(self, job_id: str) -> Job | None:
-        """A job as it stands; None where the ledger knows none."""
+        """A job as it stands; None where the ledger knows none. BadRecord: its row cannot be read."""
         with reported():
             row = self._redis.hgetall(self._key("job", job_id))
         return job_of(job_id, cast("dict[str, str]", row)) if row else None
@@ -282,13 +286,17 @@ class Ledger:
         return job_of(request.id, pairs(row))
 
     def _several(self, ids: Iterable[str]) -> list[Job]:
-        """Jobs by id; one that went meanwhile is left out."""
+        """Jobs by id; one that went meanwhile is left out, and one whose row cannot be read."""
         wanted = list(ids)
         with reported(), self._redis.pipeline(transaction=False) as pipeline:
             for job_id in wanted:
                 pipeline.hgetall(self._key("job", job_id))
             rows = pipeline.execute()
-        return [job_of(job_id, row) for job_id, row in zip(wanted, rows, strict=True) if row]
+        jobs = []
+        for job_id, row in zip(wanted, rows, strict=True):
+            with suppress(BadRecord):
+                jobs += [job_of(job_id, row)] if row else []
+        return jobs
 
     def _counts(self, *sets: str) -> dict[Stage, int]:
         with reported(), self._redis.pipeline() as pipeline:

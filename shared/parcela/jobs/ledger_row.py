@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, cast
 
+from pydantic import ValidationError
+
 from parcela.jobs.records import Job, Problem
+from parcela.record import BadRecord
 
 State = Literal["absent", "waiting", "running", "done", "failed", "cancelled", "unknown"]
 
@@ -45,18 +48,25 @@ def row_of(job: Job) -> dict[str, object]:
 
 
 def job_of(job_id: str, row: Mapping[str, str]) -> Job:
-    """The job that a hash describes."""
-    fields = {name: value for name, value in row.items() if name in Job.model_fields}
-    return Job.model_validate(
-        fields
-        | {
-            "id": job_id,
-            "stage": row["stage"] or None,
-            "tokens": _prefixed(row, "token:"),
-            "seconds": _prefixed(row, "seconds:"),
-            "problem": Problem.from_json(row["problem"]) if "problem" in row else None,
-        }
-    )
+    """The job that a hash describes.
+
+    Raises:
+        BadRecord: it describes none, or one of another release.
+    """
+    fields: dict[str, Any] = {
+        name: value for name, value in row.items() if name in Job.model_fields
+    }
+    fields |= {
+        "id": job_id,
+        "stage": row.get("stage") or None,
+        "tokens": _prefixed(row, "token:"),
+        "seconds": _prefixed(row, "seconds:"),
+        "problem": Problem.from_json(row["problem"]) if "problem" in row else None,
+    }
+    try:
+        return Job.model_validate(fields)
+    except ValidationError as error:
+        raise BadRecord(f"unreadable row of job {job_id}: {error.errors()[0]['msg']}") from error
 
 
 def _prefixed(row: Mapping[str, str], prefix: str) -> dict[str, str]:

@@ -15,7 +15,7 @@ from redis.retry import Retry
 
 from parcela.errors import Unavailable
 
-ANSWER_S = 4  # longer than Redis ever takes while it lives: a frozen one is not asked again
+ANSWER_S = 4  # longer than Redis takes while it lives
 # What Redis says when its disk is full, its memory, its replicas gone; within a script it comes with words around it.
 REFUSAL = re.compile(r"\b(MISCONF|NOREPLICAS|LOADING|MASTERDOWN|READONLY|OOM)\b")
 
@@ -26,12 +26,17 @@ class LedgerUnavailable(Unavailable):
     slug = "ledger-unavailable"
 
 
-def connect(redis_url: str) -> Redis:
-    """A client that repeats a request whose reply was lost, for some seconds (a restart of Redis)."""
+def connect(redis_url: str, *, hurried: bool = False) -> Redis:
+    """A client that repeats a request whose reply was lost, for some seconds (a restart of Redis).
+
+    Args:
+        hurried: somebody waits for the answer: a Redis that is there and says nothing is asked once.
+    """
+    again = (NotConnected,) if hurried else (NotConnected, TooLate)
     return Redis.from_url(
         redis_url,
         decode_responses=True,
-        retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), 7, supported_errors=(NotConnected,)),
+        retry=Retry(ExponentialBackoff(cap=1.0, base=0.05), 7, supported_errors=again),
         socket_timeout=ANSWER_S,
         socket_connect_timeout=ANSWER_S,
     )

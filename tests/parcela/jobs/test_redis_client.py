@@ -50,7 +50,7 @@ def test_given_a_frozen_redis_when_asked_then_there_is_an_answer_within_five_sec
 ) -> None:
     assert ANSWER_S < 5
     monkeypatch.setattr("parcela.jobs.redis_client.ANSWER_S", 0.5)  # of which the test waits one
-    ledger = Ledger(own_redis.url)
+    ledger = Ledger(own_redis.url, hurried=True)
     ledger.waiting()
     own_redis.signal(signal.SIGSTOP)
     try:
