@@ -29,7 +29,9 @@ class LargeScan:
         self.planes = planes
         noise = np.random.default_rng(0).integers(0, 2**15, (512, 1024, 1), np.int16)
         self._plane = noise.tobytes()
-        self._header = nifti(np.zeros((512, 1024, 2), np.int16), dim=(3, planes))[:352]
+        self._header = nifti(np.zeros((512, 1024, 2), np.int16), affine=np.eye(4), dim=(3, planes))[
+            :352
+        ]
 
     def __iter__(self) -> Iterator[bytes]:
         yield self._header
