@@ -46,7 +46,7 @@ COUNTERPARTS = {
     "parcela_training.metrics.measures": "MONAI",
     "parcela_training.preparation.processes": "pebble",
     "parcela_training.networks.unet_step": "MONAI",
-    "parcela_training.networks.highresnet_step": "MONAI",
+    "parcela_inference.sub_lattices": "MONAI",
     "parcela_training.training.trainer": "Lightning",
     "parcela_training.training.distributed": "Lightning",
 }

@@ -13,6 +13,7 @@ from parcela.atlas.aal import CLASS_COUNT
 from parcela.imaging.preprocessed import MODEL_SHAPE
 from parcela.settings import settings
 from parcela_inference import scores
+from parcela_inference.networks import build_highresnet, pad_to_halvings
 
 
 @pytest.fixture
@@ -47,3 +48,19 @@ def test_given_a_precision_then_the_convolutions_have_it_and_the_scores_16_bits(
     assert computed_in == [expected]
     assert (tuple(found.shape), found.dtype) == ((*MODEL_SHAPE, CLASS_COUNT), torch.float16)
     torch.testing.assert_close(found[0, 0, 0].sum().float(), torch.tensor(1.0), atol=0.01, rtol=0)
+
+
+def test_given_highresnet_then_its_scores_by_sub_lattices_are_monais_on_any_grid() -> None:
+    torch.manual_seed(0)
+    net = build_highresnet("modern").eval()
+    for parameter in net.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    image = np.random.default_rng(0).random((13, 10, 15), np.float32)
+
+    by_lattices = scores.class_scores(image, "highresnet", trained=net)
+
+    with torch.no_grad():
+        monais = net(pad_to_halvings(torch.from_numpy(image)[None, None]))[0].softmax(0)
+    expected = monais[:, :13, :10, :15].movedim(0, -1)
+    torch.testing.assert_close(by_lattices.float(), expected, atol=1e-6, rtol=1e-3)  # 16 bits
+    assert expected.amax() > 20 * expected.mean()  # scores that are all alike would show nothing

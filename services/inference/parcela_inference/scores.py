@@ -6,12 +6,15 @@ from typing import get_args
 
 import numpy as np
 import torch
+from monai.networks.nets import HighResNet
 from numpy.typing import NDArray
 
+from parcela.atlas.aal import CLASS_COUNT
 from parcela.errors import BadRequest, LimitExceeded
 from parcela.options import Device, Network
 from parcela.settings import settings
 from parcela_inference.networks import pad_to_halvings, pad_to_network
+from parcela_inference.sub_lattices import class_scores_by_lattices
 from parcela_inference.weights import network
 
 
@@ -56,14 +59,22 @@ def class_scores(
     if in_16_bits:  # the layout that their convolutions are fast in
         net = net.to(memory_format=torch.channels_last_3d)  # type: ignore[call-overload]
         tensor = tensor.contiguous(memory_format=torch.channels_last_3d)
+    scores = torch.empty((i, j, k, CLASS_COUNT), dtype=torch.float16)
     try:
         with torch.autocast(device, torch.bfloat16, enabled=in_16_bits):
-            logits = net(tensor)[0, :, :i, :j, :k]  # (117, 91, 122, 123)
-        scores = torch.empty((*logits.shape[1:], logits.shape[0]), dtype=torch.float16)
-        for plane in range(i):  # by sagittal planes: no second full volume in 32 bits
-            scores[plane] = (
-                logits[:, plane].float().softmax(0).movedim(0, -1).to("cpu", torch.float16)
-            )
+            if isinstance(net, HighResNet) and device == "cpu":
+                class_scores_by_lattices(net, tensor, scores)
+            else:
+                _class_scores_at_once(net, tensor, scores)
     except torch.OutOfMemoryError as error:
         raise LimitExceeded(f"{device} ran out of memory for {model}: use --device cpu") from error
     return scores
+
+
+def _class_scores_at_once(net: torch.nn.Module, image: torch.Tensor, scores: torch.Tensor) -> None:
+    """Fill (I, J, K, 117) by the network's own forward pass on a padded image (1, 1, I', J', K')."""
+    i, j, k, _ = scores.shape
+    logits = net(image)[0, :, :i, :j, :k]  # (117, I, J, K)
+    for plane in range(i):  # by sagittal planes: no second full volume in 32 bits
+        softmax = logits[:, plane].float().softmax(0)
+        scores[plane] = softmax.movedim(0, -1).to("cpu", torch.float16)

@@ -10,7 +10,7 @@ from parcela.imaging.geometry import Shape
 from parcela.imaging.preprocessed import MODEL_SHAPE
 from parcela.options import NETWORKS, Network
 from parcela_inference.networks import PADDED_SHAPE, build
-from parcela_training.networks.highresnet_step import OFFSETS, SubLattice
+from parcela_inference.sub_lattices import OFFSETS, SubLattice
 from parcela_training.networks.predict import monai_predictor, padded, predictor
 
 ODD: Shape = (30, 12, 17)

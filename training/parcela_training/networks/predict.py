@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from parcela.imaging.geometry import Shape
 from parcela.imaging.preprocessed import MODEL_SHAPE
 from parcela_inference.networks import pad_to_halvings
-from parcela_training.networks.highresnet_step import OFFSETS, SubLattice, deepen, shallow
+from parcela_inference.sub_lattices import OFFSETS, SubLattice, deepen, shallow
 from parcela_training.networks.unet_step import statistics, top_block, trunk
 
 Labels = NDArray[np.uint8]

@@ -6,8 +6,8 @@ import torch
 from monai.networks.nets import HighResNet
 from torch import nn
 
+from parcela_inference.sub_lattices import SubLattice, forward_on
 from parcela_training.augmentation.augment import Augmentation
-from parcela_training.networks.highresnet_step import SubLattice, forward_on
 from parcela_training.training.samples import Samples
 
 SEED = 1

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from parcela.atlas.aal import CLASS_COUNT
 from parcela.errors import Unavailable
 from parcela_inference.networks import build
-from parcela_training.networks.highresnet_step import OFFSETS, Offset, SubLattice, forward_on
+from parcela_inference.sub_lattices import OFFSETS, Offset, SubLattice, forward_on
 from parcela_training.networks.losses import Pool, alone, segmentation_loss, voxels
 from parcela_training.networks.predict import predict
 from parcela_training.networks.unet_step import statistics, top_block, trunk

@@ -1,4 +1,4 @@
-"""HighResNet on sub-lattices: exact scores, full context, none of the slow dilated gradients.
+"""HighResNet on sub-lattices: exact scores, full context, none of the slow dilated convolutions.
 
 A convolution of dilation 2 acts on each of the eight stride-2 sub-lattices by itself, one of
 dilation 4 on each of the 64 stride-4 sub-lattices, zero padding included, and what follows them is
@@ -39,9 +39,14 @@ class SubLattice:
         return _inner(_every_other(volume, self.outer), self.inner)
 
     def put(self, volume: Tensor, parts: Tensor) -> None:
-        """The inverse of ``take``: write parts (parts, I/4, J/4, K/4) into a volume (I, J, K)."""
+        """The inverse of ``take``: write parts (parts, …, I/4, J/4, K/4) into a volume (…, I, J, K).
+
+        A volume that was padded for the network may be given as it was before: what lies beyond its end is left out.
+        """
         for offset, part in zip(self.inner, parts, strict=True):
-            _every_other(_every_other(volume, self.outer), offset).copy_(part)
+            place = _every_other(_every_other(volume, self.outer), offset)
+            i, j, k = place.shape[-3:]
+            place.copy_(part[..., :i, :j, :k])
 
 
 def forward_on(network: HighResNet, image: Tensor, lattice: SubLattice, deep: bool) -> Tensor:
@@ -53,6 +58,24 @@ def forward_on(network: HighResNet, image: Tensor, lattice: SubLattice, deep: bo
     with torch.set_grad_enabled(deep and torch.is_grad_enabled()):
         hidden = shallow(network, image)
     return deepen(network, hidden, lattice)
+
+
+def class_scores_by_lattices(network: HighResNet, image: Tensor, scores: Tensor) -> None:
+    """Write the softmax scores of a whole volume, one sub-lattice after the other; as the network's own to rounding.
+
+    The dilated convolutions, most of the network's cost, are ordinary ones on a sub-lattice: PyTorch has fast code for
+    those alone. No second full volume of 117 scores is held.
+
+    Args:
+        network: in evaluation mode.
+        image: (1, 1, I', J', K'), padded to sizes that divide by four.
+        scores: (I, J, K, 117), the grid before the padding; is filled.
+    """
+    hidden = shallow(network, image)
+    channels_first = scores.movedim(-1, 0)
+    for outer in OFFSETS:
+        lattice = SubLattice(outer, OFFSETS)
+        lattice.put(channels_first, deepen(network, hidden, lattice).float().softmax(dim=1))
 
 
 def shallow(network: HighResNet, image: Tensor) -> Tensor:

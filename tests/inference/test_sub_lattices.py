@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 
 from parcela_inference.networks import build_highresnet
-from parcela_training.networks.highresnet_step import OFFSETS, SubLattice, forward_on
+from parcela_inference.sub_lattices import OFFSETS, SubLattice, forward_on
 
 
 def test_given_any_sub_lattice_when_composed_then_scores_equal_monai_s_forward_there() -> None:
