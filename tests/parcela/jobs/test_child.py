@@ -111,7 +111,8 @@ def test_given_two_orders_then_one_process_that_loaded_its_module_once_does_both
     assert first == second
     assert first.split()[0] == str(child.pid)
     assert child.pid is not None
-    assert os.getpriority(os.PRIO_PROCESS, child.pid) >= 10
+    own = os.getpriority(os.PRIO_PROCESS, 0)  # 0, unless the tests themselves stand back
+    assert os.getpriority(os.PRIO_PROCESS, child.pid) == min(own + 10, 19)
     assert os.getsid(child.pid) == child.pid != os.getsid(0)
     assert 10 < child.resident_mb() < 2000
 
