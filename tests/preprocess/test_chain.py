@@ -18,10 +18,14 @@ from monai.transforms import (
     ScaleIntensity,
     Spacing,
 )
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from in_process import run_here
+from parcela.errors import BadScan
 from parcela.imaging.geometry import Geometry
 from parcela.imaging.volume import Volume
+from parcela.options import Preset
 from parcela_preprocess import native_tasks
 from parcela_preprocess.chain import compose, geometric_steps, steps
 from parcela_preprocess.preprocess import preprocess
@@ -122,13 +126,42 @@ def test_given_a_stripped_scan_when_preprocessed_then_it_is_said_so_and_its_brai
     assert 0 <= done.image.min() < done.image.max() <= 1
 
 
+def on_the_grid(image: NDArray[np.float32], degrees: float = 0.0) -> Volume:
+    """An image of the networks' own shape, the grid turned about x."""
+    affine = np.diag([1.5, 1.4, 1.3, 1.0])
+    affine[:3, :3] = Rotation.from_euler("x", degrees, degrees=True).as_matrix() @ affine[:3, :3]
+    return Volume(image, Geometry.of_grid((91, 122, 123), affine))
+
+
+def ball(radius: float) -> NDArray[np.float32]:
+    """Noise in an ellipsoid, a share of the grid's half sides long."""
+    index = np.indices((91, 122, 123)).T / np.array([45.0, 60.5, 61.0]) - 1
+    noise = np.random.default_rng(0).uniform(0.1, 1, (91, 122, 123))
+    return np.where(radius**2 > (index**2).sum(axis=-1).T, noise, 0).astype(np.float32)
+
+
 def test_given_an_image_on_the_grid_when_not_to_be_preprocessed_then_it_goes_straight_in() -> None:
-    image = np.random.default_rng(0).random((91, 122, 123), np.float32)
-    volume = Volume(image, Geometry.of_grid((91, 122, 123), np.diag([1.5, 1.4, 1.3, 1.0])))
-    done = preprocess(volume, preprocess=False)
+    image = ball(1.0)
+    done = preprocess(on_the_grid(image), preprocess=False)
     assert done.image is image
     assert done.record.seconds == {}
+    assert done.record.warnings == ()
     np.testing.assert_allclose(done.trail.scan_to_model(), np.eye(4), atol=1e-12)
+
+
+@pytest.mark.parametrize("preset", ["modern", "thesis"])
+def test_given_an_image_on_the_grid_that_is_no_brain_then_it_is_looked_at_as_any_other(
+    preset: Preset,
+) -> None:
+    noise = np.random.default_rng(0).random((91, 122, 123), np.float32)
+    with pytest.raises(BadScan, match="no skull-stripped brain"):
+        preprocess(on_the_grid(noise), preset=preset, preprocess=False)
+    half = ball(1.0)
+    half[:, :, 60:] = 0
+    warnings = preprocess(on_the_grid(half), preset=preset, preprocess=False).record.warnings
+    assert any("CUTS THE BRAIN at the top" in warning for warning in warnings)
+    tilted = preprocess(on_the_grid(ball(1.0), 30), preset=preset, preprocess=False)
+    assert any("TILTED BY 30°" in warning for warning in tilted.record.warnings)
 
 
 def test_given_the_origin_step_when_inverted_then_the_affine_is_back() -> None:

@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from scipy import ndimage
+from scipy.spatial.transform import Rotation
 
 from parcela.atlas.aal import COLIN27_BRAIN
+from parcela.imaging.field_of_view import beyond
 from parcela.imaging.geometry import Geometry
 from parcela.imaging.volume import Volume, read_volume
-from parcela_preprocess.extent import missing_mm
-from parcela_preprocess.field_of_view import Cut, cut_warning, cuts
+from parcela_preprocess.field_of_view import cut_warning, cuts
 from parcela_preprocess.preprocess import preprocess
 
 Mask = NDArray[np.uint8]
@@ -48,7 +49,11 @@ def test_given_a_cut_then_its_side_and_its_area_are_found(
     mask = (without(brain, side, share) > 0).astype(np.uint8)
     (found,) = cuts(mask, grid(mask.shape))
     axis, end = SIDES[side]
-    assert (found.side, found.axis, found.end) == (side, axis, end)
+    assert found.side == side
+    outermost = np.zeros(3)
+    outermost[axis] = mask.shape[axis] - 1 if end else 0
+    assert [*outermost * MM, 1.0] @ np.array(found.plane) == pytest.approx(-MM / 2)
+    assert not beyond((found,), mask.shape, grid(mask.shape).affine).any()
     area = np.take(mask, -1 if end else 0, axis=axis).sum() * MM * MM / 100
     assert found.area_cm2 == pytest.approx(area)
     (warning,) = cut_warning((found,), completed=False)
@@ -63,12 +68,17 @@ def test_given_other_array_axes_then_the_side_is_still_the_anatomical_one(
     turned = np.ascontiguousarray(mask.transpose(2, 1, 0)[::-1])  # axes I, A, R
     affine = np.array([[0, 0, MM, 0], [0, MM, 0, 0], [-MM, 0, 0, 0], [0, 0, 0, 1.0]])
     (found,) = cuts(turned, grid(turned.shape, affine))
-    assert (found.side, found.axis, found.end) == ("S", 0, 0)
+    assert found.side == "S"
+    np.testing.assert_allclose(found.plane, [0, 0, 1, -MM / 2], atol=1e-9)
 
 
 def test_given_a_cut_within_the_grid_then_it_is_found(brain: NDArray[np.float32]) -> None:
     mask = np.pad((without(brain, "S", 0.5) > 0).astype(np.uint8), 4)
-    assert [cut.side for cut in cuts(mask, grid(mask.shape))] == ["S"]
+    sides = cuts(mask, grid(mask.shape))
+    assert [cut.side for cut in sides] == ["S"]
+    outside = beyond(sides, mask.shape, grid(mask.shape).affine)
+    assert outside[:, :, -4:].all()
+    assert not outside[:, :, :-4].any()
 
 
 def test_given_two_cuts_then_both_are_said(brain: NDArray[np.float32]) -> None:
@@ -89,16 +99,51 @@ def test_given_a_whole_brain_in_its_tight_box_then_nothing_is_cut(
     assert cut_warning((), completed=True) == ()
 
 
-@pytest.mark.parametrize(("side", "share"), [("S", 0.5), ("I", 0.5), ("R", 0.5), ("A", 0.3)])
-def test_given_a_cut_then_what_is_missing_is_estimated(
+@pytest.mark.parametrize(
+    ("side", "share"),
+    [
+        ("I", 0.5),
+        pytest.param("S", 0.5, marks=pytest.mark.slow),
+        pytest.param("R", 0.5, marks=pytest.mark.slow),
+        pytest.param("A", 0.3, marks=pytest.mark.slow),
+    ],
+)
+def test_given_a_cut_then_what_is_missing_is_estimated_and_lent(
     brain: NDArray[np.float32], side: str, share: float
 ) -> None:
-    mask = (without(brain, side, share) > 0).astype(np.uint8)
-    axis, end = SIDES[side]
-    missing = missing_mm(mask, np.full(3, MM), (Cut(side, axis, end, 100.0),))
-    truth = (brain.shape[axis] - mask.shape[axis]) * MM
-    assert missing[axis][end] == pytest.approx(truth, abs=25)
-    assert sum(value > 0 for both in missing for value in both) == 1
+    image = without(brain, side, share)
+    done = preprocess(Volume(image, grid(image.shape)), preprocess=False)
+    (cut,) = done.record.cuts
+    axis, _ = SIDES[side]
+    truth = (brain.shape[axis] - image.shape[axis]) * MM
+    assert cut.side == side
+    assert cut.missing_mm == pytest.approx(truth, abs=25)
+    assert f"{cut.missing_mm:.0f} mm missing" in done.record.warnings[-1]
+    model = done.trail.model
+    outside = beyond(done.record.cuts, model.shape, model.affine)
+    assert outside.mean() > 0.6 * share
+    assert (done.image[outside] > 0).mean() > 0.2  # another brain's half
+    assert not done.in_view(done.image, model)[outside].any()
+
+
+def test_given_a_cut_of_a_tilted_grid_then_it_is_completed_upright(
+    brain: NDArray[np.float32],
+) -> None:
+    turn = Rotation.from_euler("x", 30, degrees=True).as_matrix()
+    affine = np.diag([MM, MM, MM, 1])
+    affine[:3, :3] = turn * MM
+    whole = np.pad(brain, 20)
+    middle = (np.array(whole.shape) - 1) / 2
+    # The head is upright in the world, the grid is not.
+    turned = ndimage.affine_transform(whole, turn, middle - turn @ middle, order=1)
+    part = np.ascontiguousarray(turned[:, :, : int(middle[2]) + 8])
+    done = preprocess(Volume(part, grid(part.shape, affine)), preprocess=False)
+    (cut,) = done.record.cuts
+    assert cut.side == "S"
+    np.testing.assert_allclose(cut.plane[:3], affine[:3, 2] / MM, atol=1e-6)
+    assert cut.missing_mm is not None
+    assert cut.missing_mm > 10
+    assert any("turned upright" in warning for warning in done.record.warnings)
 
 
 def test_given_half_a_brain_when_preprocessed_then_it_lies_where_it_would_in_the_whole(
@@ -114,4 +159,5 @@ def test_given_half_a_brain_when_preprocessed_then_it_lies_where_it_would_in_the
     placed = [np.linalg.inv(done.trail.model.affine) @ middle for done in (whole, half)]
     np.testing.assert_allclose(placed[0], placed[1], atol=12)
     thesis = preprocess(Volume(top, grid(top.shape, affine)), preset="thesis", preprocess=False)
+    assert thesis.record.cuts[0].missing_mm is None
     assert any("do not trust this map" in warning for warning in thesis.record.warnings)

@@ -51,11 +51,13 @@ def predict(
         parameters=options.parameters() | {"device": where},
         weights=hashes_of(options.model),
     )
+    grid = ready.trail.scan if options.space == "native" else ready.trail.model
+    labels = ready.in_view(parcellation.labels, grid)
+    by_network = {name: ready.in_view(each, grid) for name, each in parcellation.by_network.items()}
     if options.space == "native":
-        return Prediction(
-            volume, parcellation.labels, ready.brain_mask, manifest, parcellation.by_network
-        )
+        return Prediction(volume, labels, ready.brain_mask, manifest, by_network)
     geometry = Geometry.of_grid(ready.trail.model.shape, ready.trail.model.affine)
-    shown = Volume(ready.image, geometry, volume.name, volume.sha256, volume.warnings)
-    mask = (ready.image > 0).astype(np.uint8)
-    return Prediction(shown, parcellation.labels, mask, manifest, parcellation.by_network)
+    image = ready.in_view(ready.image, grid)
+    shown = Volume(image, geometry, volume.name, volume.sha256, volume.warnings)
+    mask = (image > 0).astype(np.uint8)
+    return Prediction(shown, labels, mask, manifest, by_network)

@@ -55,7 +55,7 @@ def label_scan(
     labelling = label(ready.image, ready.trail, opening=options.preset, on_step=on_step)
     watch = Stopwatch(on_step)
     with watch.step("to native"):
-        labels = to_scan(labelling.labels, ready.trail)
+        labels = ready.in_view(to_scan(labelling.labels, ready.trail), ready.trail.scan)
     manifest = manifest_of(
         "label",
         ready,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from parcela.imaging.field_of_view import Cut
 from parcela.imaging.geometry import Geometry
 
 # Area in cm² from which on an end of the mask is a cut: so much, and so much more for each mm of a slice. A whole
@@ -15,22 +16,6 @@ AT_BORDER = (15.0, 4.0)
 WITHIN = (30.0, 6.0)
 SIDES = {"L": "left", "R": "right", "P": "back", "A": "front", "I": "bottom", "S": "top"}
 OPPOSITE = dict(zip("LRPAIS", "RLAPSI", strict=True))
-
-
-@dataclass(frozen=True)
-class Cut:
-    """One side on which a brain is cut off.
-
-    Attributes:
-        side: anatomical, one of ``LRPAIS``.
-        axis, end: of the array, 0 for its beginning and 1 for its end.
-        area_cm2: of the mask's outermost slice there.
-    """
-
-    side: str
-    axis: int
-    end: int
-    area_cm2: float
 
 
 def cuts(mask: NDArray[np.uint8], geometry: Geometry) -> tuple[Cut, ...]:
@@ -52,23 +37,40 @@ def cuts(mask: NDArray[np.uint8], geometry: Geometry) -> tuple[Cut, ...]:
             least, per_mm = AT_BORDER if at_border else WITHIN
             if area_cm2[place] >= least + per_mm * thickness_mm:
                 side = code if end else OPPOSITE[code]
-                sides.append(Cut(side, axis, end, float(area_cm2[place])))
+                plane = _plane(geometry, axis, end, place)
+                sides.append(Cut(side=side, area_cm2=float(area_cm2[place]), plane=plane))
     return tuple(sides)
 
 
-def cut_warning(sides: tuple[Cut, ...], *, completed: bool) -> tuple[str, ...]:
+def _plane(
+    geometry: Geometry, axis: int, end: int, place: int
+) -> tuple[float, float, float, float]:
+    """The outer face of a slice, as ``Cut.plane``."""
+    index = np.linalg.inv(geometry.affine)[axis]  # of a place in the world along the axis
+    sign = 1 if end else -1
+    outward = sign * index - sign * np.array([0, 0, 0, place + sign / 2])
+    x, y, z, first = (float(v) for v in outward / np.linalg.norm(index[:3]))
+    return x, y, z, first
+
+
+def cut_warning(sides: Sequence[Cut], *, completed: bool) -> tuple[str, ...]:
     """What is to be said of a brain that is cut off, in at most one sentence.
 
     Args:
         sides: where.
-        completed: whether the missing part was made room for.
+        completed: whether the networks saw something in the missing part's place.
     """
     if not sides:
         return ()
-    where = ", ".join(f"{SIDES[cut.side]} ({cut.area_cm2:.0f} cm²)" for cut in sides)
+    where = ", ".join(_where(cut) for cut in sides)
     done = (
-        "room was made for what is missing, by the atlas's extent; doubt this map, most of all at the cut"
+        "the networks saw Colin27's brain in the missing part's place; doubt this map, most of all at the cut"
         if completed
         else "regions are stretched over what is there: do not trust this map"
     )
     return (f"THE FIELD OF VIEW CUTS THE BRAIN at the {where}: {done}",)
+
+
+def _where(cut: Cut) -> str:
+    missing = "" if cut.missing_mm is None else f", some {cut.missing_mm:.0f} mm missing"
+    return f"{SIDES[cut.side]} ({cut.area_cm2:.0f} cm²{missing})"

@@ -12,6 +12,7 @@ from nibabel.orientations import apply_orientation, io_orientation, ornt_transfo
 from numpy.typing import NDArray
 
 from parcela.errors import BadScan, ParcelaError, StepFailed
+from parcela.imaging.field_of_view import Cut
 from parcela.imaging.geometry import Affine, Shape
 from parcela.imaging.preprocessed import MODEL_SHAPE, Preprocessed, PreprocessingRecord
 from parcela.imaging.trail import GeometryTrail, Grid
@@ -28,7 +29,9 @@ from parcela_preprocess.chain import (
 from parcela_preprocess.field_of_view import cut_warning, cuts
 from parcela_preprocess.intensities import unbearable
 from parcela_preprocess.stripped import stripped_brain
+from parcela_preprocess.transforms.crop import CUTS
 from parcela_preprocess.transforms.skull_strip import MASK
+from parcela_preprocess.transforms.straighten import tilt_warning
 
 __all__ = ["OnStep", "Preprocessed", "preprocess"]
 
@@ -60,7 +63,7 @@ def preprocess(
             is said to be stripped and is not.
     """
     if not preprocess and _on_grid(volume, shape):
-        return _straight_in(volume)
+        return _straight_in(volume, preset)
     notes: tuple[str, ...] = ()
     if not preprocess and mask is None:
         volume, mask, notes = _as_stripped(volume, preset)
@@ -75,13 +78,15 @@ def preprocess(
         )
     brain_mask = _mask_on_scan(done, volume)
     notes += tuple(done.get("notes", ()))
+    sides: tuple[Cut, ...] = done.get(CUTS, ())
     if preset == "thesis":
-        notes += cut_warning(cuts(brain_mask, volume.geometry), completed=False)
+        sides = cuts(brain_mask, volume.geometry)
+        notes += cut_warning(sides, completed=False) + tilt_warning(volume.geometry)
     return Preprocessed(
         image=image,
         brain_mask=brain_mask,
         trail=_trail(volume, done, [name for name, _ in todo]),
-        record=PreprocessingRecord(seconds=seconds, warnings=notes),
+        record=PreprocessingRecord(seconds=seconds, warnings=notes, cuts=sides),
     )
 
 
@@ -90,11 +95,18 @@ def _on_grid(volume: Volume, shape: Shape) -> bool:
     return volume.geometry.shape == shape and low >= 0 and high <= 1
 
 
-def _straight_in(volume: Volume) -> Preprocessed:
+def _straight_in(volume: Volume, preset: Preset) -> Preprocessed:
+    """The image as it is, looked at as any other that is said to be stripped."""
     geometry = volume.geometry
-    trail = GeometryTrail.unmoved(geometry.shape, geometry.affine)
+    _, brain, notes = stripped_brain(volume.data, geometry.spacing_mm)
     mask = (volume.data > 0).astype(np.uint8)
-    return Preprocessed(volume.data, mask, trail, PreprocessingRecord(seconds={}))
+    sides = cuts(brain.astype(np.uint8), geometry)
+    notes += cut_warning(sides, completed=False) + tilt_warning(geometry)
+    if preset == "thesis":
+        notes += unbearable(volume.data, brain)
+    record = PreprocessingRecord(seconds={}, warnings=notes, cuts=sides)
+    trail = GeometryTrail.unmoved(geometry.shape, geometry.affine)
+    return Preprocessed(volume.data, mask, trail, record)
 
 
 def _as_stripped(

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from parcela.files import write_text
+from parcela.imaging.field_of_view import Cut, beyond
 from parcela.imaging.geometry import Shape
-from parcela.imaging.trail import GeometryTrail
+from parcela.imaging.trail import GeometryTrail, Grid
 from parcela.record import Document
 
 MODEL_SHAPE: Shape = (91, 122, 123)  # voxels of the grid that the networks see
 IMAGE, MASK, TRAIL, RECORD = "image.npy", "brain_mask.npy", "trail.json", "preprocessed.json"
+
+Voxel = TypeVar("Voxel", bound=np.generic)
 
 
 class PreprocessingRecord(Document):
@@ -25,11 +28,13 @@ class PreprocessingRecord(Document):
     Attributes:
         seconds: per step, in order.
         warnings: what a user should know, one sentence each.
+        cuts: where the field of view cuts the brain; nothing beyond is in the scan.
         software, parameters: what the manifest shall say of how it was made, where that was another process.
     """
 
     seconds: dict[str, float]
     warnings: tuple[str, ...] = ()
+    cuts: tuple[Cut, ...] = ()
     software: Mapping[str, str] = {}
     parameters: Mapping[str, Any] = {}
 
@@ -39,7 +44,7 @@ class Preprocessed:
     """A scan on the grid that the networks see.
 
     Attributes:
-        image: ``MODEL_SHAPE``, float32 in [0, 1], RAS+.
+        image: ``MODEL_SHAPE``, float32 in [0, 1], RAS+; beyond a cut it is Colin27's (``in_view`` leaves that out).
         brain_mask: (X, Y, Z) uint8 on the scan's own grid.
         trail: how to get back.
         record: how it was made.
@@ -49,6 +54,13 @@ class Preprocessed:
     brain_mask: NDArray[np.uint8]
     trail: GeometryTrail
     record: PreprocessingRecord
+
+    def in_view(self, array: NDArray[Voxel], grid: Grid) -> NDArray[Voxel]:
+        """An array on a grid of this scan's world, (X, Y, Z), with 0 beyond what the field of view cuts off."""
+        if not self.record.cuts:
+            return array
+        outside = beyond(self.record.cuts, grid.shape, grid.affine)
+        return np.where(outside, array.dtype.type(0), array)
 
     def save(self, folder: Path) -> None:
         """Write it into an existing folder, the record last."""

@@ -1,4 +1,4 @@
-"""Step 7 for prediction: to the brain, with room for what a field of view has cut off."""
+"""Step 7 for prediction: to the brain, completed where the field of view has cut something off."""
 
 from __future__ import annotations
 
@@ -6,20 +6,25 @@ from collections.abc import Hashable, Mapping
 from typing import Any
 
 import numpy as np
+import torch
 from monai.data import MetaTensor
 from monai.transforms import BorderPad, CropForegroundd, MapTransform
+from numpy.typing import NDArray
 
-from parcela_preprocess.extent import missing_mm
+from parcela.imaging.field_of_view import Cut, beyond
+from parcela_preprocess.extent import AROUND, fit
 from parcela_preprocess.field_of_view import cut_warning, cuts
 from parcela_preprocess.transforms.skull_strip import MASK, grid_of
-from parcela_preprocess.transforms.straighten import TILT_DEGREES
+
+FARTHEST_MM = 120.0  # a brain goes on beyond its cut
+CUTS = "cuts"
 
 
 class CropToBraind(MapTransform):
-    """MONAI's ``CropForeground``; where the field of view cuts the brain, zeros take the missing part's place.
+    """MONAI's ``CropForeground``; where the field of view cuts the brain, Colin27 lends the missing part.
 
     The next step stretches this box over the networks' grid. ``mask_key`` names the brain mask on the scan's grid,
-    (1, X, Y, Z), axes nearest to RAS+ as the image's; without it nothing is added. A cut is said under ``notes``.
+    (1, X, Y, Z); without it nothing is lent. The cuts are left under ``cuts``, and are said under ``notes``.
     """
 
     def __init__(self, key: str, mask_key: str = MASK) -> None:
@@ -32,22 +37,45 @@ class CropToBraind(MapTransform):
         if self.mask_key not in done:
             return done
         mask: MetaTensor = done[self.mask_key]
-        geometry, array = grid_of(mask), np.asarray(mask[0], np.uint8)
-        sides = cuts(array, geometry)
+        sides = cuts(np.asarray(mask[0], np.uint8), grid_of(mask))
         if not sides:
             return done
-        if (
-            geometry.tilt_degrees > TILT_DEGREES
-        ):  # the image stands upright now, and the cut is oblique to it
-            done["notes"] = (*done.get("notes", ()), *cut_warning(sides, completed=False))
-            return done
-        missing = missing_mm(array, np.asarray(geometry.spacing_mm), sides)
         for key in self.key_iterator(done):
-            image: MetaTensor = done[key]
-            steps = grid_of(image).spacing_mm
-            room = [
-                round(mm / step) for both, step in zip(missing, steps, strict=True) for mm in both
-            ]
-            done[key] = BorderPad(room)(image)
+            done[key], sides = _completed(done[key], sides)
+        done[CUTS] = sides
         done["notes"] = (*done.get("notes", ()), *cut_warning(sides, completed=True))
-        return done
+        return dict(self.crop(done))
+
+
+def _completed(image: MetaTensor, sides: tuple[Cut, ...]) -> tuple[MetaTensor, tuple[Cut, ...]]:
+    """The image, (1, X, Y, Z), with Colin27 beyond the cuts, and the cuts with what is missing there."""
+    pad: Any = BorderPad(AROUND)
+    image = pad(image)
+    geometry = grid_of(image)
+    view = ~beyond(sides, geometry.shape, geometry.affine)
+    array = np.asarray(image[0], np.float32)
+    pose = fit(array * view, view, "".join(cut.side for cut in sides))
+    surface = pose.surface()
+    places = np.column_stack([surface, np.ones(len(surface))]) @ geometry.affine.T
+    reach_mm = places @ np.array([cut.plane for cut in sides]).T  # (n, cuts)
+    outside = surface[(reach_mm > 0).any(axis=1)]
+    room = _room(outside, array.shape)
+    make_room: Any = BorderPad(room.ravel().tolist())
+    padded: MetaTensor = make_room(image)
+    grid = grid_of(padded)
+    lent = pose.laid(grid.shape, -room[:, 0].astype(np.float64))
+    filled = np.where(beyond(sides, grid.shape, grid.affine), lent, np.asarray(padded[0]))
+    padded.copy_(torch.from_numpy(filled.astype(np.float32)[None]))
+    missing_mm = reach_mm.max(axis=0, initial=0.0)
+    return padded, tuple(
+        cut.model_copy(update={"missing_mm": float(min(mm, FARTHEST_MM))})
+        for cut, mm in zip(sides, missing_mm, strict=True)
+    )
+
+
+def _room(outside: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """(3, 2) voxels to add before and behind each axis, so that places (n, 3) lie on the grid."""
+    if not len(outside):
+        return np.zeros((3, 2), np.int64)
+    reach = np.stack([-outside.min(axis=0), outside.max(axis=0) - (np.array(shape) - 1)], axis=1)
+    return np.asarray(np.ceil(np.clip(reach, 0, FARTHEST_MM)), np.int64)

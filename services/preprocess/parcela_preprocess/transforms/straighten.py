@@ -11,6 +11,7 @@ import torch
 from monai.data import MetaTensor
 from monai.transforms import MapTransform, Spacingd, SpatialResample
 
+from parcela.imaging.geometry import Geometry
 from parcela_preprocess.transforms.skull_strip import grid_of
 
 TILT_DEGREES = 12.0  # the cohort's most tilted grid is turned by 11.6°, and the networks bear that
@@ -37,6 +38,14 @@ class StraightenedSpacingd(MapTransform):
         note = f"the grid is tilted by {tilt:.0f}° against the world's axes: the networks saw it turned upright"
         done["notes"] = (*done.get("notes", ()), note)
         return done
+
+
+def tilt_warning(geometry: Geometry) -> tuple[str, ...]:
+    """What is to be said of a tilted grid that nobody turns upright, in at most one sentence."""
+    if geometry.tilt_degrees <= TILT_DEGREES:
+        return ()
+    tilt = f"THE GRID IS TILTED BY {geometry.tilt_degrees:.0f}° against the world's axes"
+    return (f"{tilt}, and was not turned upright: the networks learned upright heads, doubt this",)
 
 
 def _upright(image: MetaTensor) -> MetaTensor:

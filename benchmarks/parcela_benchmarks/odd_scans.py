@@ -1,0 +1,154 @@
+"""What became of spoilt scans: Dice of each map against the sound scan's own, before and after a change."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+from numpy.typing import NDArray
+
+from parcela.atlas.aal import CLASS_COUNT
+from parcela.imaging.volume import Volume
+from parcela_benchmarks import one_map
+from parcela_benchmarks.faults import REFERENCES, SITUATIONS, WHOLE_HEADS_ONLY, Fault, Faulty
+from parcela_training.cohorts.cohort import Image
+from parcela_training.journal import Row
+from parcela_training.metrics.measures import dice
+from parcela_training.preparation.imported import read_mask
+from parcela_training.report.document import Table
+
+Mask = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Parcela:
+    """An installation of Parcela.
+
+    Attributes:
+        label: ``before`` or ``after``.
+        python: its interpreter.
+    """
+
+    label: str
+    python: str
+
+
+def read_image(image: Image) -> tuple[Volume, Mask]:
+    """A scan of the cohort and its brain mask."""
+    from parcela.imaging.volume import read_volume
+
+    scan = read_volume(image.path)
+    return scan, read_mask(image.mask, scan) if image.mask else (scan.data > 0).astype(np.uint8)
+
+
+def names_for(image: Image) -> list[str]:
+    """The references and situations that an image can be put into: a stripped one has no head."""
+    return [
+        name for name in (*REFERENCES, *SITUATIONS) if image.mask or name not in WHOLE_HEADS_ONLY
+    ]
+
+
+def run(image: Image, names: Sequence[str], installations: Sequence[Parcela], work: Path) -> None:
+    """Maps of a scan in each situation by each installation, below ``work``; what lies there is not made again."""
+    scan, mask = read_image(image)
+    for installation in installations:
+        todo = []
+        for name in names:
+            folder = work / image.id / name.replace(" ", "_")
+            if not (folder / f"{installation.label}.json").exists():
+                _write(folder, _spoil_of(name)(scan, mask), scan)
+                todo.append(folder)
+        for folder in todo:
+            subprocess.run(
+                [installation.python, "-P", one_map.__file__, installation.label, str(folder)],
+                check=True,
+            )
+            for file in folder.glob("*.nii"):
+                file.unlink()
+
+
+def _spoil_of(name: str) -> Fault:
+    return REFERENCES[name] if name in REFERENCES else SITUATIONS[name][1]
+
+
+def _write(folder: Path, spoilt: Faulty, scan: Volume) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    affine = spoilt.scan.geometry.affine
+    nib.save(nib.Nifti1Image(spoilt.scan.data, affine), folder / "scan.nii")
+    if spoilt.mask is not None:
+        nib.save(nib.Nifti1Image(spoilt.mask, affine), folder / "mask.nii")
+    view = np.ones(scan.data.shape, np.bool_) if spoilt.view is None else spoilt.view
+    np.savez_compressed(folder / "view.npz", view=view)
+    order: dict[str, Any] = {
+        "preprocess": spoilt.preprocess,
+        "shape": scan.geometry.shape,
+        "affine": scan.geometry.affine.tolist(),
+    }
+    (folder / "order.json").write_text(json.dumps(order))
+
+
+def row(image: Image, name: str, labels: Sequence[str], work: Path) -> Row:
+    """What became of one situation by each installation.
+
+    Dice is the mean over the regions of the sound scan's map that lie wholly in view; a region not found counts 0.
+    """
+    fault, _, reference = SITUATIONS[name]
+    folder, sound = (work / image.id / part.replace(" ", "_") for part in (name, reference))
+    view = np.load(folder / "view.npz")["view"]
+    outcomes: dict[str, Any] = {}
+    for label in labels:
+        outcome = json.loads((folder / f"{label}.json").read_text())
+        if outcome["refused"] is None:
+            truth = np.load(sound / f"{label}.npz")["labels"]
+            outcome |= _agreement(np.load(folder / f"{label}.npz")["labels"], truth, view)
+        outcomes[label] = outcome
+    return {"scan": image.id, "fault": fault, "situation": name, **outcomes}
+
+
+def _agreement(found: Mask, truth: Mask, view: NDArray[np.bool_]) -> dict[str, Any]:
+    whole = np.bincount(truth.ravel(), minlength=CLASS_COUNT)
+    seen = np.bincount(truth[view], minlength=CLASS_COUNT)
+    regions = np.flatnonzero((whole > 0) & (seen == whole))
+    regions = regions[regions > 0]
+    per_region = np.nan_to_num(dice(np.where(view, found, 0), np.where(view, truth, 0)))
+    return {
+        "dice": round(float(per_region[regions].mean()), 4),
+        "regions_in_view": len(regions),
+        "regions_found": int(np.unique(found[(found > 0) & view]).size),
+    }
+
+
+def table(rows: Sequence[Row], labels: Sequence[str]) -> Table:
+    """A row for each situation and scan: Dice by installation, or what was refused, and what the last one said."""
+    cells = tuple(
+        (
+            row["fault"],
+            row["situation"],
+            row["scan"],
+            *(_dice_cell(row[label]) for label in labels),
+            _said(row[labels[-1]]),
+        )
+        for row in rows
+    )
+    return Table(
+        "1",
+        "Faulty scans against the sound scan's own map",
+        ("Fault", "Situation", "Scan", *(label.capitalize() for label in labels), "Said"),
+        cells,
+        "U-Net. Mean Dice over the regions wholly in view, on the sound scan's grid; a region not found counts 0.",
+        missing="nothing was run.",
+    )
+
+
+def _dice_cell(outcome: Mapping[str, Any]) -> str:
+    return "refused" if outcome["refused"] else f"{outcome['dice']:.3f}"
+
+
+def _said(outcome: Mapping[str, Any]) -> str:
+    return outcome["refused"] or "; ".join(outcome["warnings"]) or "nothing"
