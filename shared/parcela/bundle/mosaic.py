@@ -43,6 +43,7 @@ Box = tuple[slice, slice, slice]
 WIDTH, GAP, MARGIN, STRIP, HEADING, LINE = 1560, 6, 34, 20, 40, 19  # pixels
 TALLEST = 1300  # pixels of slices, all rows together
 LINE_LENGTH = 200  # characters of a footer line
+CHARACTER = 7  # pixels, of the words over a slice: no wider on the average
 COLUMNS = (6, 7, 7)  # slices in the sagittal, coronal and axial row
 SAMPLE = 2_000_000  # voxels from which the grey window is taken
 BORDER_MM = 12.0  # shown around the label map
@@ -215,10 +216,10 @@ def _row(
         left = MARGIN + round(k * step)
         row[STRIP : STRIP + height, left : left + width] = panel
         middle = top + STRIP / 2
-        words = _coordinate(scene, axis, at)
+        coordinate, side = _coordinate(scene, axis, at), ""
         if axis == 0 and 2 * at != positions[0] + positions[-1]:
-            side = "left" if 2 * at < positions[0] + positions[-1] else "right"
-            words += f" {side}{doubt}"
+            side = ("left" if 2 * at < positions[0] + positions[-1] else "right") + doubt
+        words = _fitting(coordinate, side, width - 2 * CHARACTER * max(map(len, ends)))
         texts += [
             _Text(left + 2, middle, ends[0], color, weight="bold"),
             _Text(left + width / 2, middle, words, align="center"),
@@ -240,6 +241,13 @@ def _coordinate(scene: _Scene, axis: int, at: int) -> str:
     middle[axis] = at
     value = round(float((scene.affine @ [*middle, 1])[axis]))
     return f"{'xyz'[axis]} = {'−' if value < 0 else ''}{abs(value)} mm"
+
+
+def _fitting(coordinate: str, side: str, pixels: float) -> str:
+    """The coordinate and the side as far as they fit between the marks of a slice, which may be a narrow one."""
+    short = coordinate.removesuffix(" mm")
+    forms = (f"{coordinate} {side}".rstrip(), coordinate, short, short.split(" = ")[-1])
+    return next((form for form in forms if CHARACTER * len(form) <= pixels), "")
 
 
 def _panel(scene: _Scene, axis: int, at: int, scale: float) -> Pixels:

@@ -169,6 +169,26 @@ def test_given_unknown_sides_when_drawn_then_every_mark_of_a_side_is_in_doubt(
     assert any("does not say which side" in text for text in texts)
 
 
+def test_given_a_narrow_head_when_drawn_then_no_word_over_a_slice_runs_into_another(
+    words: list[Any], tmp_path: Path
+) -> None:
+    labels = np.ones((14, 30, 125), np.uint8)  # as of a slab: 28 mm wide and 250 mm high
+    draw(
+        tmp_path / "qc.png", labels * 0.0, labels, np.diag([2.0, 2.0, 2.0, 1.0]), sides_known=False
+    )
+
+    over_slices = [word for word in words if not word.rotation and word.size < 10 and word.y < 1300]
+    rows = [sorted(row, key=lambda word: word.x) for _, row in groupby(over_slices, lambda w: w.y)]
+    assert len(rows) == 3
+    for row in rows:
+        starts = [
+            word.x - {"left": 0, "center": 0.5, "right": 1}[word.align] * 6 * len(word.text)
+            for word in row
+        ]
+        ends = [start + 6 * len(word.text) for start, word in zip(starts, row, strict=True)]
+        assert max(end - start for end, start in zip(ends, starts[1:], strict=False)) <= 0
+
+
 def test_given_a_map_when_drawn_then_the_footer_counts_and_disclaims(
     words: list[Any], tmp_path: Path
 ) -> None:

@@ -151,18 +151,18 @@ async def _keep_scan(
 ) -> tuple[Received, str]:
     """What came in, and the SHA-256 of what is stored of it."""
     limits = gateway.settings.max_voxels, gateway.settings.max_bytes
-    kept = hashlib.sha256()
+    digest = hashlib.sha256()
 
     def hashed(pieces: Iterator[bytes]) -> Iterator[bytes]:
         for piece in pieces:
-            kept.update(piece)
+            digest.update(piece)
             yield piece
 
     def keep(stream: io.BufferedReader) -> None:
         scan = stream_of(hashed(scrubbed(stream, *limits)))
         gateway.store.put(scan_key(job_id, upload), scan)
 
-    return await _receive(gateway, request, keep), kept.hexdigest()
+    return await _receive(gateway, request, keep), digest.hexdigest()
 
 
 async def _receive(
