@@ -126,6 +126,7 @@ def test_given_a_cut_then_what_is_missing_is_estimated_and_lent(
     assert not done.in_view(done.image, model)[outside].any()
 
 
+@pytest.mark.slow
 def test_given_a_cut_of_a_tilted_grid_then_it_is_completed_upright(
     brain: NDArray[np.float32],
 ) -> None:
