@@ -105,12 +105,11 @@ def cut(axis: int, first: float, last: float) -> Build:
 
 
 CUT = "THE FIELD OF VIEW CUTS THE BRAIN at the "
-ROOM = "room was made for what is missing, by the atlas's extent"
-scan("B", "the upper half of a brain", cut(2, 0.5, 1), f"{CUT}bottom (191 cm²): {ROOM}")
-scan("B", "the lower three quarters", cut(2, 0, 0.75), f"{CUT}top (140 cm²): {ROOM}")
-scan("B", "the left two thirds", cut(0, 0, 0.66), f"{CUT}right (170 cm²): {ROOM}")
-scan("B", "the front cut off", cut(1, 0, 0.8), f"{CUT}front (74 cm²): {ROOM}")
-scan("B", "the back cut off", cut(1, 0.2, 1), f"{CUT}back (121 cm²): {ROOM}")
+scan("B", "the upper half of a brain", cut(2, 0.5, 1), f"{CUT}bottom (191 cm²")
+scan("B", "the lower three quarters", cut(2, 0, 0.75), f"{CUT}top (140 cm²")
+scan("B", "the left two thirds", cut(0, 0, 0.66), f"{CUT}right (170 cm²")
+scan("B", "the front cut off", cut(1, 0, 0.8), f"{CUT}front (74 cm²")
+scan("B", "the back cut off", cut(1, 0.2, 1), f"{CUT}back (121 cm²")
 scan("B", "a whole brain", cut(2, 0, 1), "")
 
 

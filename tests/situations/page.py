@@ -22,7 +22,7 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "B": (
         "A field of view that cuts the brain",
         "the whole atlas squeezed into what was in view, without a word",
-        "said in capitals with side and cm²; room is made for what is missing",
+        "said in capitals with side and cm²; Colin27's brain stands in for what is missing",
     ),
     "C": (
         "What is no stripped brain, under `--no-preprocess`",
