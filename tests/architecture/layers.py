@@ -11,7 +11,7 @@ from architecture.source import cycles, edges, modules
 ORDER = {
     "parcela": [
         *("errors", "record", "settings", "options", "files", "stopwatch"),
-        *("atlas", "imaging", "weights", "processes", "store", "bundle", "jobs"),
+        *("atlas", "imaging", "weights", "processes", "store", "quality", "bundle", "jobs"),
     ],
     "parcela_gateway": [
         *("prefix", "problem", "keys", "dependencies", "schemas", "metrics", "access_log", "api"),

@@ -77,7 +77,7 @@ def test_given_a_scan_when_labelled_then_the_bundle_is_complete_and_a_repeat_doe
 ) -> None:
     code, (line,), out = run()
     assert code == 0
-    path, regions, millilitres, seconds, verdict = line.split("\t")
+    path, regions, millilitres, seconds, quality, verdict = line.split("\t")
     assert Path(path) == out / "sub-01_T1w_dseg.nii.gz"
     assert int(regions.split("/")[0]) > 110
     assert millilitres.endswith(" ml")
@@ -90,6 +90,8 @@ def test_given_a_scan_when_labelled_then_the_bundle_is_complete_and_a_repeat_doe
     assert all((out / f"sub-01_T1w_{name}").exists() for name in made["files"])
     check = json.loads((out / f"sub-01_T1w_{CHECK_FILE}").read_text())
     assert verdict == f"registration {check['verdict']}"
+    assert quality == f"quality {made['quality']['verdict']}"
+    assert any("QUALITY" in warning for warning in made["warnings"]) == (quality != "quality ok")
     assert list(made["seconds"])[-4:] == ["registration", "opening", "check", "to native"]
 
     assert run().lines == [f"{path}\talready done"]

@@ -187,7 +187,7 @@ UPRIGHT = "° against the world's axes: the networks saw it turned upright"
 scan("D", "tilted by 15° about x", tilted(0, 15), f"the grid is tilted by 15{UPRIGHT}")
 scan("D", "tilted by 30° about y", tilted(1, 30), f"the grid is tilted by 30{UPRIGHT}")
 scan("D", "tilted by −30° about z", tilted(2, -30), f"the grid is tilted by 30{UPRIGHT}")
-scan("D", "tilted by 8° about x", tilted(0, 8), "")
+scan("D", "tilted by 8° about x", tilted(0, 8), "QUALITY LOOK: regions lie outside the brain mask")
 
 
 # ---------------------------------------------------------------------------------------- E: left and right

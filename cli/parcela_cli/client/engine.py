@@ -88,5 +88,6 @@ def _result(paths: dict[str, Path]) -> Result:
         paths[FIXED_NAMES["dseg"]],
         [(int(row["voxels"]), float(row["volume_mm3"])) for row in rows],
         manifest.seconds.values(),
+        remarks=manifest.remarks,
         warnings=manifest.warnings,
     )

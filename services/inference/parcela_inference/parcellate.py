@@ -22,11 +22,15 @@ class Parcellation:
 
     Attributes:
         labels: (X, Y, Z) uint8 on the scan's grid (or (91, 122, 123) on the model's).
+        on_grid: the same map on the model's grid.
+        certainty: mean of the largest score over the brain, by network.
         by_network: with ``both``, each network's own map; else empty.
         seconds: per step.
     """
 
     labels: NDArray[np.uint8]
+    on_grid: NDArray[np.uint8]
+    certainty: dict[str, float]
     by_network: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -56,17 +60,25 @@ def parcellate(
     watch = Stopwatch(on_step)
     models = networks_of(model)
     by_network: dict[str, NDArray[np.uint8]] = {}
+    certainty: dict[str, float] = {}
     total = torch.zeros((), dtype=torch.float16)
     for name in models:
         with watch.step(name):
             scores = class_scores(image, name, device, (networks or {}).get(name))
+            certainty[name] = mean_certainty(scores, image)
         if len(models) > 1:
             with watch.step(f"{name} to {space}"):
                 by_network[name] = _map(scores, trail, space)
         total = scores.mul_(1 / len(models)).add_(total)
     with watch.step(f"to {space}"):
         labels = _map(total, trail, space)
-    return Parcellation(labels, by_network, watch.seconds)
+    on_grid = labels if space == "model" else highest_class(total)
+    return Parcellation(labels, on_grid, certainty, by_network, watch.seconds)
+
+
+def mean_certainty(scores: torch.Tensor, image: NDArray[np.float32]) -> float:
+    """Mean of the largest class score, (I, J, K, C), over the brain; NaN without one."""
+    return float(scores.amax(-1)[torch.from_numpy(image > 0)].float().mean())
 
 
 def _map(scores: torch.Tensor, trail: GeometryTrail, space: Space) -> NDArray[np.uint8]:

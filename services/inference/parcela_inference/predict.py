@@ -9,6 +9,7 @@ from parcela.imaging.geometry import Geometry
 from parcela.imaging.preprocessed import Preprocessed
 from parcela.imaging.volume import Volume
 from parcela.options import Device, PredictOptions
+from parcela.quality.judge import Evidence, judge
 from parcela.stopwatch import OnStep
 from parcela.weights.cards import hashes_of
 from parcela_inference.parcellate import parcellate
@@ -54,6 +55,22 @@ def predict(
     grid = ready.trail.scan if options.space == "native" else ready.trail.model
     labels = ready.in_view(parcellation.labels, grid)
     by_network = {name: ready.in_view(each, grid) for name, each in parcellation.by_network.items()}
+    quality = judge(
+        Evidence(
+            ready.image,
+            ready.trail.model.affine,
+            parcellation.on_grid,
+            volume,
+            ready.brain_mask,
+            labels,
+            grid.affine,
+            certainty=parcellation.certainty,
+            weights=manifest.weights,
+            by_network=by_network,
+            cuts=ready.record.cuts,
+        )
+    )
+    manifest = manifest.model_copy(update={"quality": quality})
     if options.space == "native":
         return Prediction(volume, labels, ready.brain_mask, manifest, by_network)
     geometry = Geometry.of_grid(ready.trail.model.shape, ready.trail.model.affine)

@@ -9,6 +9,7 @@ from parcela.bundle.prediction import Prediction, manifest_of
 from parcela.imaging.preprocessed import Preprocessed
 from parcela.imaging.volume import Volume
 from parcela.options import LabelOptions
+from parcela.quality.judge import Evidence, judge
 from parcela.stopwatch import OnStep, Stopwatch
 from parcela_labelling.label import Labelling, label
 from parcela_labelling.to_scan import to_scan
@@ -29,7 +30,7 @@ class Labelled(Prediction):
     @property
     def remarks(self) -> tuple[str, ...]:
         """Whether the registration can be trusted."""
-        return (f"registration {self.labelling.check.verdict}",)
+        return (*super().remarks, f"registration {self.labelling.check.verdict}")
 
     @property
     def attachments(self) -> Mapping[str, bytes]:
@@ -56,6 +57,18 @@ def label_scan(
     watch = Stopwatch(on_step)
     with watch.step("to native"):
         labels = ready.in_view(to_scan(labelling.labels, ready.trail), ready.trail.scan)
+    quality = judge(
+        Evidence(
+            ready.image,
+            ready.trail.model.affine,
+            labelling.labels,
+            volume,
+            ready.brain_mask,
+            labels,
+            ready.trail.scan.affine,
+            cuts=ready.record.cuts,
+        )
+    )
     manifest = manifest_of(
         "label",
         ready,
@@ -63,4 +76,5 @@ def label_scan(
         seconds=labelling.seconds | watch.seconds,
         warnings=labelling.warnings,
     )
+    manifest = manifest.model_copy(update={"quality": quality})
     return Labelled(volume, labels, ready.brain_mask, manifest, labelling=labelling)

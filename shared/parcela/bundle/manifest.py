@@ -11,6 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, ClassVar, Literal
 
 from parcela.imaging.geometry import Geometry
+from parcela.quality.verdict import Quality
 from parcela.record import Document, Record
 
 
@@ -47,6 +48,7 @@ class Manifest(Document):
         seconds: wall-clock seconds by step, in the order of the steps.
         warnings: what the user should know, one sentence each.
         input: the scan as received.
+        quality: the verdict on the map, and what it rests on; None where nothing judged it.
         files: SHA-256 of each file of the bundle by its fixed name.
     """
 
@@ -60,7 +62,13 @@ class Manifest(Document):
     seconds: Mapping[str, float] = {}
     warnings: tuple[str, ...] = ()
     input: InputRecord | None = None
+    quality: Quality | None = None
     files: Mapping[str, str] = {}
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The verdict, as a result line says it."""
+        return (f"quality {self.quality.verdict}",) if self.quality is not None else ()
 
 
 def software_versions(distributions: Iterable[str] = ()) -> dict[str, str]:

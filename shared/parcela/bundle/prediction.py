@@ -61,12 +61,15 @@ class Prediction:
         """What a user should know about this scan, this run and this map, one sentence each."""
         missing = len(self.counts.missing)
         doubts = [f"{missing} of the 116 regions have no voxel in this map"] if missing else []
+        quality = self.manifest.quality
+        verdict = quality.warning() if quality is not None else None
+        doubts += [verdict] if verdict else []
         return tuple(dict.fromkeys((*self.scan.warnings, *self.manifest.warnings, *doubts)))
 
     @property
     def remarks(self) -> tuple[str, ...]:
         """What else a line about this result should say."""
-        return ()
+        return self.manifest.remarks
 
     @property
     def columns(self) -> Mapping[str, Sequence[float]]:

@@ -15,6 +15,7 @@ from parcela.bundle.manifest import InputRecord, Manifest
 from parcela.bundle.region_table import region_table
 from parcela.bundle.report import write_report
 from parcela.imaging.geometry import Geometry
+from parcela.quality.verdict import Quality
 
 PNG = b"\x89PNG\r\n\x1a\n picture"
 
@@ -32,6 +33,7 @@ def a_report(folder: Path, labels: np.ndarray | None = None, title: str = "sub-0
         seconds={"skull-strip": 67.54},
         warnings=("voxels < 3 mm & coarse",),
         input=InputRecord.of("ab" * 32, geometry),
+        quality=Quality(verdict="look"),
     )
     picture = folder / "qc.png"
     picture.write_bytes(PNG)
@@ -108,3 +110,7 @@ def test_given_awkward_text_when_reported_then_it_is_text(tmp_path: Path, title:
 
 def test_given_no_name_when_reported_then_the_page_still_has_a_title(tmp_path: Path) -> None:
     assert "<title>Parcellation</title>" in a_report(tmp_path, title="")
+
+
+def test_given_a_judged_map_then_the_report_tells_the_verdict(tmp_path: Path) -> None:
+    assert "Quality: <strong>look</strong>" in a_report(tmp_path)

@@ -1,0 +1,1 @@
+"""Quality: what is measured on every finished map, and the verdict."""

@@ -1,0 +1,108 @@
+"""The verdict on one finished map: what is measured on its scan, its mask, its image and itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from parcela.atlas.aal import region
+from parcela.atlas.counts import RegionCounts, dice
+from parcela.imaging.field_of_view import Cut
+from parcela.imaging.geometry import Affine
+from parcela.imaging.volume import Volume
+from parcela.quality.measures import (
+    block_means,
+    image_distance,
+    image_numbers,
+    map_numbers,
+    sidedness,
+    sides_right,
+)
+from parcela.quality.reference import reference
+from parcela.quality.verdict import Quality, graded
+
+SPIKE = 6.0  # times the brain's 99th percentile
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What a verdict is made from.
+
+    Attributes:
+        image: (I, J, K) float32, as the networks saw it.
+        affine: (4, 4), of its grid in the scan's world.
+        labels: the map on that grid.
+        scan: as received.
+        brain_mask: (X, Y, Z) on its grid.
+        delivered, delivered_affine: the map that the user gets, on the scan's grid or the networks'.
+        certainty: by network.
+        weights: SHA-256 by network.
+        by_network: each network's own map, where two took part.
+        cuts: where the field of view cuts the brain.
+    """
+
+    image: NDArray[np.float32]
+    affine: Affine
+    labels: NDArray[np.uint8]
+    scan: Volume
+    brain_mask: NDArray[np.uint8]
+    delivered: NDArray[np.uint8]
+    delivered_affine: Affine
+    certainty: Mapping[str, float] = field(default_factory=dict)
+    weights: Mapping[str, str | None] = field(default_factory=dict)
+    by_network: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
+    cuts: tuple[Cut, ...] = ()
+
+
+def judge(evidence: Evidence) -> Quality:
+    """Measure a finished map and hold it against the bounds."""
+    numbers, farthest = on_grid(evidence.image, evidence.affine, evidence.labels)
+    delivered, affine = evidence.delivered, evidence.delivered_affine
+    scan = evidence.scan
+    sides = {cut.side: round(cut.area_cm2, 1) for cut in evidence.cuts}
+    voxel_ml = scan.geometry.voxel_volume_mm3 / 1000
+    numbers |= {
+        "brain_ml": float(np.count_nonzero(evidence.brain_mask)) * voxel_ml,
+        "regions_ml": np.count_nonzero(delivered) * abs(np.linalg.det(affine[:3, :3])) / 1000,
+        "sides_right": sides_right(delivered, affine),
+        "cut_cm2": sum(sides.values()),
+        "tilt_degrees": scan.geometry.tilt_degrees,
+        "sides_unknown": float(not scan.geometry.sides_known),
+        **_intensities(scan.data[evidence.brain_mask > 0]),
+    }
+    if len(evidence.by_network) == 2:
+        numbers["agreement"] = float(np.nanmean(dice(*evidence.by_network.values())[1:]))
+    missing = RegionCounts.of(delivered).missing
+    return graded(numbers, evidence.certainty, evidence.weights).model_copy(
+        update={
+            "missing_regions": tuple(region(index).name for index in missing),
+            "cut_cm2": sides,
+            "farthest": farthest,
+        }
+    )
+
+
+def on_grid(
+    image: NDArray[np.float32], affine: Affine, labels: NDArray[np.uint8]
+) -> tuple[dict[str, float], str]:
+    """What is measured on the networks' grid, and the number of the image that is farthest from the usual."""
+    usual = reference()
+    on_map = map_numbers(labels, image, usual)
+    if block_means(image).shape != usual.coarse_shape:  # another grid than the networks that ship
+        return on_map, ""
+    look = image_numbers(image, affine, usual)
+    distance, farthest = image_distance(look, usual)
+    found = {"image_distance": distance, "sidedness": sidedness(image, usual)}
+    return look | found | on_map, farthest
+
+
+def _intensities(brain: NDArray[np.float32]) -> dict[str, float]:
+    """Share of a brain's voxels below 0, and how many are spikes."""
+    if not brain.size:
+        return {"below_zero": 0.0, "spikes": 0.0}
+    floor, bright = (float(v) for v in np.percentile(brain, (0.1, 99)))
+    spikes = (np.abs(brain - floor) > SPIKE * (bright - floor)).sum() if bright > floor else 0
+    return {"below_zero": float((brain < 0).mean()), "spikes": float(spikes)}
