@@ -37,7 +37,7 @@ class Degraded:
 
 
 def as_is(scan: Volume, mask: Mask) -> Degraded:
-    """Nothing bernoulli: what the others are compared with."""
+    """Nothing happens: what the others are compared with."""
     return Degraded(scan, mask, np.eye(4))
 
 
@@ -55,7 +55,7 @@ def thick_slices(scan: Volume, mask: Mask) -> Degraded:
     affine = scan.geometry.affine @ step
     covered = thick(mask.astype(np.float32))
     return Degraded(
-        _on(scan, thick(scan.data), affine), (covered > 0.5).astype(np.uint8), np.eye(4)
+        regridded(scan, thick(scan.data), affine), (covered > 0.5).astype(np.uint8), np.eye(4)
     )
 
 
@@ -108,9 +108,11 @@ def other_mask(scan: Volume, _mask: Mask) -> Degraded:
     return Degraded(scan, None, np.eye(4))
 
 
-def _on(scan: Volume, data: NDArray[np.float32], affine: Affine) -> Volume:
+def regridded(scan: Volume, data: NDArray[np.float32], affine: Affine) -> Volume:
+    """A scan with other voxels on another grid."""
     x, y, z = data.shape
-    return replace(scan, data=data, geometry=Geometry.of_grid((x, y, z), affine))
+    geometry = Geometry.of_grid((x, y, z), affine)
+    return replace(scan, data=np.ascontiguousarray(data), geometry=geometry)
 
 
 CONDITIONS: dict[str, tuple[str, Callable[[Volume, Mask], Degraded]]] = {

@@ -11,13 +11,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from parcela.imaging.geometry import Affine, Geometry
 from parcela.imaging.volume import Volume
-
-Mask = NDArray[np.uint8]
-Array = NDArray[np.float32]
-
-OPPOSITE = dict(zip("LRPAIS", "RLAPSI", strict=True))
+from parcela_benchmarks.degrade import Mask, regridded
+from parcela_preprocess.field_of_view import OPPOSITE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,7 +89,7 @@ def spline_resampled(scan: Volume, mask: Mask) -> Faulty:
     data = ndimage.shift(scan.data * mask, shift, order=3)
     affine = scan.geometry.affine.copy()
     affine[:3, 3] -= affine[:3, :3] @ shift
-    return Faulty(_on(scan, data, affine), None)
+    return Faulty(regridded(scan, data, affine), None)
 
 
 def stray_voxel(scan: Volume, mask: Mask) -> Faulty:
@@ -126,7 +122,7 @@ def cut(side: str, *, share: float = 0.0, mm: float = 0.0) -> Fault:
         affine[:3, 3] += affine[:3, axis] * start
         view = np.zeros(mask.shape, np.bool_)
         view[window] = True
-        return Faulty(_on(scan, scan.data[window], affine), mask[window], view=view)
+        return Faulty(regridded(scan, scan.data[window], affine), mask[window], view=view)
 
     return spoil
 
@@ -150,7 +146,7 @@ def tilted(axis: str, degrees: float) -> Fault:
         data = ndimage.affine_transform(scan.data, *pull, order=3)
         inside = ndimage.affine_transform(mask.astype(np.float32), *pull, order=1) > 0.5
         sound = np.clip(data, scan.data.min(), scan.data.max())
-        return Faulty(_on(scan, sound, affine), inside.astype(np.uint8))
+        return Faulty(regridded(scan, sound, affine), inside.astype(np.uint8))
 
     return spoil
 
@@ -164,11 +160,6 @@ def then(first: Fault, second: Fault) -> Fault:
         return replace(second(once.scan, once.mask), view=once.view)
 
     return spoil
-
-
-def _on(scan: Volume, data: Array, affine: Affine) -> Volume:
-    x, y, z = data.shape
-    return replace(scan, data=data, geometry=Geometry.of_grid((x, y, z), affine))
 
 
 WHOLE, STRIPPED, SAID = "as-is", "as-is, stripped by Parcela", "as-is, said to be stripped"

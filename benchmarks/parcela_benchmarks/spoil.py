@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from parcela.imaging.geometry import Affine, Geometry
+from parcela.imaging.geometry import Affine
 from parcela.imaging.volume import Volume
 from parcela.options import Preset
-from parcela_benchmarks.degrade import Degraded, Mask
+from parcela_benchmarks.degrade import Degraded, Mask, regridded
+from parcela_preprocess.field_of_view import OPPOSITE
 from parcela_preprocess.preprocess import preprocess
 from parcela_training.preparation.prepared_set import PreparedImage
 
@@ -108,7 +109,7 @@ def half(side: str) -> Callable[[Volume, Mask], Degraded]:
 
     def change(scan: Volume, mask: Mask) -> Degraded:
         codes = scan.geometry.axcodes
-        axis = next(a for a, code in enumerate(codes) if side in (code, _OPPOSITE[code]))
+        axis = next(a for a, code in enumerate(codes) if side in (code, OPPOSITE[code]))
         places = np.flatnonzero(mask.any(axis=tuple(a for a in range(3) if a != axis)))
         middle = int(places.mean())
         part = slice(middle, None) if codes[axis] == side else slice(0, middle)
@@ -117,15 +118,12 @@ def half(side: str) -> Callable[[Volume, Mask], Degraded]:
         shift = np.eye(4)
         shift[axis, 3] = part.start or 0
         return Degraded(
-            _on(scan, scan.data[tuple(kept)], scan.geometry.affine @ shift),
+            regridded(scan, scan.data[tuple(kept)], scan.geometry.affine @ shift),
             np.ascontiguousarray(mask[tuple(kept)]),
             np.eye(4),
         )
 
     return change
-
-
-_OPPOSITE = dict(zip("LRPAIS", "RLAPSI", strict=True))
 
 
 def whole_head(scan: Volume, _mask: Mask) -> Degraded:
@@ -169,7 +167,7 @@ def turned(axis: int, degrees: float) -> Callable[[Volume, Mask], Degraded]:
         turned_mask = ndimage.affine_transform(wide, pull[:3, :3], pull[:3, 3], order=0)
         box = ndimage.find_objects(turned_mask)[0]
         wider[:3, 3] += wider[:3, :3] @ [part.start for part in box]
-        brain = _on(scan, data[box].astype(np.float32), wider)
+        brain = regridded(scan, data[box].astype(np.float32), wider)
         return Degraded(_padded(brain), np.pad(turned_mask[box], AROUND_VOXELS), moved)
 
     return change
@@ -178,7 +176,7 @@ def turned(axis: int, degrees: float) -> Callable[[Volume, Mask], Degraded]:
 def _padded(scan: Volume) -> Volume:
     wider = scan.geometry.affine.copy()
     wider[:3, 3] -= wider[:3, :3].sum(1) * AROUND_VOXELS
-    return _on(scan, np.pad(scan.data, AROUND_VOXELS), wider)
+    return regridded(scan, np.pad(scan.data, AROUND_VOXELS), wider)
 
 
 def mirrored(image: Image, _affine: Affine) -> Image:
@@ -258,11 +256,6 @@ def blurred(sigma_mm: float) -> Callable[[Image, Affine], Image]:
         return np.where(image > 0, smooth / np.maximum(around, 1e-3), 0)
 
     return change
-
-
-def _on(scan: Volume, data: Image, affine: Affine) -> Volume:
-    x, y, z = data.shape
-    return Volume(np.ascontiguousarray(data), Geometry.of_grid((x, y, z), affine), scan.name)
 
 
 # By kind and name: what is done, and where.

@@ -104,6 +104,7 @@ def cut(axis: int, first: float, last: float) -> Build:
     return build
 
 
+# How many mm are missing is not quoted: these tests resample to 3 mm, and the estimate is of images of 1 mm.
 CUT = "THE FIELD OF VIEW CUTS THE BRAIN at the "
 scan("B", "the upper half of a brain", cut(2, 0.5, 1), f"{CUT}bottom (191 cm²")
 scan("B", "the lower three quarters", cut(2, 0, 0.75), f"{CUT}top (140 cm²")

@@ -54,6 +54,12 @@ class ScanRow:
         return [float(row["volume_mm3"]) for row in self.table]
 
     @property
+    def verdict(self) -> str:
+        """On the map's quality; empty where nothing judged it."""
+        quality = self.manifest.quality if self.manifest else None
+        return quality.verdict if quality else ""
+
+    @property
     def total_ml(self) -> float:
         """Of all regions together."""
         return sum(self.volumes_mm3) / 1000
@@ -117,10 +123,10 @@ def _write_wide(path: Path, rows: Sequence[ScanRow]) -> None:
     names = [region.name for region in regions()]
     write_tsv(
         path,
-        ["participant_id", "session_id", "scan", "regions", "total_mm3", *names],
+        ["participant_id", "session_id", "scan", "quality", "regions", "total_mm3", *names],
         (
-            [f"sub-{row.scan.participant}", _session(row), row.label, REGION_COUNT - row.missing]
-            + [f"{sum(row.volumes_mm3):.9g}"]
+            [f"sub-{row.scan.participant}", _session(row), row.label, row.verdict or "n/a"]
+            + [REGION_COUNT - row.missing, f"{sum(row.volumes_mm3):.9g}"]
             + [region["volume_mm3"] for region in row.table]
             for row in rows
         ),
@@ -165,6 +171,7 @@ def _page(rows: Sequence[ScanRow], out: Path) -> str:
             "failure": row.failure,
             "picture": _link(row, out, "qc"),
             "report": _link(row, out, "report"),
+            "verdict": row.verdict,
             "regions": REGION_COUNT - row.missing if row.manifest else "",
             "total": f"{row.total_ml:.0f}" if row.manifest else "",
             "seconds": f"{sum(row.manifest.seconds.values()):.0f}" if row.manifest else "",

@@ -30,10 +30,9 @@ def failure_file(scan: BidsScan, out: Path) -> Path:
 def process_each(scans: Sequence[BidsScan], out: Path, engine: Engine, *, force: bool) -> int:
     """Make the results of each scan that has none yet, one after the other. Returns the exit code."""
     batch = Batch([scan.path for scan in scans], [scan.name for scan in scans])
-    by_path = {scan.path: scan for scan in scans}
-    for path, _ in batch:
+    for (path, _), scan in zip(batch, scans, strict=True):
         with batch.reporting(path):
-            _process(by_path[path], out, engine, force=force)
+            _process(scan, out, engine, force=force)
     return batch.exit_code
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +25,7 @@ from parcela_cli.measure.timeseries import (
     regional_series,
     write_matrix_picture,
 )
-from parcela_cli.progress import Progress
+from parcela_cli.progress import Progress, warn
 
 LOW_COVERAGE = 0.9
 SECONDS_PER_UNIT = {"sec": 1.0, "msec": 1e-3, "usec": 1e-6, "unknown": 1.0}
@@ -100,11 +99,10 @@ def _measured(label_map: LabelMap, path: Path, image: SpatialImage) -> pd.DataFr
 def _warn_of_coverage(path: Path, table: pd.DataFrame) -> None:
     partly = int((table["coverage"] < LOW_COVERAGE).sum())
     if partly:
-        print(
-            f"parcela: {path}: {partly} regions lie in its field of view by less than {LOW_COVERAGE:.0%} "
+        warn(
+            f"{path}: {partly} regions lie in its field of view by less than {LOW_COVERAGE:.0%} "
             "(column coverage); if the image is of the same head, it may not be aligned with the scan: see "
-            "parcela resample --rigid",
-            file=sys.stderr,
+            "parcela resample --rigid"
         )
 
 

@@ -17,7 +17,9 @@ from numpy.typing import NDArray
 
 from parcela.atlas.aal import REGION_COUNT, regions
 from parcela.errors import BadRequest
+from parcela.files import atomic_file
 from parcela.imaging.geometry import Geometry
+from parcela.imaging.png import to_png
 from parcela_cli.measure.label_maps import LabelMap
 
 
@@ -120,7 +122,8 @@ def write_matrix_picture(path: Path, matrix: pd.DataFrame, title: str = "") -> N
     axes.set_yticks(list(starts), starts.values(), fontsize=7)
     axes.set_title(title)
     figure.colorbar(shown, label="Pearson's r", shrink=0.8)
-    figure.savefig(path, dpi=150)
+    with atomic_file(path) as stream:
+        stream.write(to_png(figure, dpi=150))
 
 
 def _lobe_starts(names: Sequence[Any]) -> dict[int, str]:

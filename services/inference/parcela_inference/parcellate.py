@@ -68,11 +68,12 @@ def parcellate(
             certainty[name] = mean_certainty(scores, image)
         if len(models) > 1:
             with watch.step(f"{name} to {space}"):
-                by_network[name] = _map(scores, trail, space)
+                hard = highest_class(scores)
+                by_network[name] = _placed(scores, hard, trail, space)
         total = scores.mul_(1 / len(models)).add_(total)
     with watch.step(f"to {space}"):
-        labels = _map(total, trail, space)
-    on_grid = labels if space == "model" else highest_class(total)
+        on_grid = highest_class(total)
+        labels = _placed(total, on_grid, trail, space)
     return Parcellation(labels, on_grid, certainty, by_network, watch.seconds)
 
 
@@ -81,7 +82,7 @@ def mean_certainty(scores: torch.Tensor, image: NDArray[np.float32]) -> float:
     return float(scores.amax(-1)[torch.from_numpy(image > 0)].float().mean())
 
 
-def _map(scores: torch.Tensor, trail: GeometryTrail, space: Space) -> NDArray[np.uint8]:
-    if space == "native":
-        return to_scan(scores, trail)
-    return highest_class(scores)
+def _placed(
+    scores: torch.Tensor, on_grid: NDArray[np.uint8], trail: GeometryTrail, space: Space
+) -> NDArray[np.uint8]:
+    return to_scan(scores, trail, on_grid) if space == "native" else on_grid

@@ -57,17 +57,14 @@ def predict(
     by_network = {name: ready.in_view(each, grid) for name, each in parcellation.by_network.items()}
     quality = judge(
         Evidence(
-            ready.image,
-            ready.trail.model.affine,
-            parcellation.on_grid,
             volume,
-            ready.brain_mask,
+            ready,
+            parcellation.on_grid,
             labels,
             grid.affine,
             certainty=parcellation.certainty,
             weights=manifest.weights,
             by_network=by_network,
-            cuts=ready.record.cuts,
         )
     )
     manifest = manifest.model_copy(update={"quality": quality})

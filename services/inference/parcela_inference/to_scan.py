@@ -15,12 +15,15 @@ from parcela.imaging.to_scan import Offsets, Rows, labels_on_scan, linear_weight
 from parcela.imaging.trail import GeometryTrail
 
 
-def to_scan(scores: torch.Tensor, trail: GeometryTrail) -> NDArray[np.uint8]:
+def to_scan(
+    scores: torch.Tensor, trail: GeometryTrail, highest: NDArray[np.uint8] | None = None
+) -> NDArray[np.uint8]:
     """The label map on the scan's grid.
 
     Args:
         scores: (I, J, K, C) on the model's grid, channels last; class 0 is the background.
         trail: where the model's grid lies on the scan's.
+        highest: ``highest_class(scores)``, where it is known already.
 
     Returns:
         (X, Y, Z) uint8, 0 outside the model's grid.
@@ -34,7 +37,9 @@ def to_scan(scores: torch.Tensor, trail: GeometryTrail) -> NDArray[np.uint8]:
         )  # (m, C)
         return highest_class(mixed)
 
-    return labels_on_scan(highest_class(scores), trail, mixed_class)
+    if highest is None:
+        highest = highest_class(scores)
+    return labels_on_scan(highest, trail, mixed_class)
 
 
 def highest_class(scores: torch.Tensor) -> NDArray[np.uint8]:

@@ -57,18 +57,7 @@ def label_scan(
     watch = Stopwatch(on_step)
     with watch.step("to native"):
         labels = ready.in_view(to_scan(labelling.labels, ready.trail), ready.trail.scan)
-    quality = judge(
-        Evidence(
-            ready.image,
-            ready.trail.model.affine,
-            labelling.labels,
-            volume,
-            ready.brain_mask,
-            labels,
-            ready.trail.scan.affine,
-            cuts=ready.record.cuts,
-        )
-    )
+    quality = judge(Evidence(volume, ready, labelling.labels, labels, ready.trail.scan.affine))
     manifest = manifest_of(
         "label",
         ready,

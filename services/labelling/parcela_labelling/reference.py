@@ -20,21 +20,15 @@ from numpy.typing import NDArray
 
 from parcela.atlas.aal import regions
 from parcela.atlas.counts import RegionCounts
+from parcela.quality.measures import log_shares
 
 HEADER = ("index", "name", "mean_log_fraction", "sd_log_fraction")
-LEAST = 0.5  # voxels that a region without any is counted as, so that it has a logarithm
-
-
-def log_fractions(labels: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """(116,): natural logarithm of each region's share of the labelled voxels of a map, (I, J, K)."""
-    counts = RegionCounts.of(labels).by_region.astype(np.float64)
-    return np.asarray(np.log(np.maximum(counts, LEAST) / max(counts.sum(), 1.0)))
 
 
 def volume_z(labels: NDArray[np.uint8]) -> NDArray[np.float64]:
     """(116,): how many standard deviations each region's log share lies from the reference's mean."""
     mean, sd = reference()
-    return (log_fractions(labels) - mean) / sd
+    return (log_shares(RegionCounts.of(labels)) - mean) / sd
 
 
 @cache
@@ -48,7 +42,7 @@ def reference() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
 
 def reference_table(maps: Iterable[NDArray[np.uint8]]) -> str:
     """The table, tab-separated, from label maps of several brains, before any opening."""
-    shares = np.array([log_fractions(labels) for labels in maps])  # (n, 116)
+    shares = np.array([log_shares(RegionCounts.of(labels)) for labels in maps])  # (n, 116)
     mean, sd = shares.mean(0), shares.std(0, ddof=1)
     lines = [
         f"{region.index}\t{region.name}\t{mean[i]:.5f}\t{sd[i]:.5f}"

@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from parcela.atlas.aal import region
 from parcela.atlas.counts import RegionCounts, dice
-from parcela.imaging.field_of_view import Cut
 from parcela.imaging.geometry import Affine
+from parcela.imaging.preprocessed import Preprocessed
 from parcela.imaging.volume import Volume
 from parcela.quality.measures import (
     block_means,
@@ -32,46 +32,40 @@ class Evidence:
     """What a verdict is made from.
 
     Attributes:
-        image: (I, J, K) float32, as the networks saw it.
-        affine: (4, 4), of its grid in the scan's world.
-        labels: the map on that grid.
         scan: as received.
-        brain_mask: (X, Y, Z) on its grid.
+        ready: the same, preprocessed: its image is what the networks saw.
+        labels: the map on the networks' grid.
         delivered, delivered_affine: the map that the user gets, on the scan's grid or the networks'.
         certainty: by network.
         weights: SHA-256 by network.
         by_network: each network's own map, where two took part.
-        cuts: where the field of view cuts the brain.
     """
 
-    image: NDArray[np.float32]
-    affine: Affine
-    labels: NDArray[np.uint8]
     scan: Volume
-    brain_mask: NDArray[np.uint8]
+    ready: Preprocessed
+    labels: NDArray[np.uint8]
     delivered: NDArray[np.uint8]
     delivered_affine: Affine
     certainty: Mapping[str, float] = field(default_factory=dict)
     weights: Mapping[str, str | None] = field(default_factory=dict)
     by_network: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
-    cuts: tuple[Cut, ...] = ()
 
 
 def judge(evidence: Evidence) -> Quality:
     """Measure a finished map and hold it against the bounds."""
-    numbers, farthest = on_grid(evidence.image, evidence.affine, evidence.labels)
+    scan, ready = evidence.scan, evidence.ready
+    numbers, farthest = on_grid(ready.image, ready.trail.model.affine, evidence.labels)
     delivered, affine = evidence.delivered, evidence.delivered_affine
-    scan = evidence.scan
-    sides = {cut.side: round(cut.area_cm2, 1) for cut in evidence.cuts}
+    sides = {cut.side: round(cut.area_cm2, 1) for cut in ready.record.cuts}
     voxel_ml = scan.geometry.voxel_volume_mm3 / 1000
     numbers |= {
-        "brain_ml": float(np.count_nonzero(evidence.brain_mask)) * voxel_ml,
+        "brain_ml": float(np.count_nonzero(ready.brain_mask)) * voxel_ml,
         "regions_ml": np.count_nonzero(delivered) * abs(np.linalg.det(affine[:3, :3])) / 1000,
         "sides_right": sides_right(delivered, affine),
         "cut_cm2": sum(sides.values()),
         "tilt_degrees": scan.geometry.tilt_degrees,
         "sides_unknown": float(not scan.geometry.sides_known),
-        **_intensities(scan.data[evidence.brain_mask > 0]),
+        **_intensities(scan.data[ready.brain_mask > 0]),
     }
     if len(evidence.by_network) == 2:
         numbers["agreement"] = float(np.nanmean(dice(*evidence.by_network.values())[1:]))
@@ -95,8 +89,8 @@ def on_grid(
         return on_map, ""
     look = image_numbers(image, affine, usual)
     distance, farthest = image_distance(look, usual)
-    found = {"image_distance": distance, "sidedness": sidedness(image, usual)}
-    return look | found | on_map, farthest
+    against_usual = {"image_distance": distance, "sidedness": sidedness(image, usual)}
+    return look | against_usual | on_map, farthest
 
 
 def _intensities(brain: NDArray[np.float32]) -> dict[str, float]:

@@ -83,8 +83,8 @@ def test_given_the_derivatives_then_the_bids_validator_finds_no_error(
     processed: tuple[Finished, Finished, Path],
 ) -> None:
     done = subprocess.run([VALIDATOR, "--json", processed[2]], capture_output=True, text=True)
-    found = json.loads(done.stdout)["issues"]["issues"]
-    assert [issue for issue in found if issue["severity"] == "error"] == []
+    issues = json.loads(done.stdout)["issues"]["issues"]
+    assert [issue for issue in issues if issue["severity"] == "error"] == []
     names = {path.name for path in processed[2].rglob("*") if path.is_file()}
     assert {
         *("sub-01_atlas-AAL_dseg.tsv", "sub-01_atlas-AAL_dseg.json"),
@@ -122,6 +122,8 @@ def test_given_results_when_grouped_then_two_tables_and_a_page_have_every_scan(
     assert [row["session_id"] for row in wide] == ["n/a", "ses-a"]
     total = sum(float(row["volume_mm3"]) for row in long[:116])
     assert float(wide[0]["total_mm3"]) == pytest.approx(total)
+    manifest = json.loads((out / "sub-01/anat/sub-01_atlas-AAL_manifest.json").read_text())
+    assert wide[0]["quality"] == manifest["quality"]["verdict"]
     assert wide[0]["Thalamus_R"] == long[77]["volume_mm3"]
     page = (out / "group.html").read_text()
     assert "sub-02/ses-a/anat/sub-02_ses-a_run-1_atlas-AAL_qc.png" in page

@@ -8,6 +8,8 @@ import numpy as np
 
 from parcela.imaging.field_of_view import Cut
 from parcela.imaging.geometry import Geometry
+from parcela.imaging.preprocessed import Preprocessed, PreprocessingRecord
+from parcela.imaging.trail import GeometryTrail
 from parcela.imaging.volume import Volume
 from parcela.quality.judge import Evidence, judge
 from parcela.quality.verdict import Quality
@@ -24,7 +26,9 @@ def evidence() -> Evidence:
     labels[2:8, 2:14, 2:14], labels[8:14, 2:14, 2:14] = 1, 2
     scan = Volume(image * 900, Geometry.of_grid(SHAPE, AFFINE))
     mask = (image > 0).astype(np.uint8)
-    return Evidence(image, AFFINE, labels, scan, mask, labels, AFFINE)
+    trail = GeometryTrail.unmoved(SHAPE, AFFINE)
+    ready = Preprocessed(image, mask, trail, PreprocessingRecord(seconds={}))
+    return Evidence(scan, ready, labels, labels, AFFINE)
 
 
 def said(quality: Quality) -> str:
@@ -49,7 +53,8 @@ def test_given_sides_written_against_the_affine_then_it_is_said() -> None:
 
 def test_given_a_cut_then_side_and_area_are_told() -> None:
     cut = Cut(side="S", area_cm2=150.04, plane=(0, 0, 1, -60))
-    quality = judge(replace(evidence(), cuts=(cut,)))
+    ready = replace(evidence().ready, record=PreprocessingRecord(seconds={}, cuts=(cut,)))
+    quality = judge(replace(evidence(), ready=ready))
     assert quality.cut_cm2 == {"S": 150.0}
     assert "the field of view cuts the brain" in said(quality)
 

@@ -1,6 +1,6 @@
 """Augmentation of one prepared volume, on its own device; on one core in about half a second.
 
-First what bernoulli to a head (its shape and place), then what a scanner does to it (resolution, bias,
+First what happens to a head (its shape and place), then what a scanner does to it (resolution, bias,
 contrast, noise), then what a skull-stripper leaves of it (the edge).
 """
 

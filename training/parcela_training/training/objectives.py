@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import cast
 
@@ -29,7 +30,7 @@ LARGEST_CPU_TENSOR = (
 )  # bytes; beyond it PyTorch's conv3d on a CPU ends in a segmentation fault
 
 
-class TrainingStep(nn.Module):
+class TrainingStep(nn.Module, ABC):
     """A network with what trains it. Called, it gives the loss of one step on some volumes."""
 
     def __init__(self, network: nn.Module, recipe: Recipe) -> None:
@@ -41,9 +42,9 @@ class TrainingStep(nn.Module):
         """The mean loss over the volumes, each for itself."""
         return torch.stack([self.loss(sample, step) for sample in samples]).mean()
 
+    @abstractmethod
     def loss(self, sample: Sample, step: int) -> Tensor:
         """The loss on one volume; what is random about it comes from the sample."""
-        raise NotImplementedError
 
     def segmentation_loss(self, scores: Tensor, labels: Tensor, pool: Pool = alone) -> Tensor:
         """The settings' loss on scores (V, 117) and class ids (V,)."""
