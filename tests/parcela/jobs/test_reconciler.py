@@ -2,112 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from job_requests import job_request
-from parcela.jobs.doorbell import Doorbell
-from parcela.jobs.job_files import commit_request, erase_job, read_outcome
+from installation import Installation
 from parcela.jobs.keys import (
-    job_prefix,
     outcome_key,
-    request_key,
-    scan_key,
     stage_key,
     tombstone_key,
 )
-from parcela.jobs.ledger import Claim, Ledger
-from parcela.jobs.reconciler import Reconciler
-from parcela.jobs.records import JobRequest, Outcome, Stage
-from parcela.settings import Settings
-from parcela.store.folder import FolderStore
-from parcela.store.store import Store, read
+from parcela.jobs.records import Outcome
 from processes import wait_until
 from redis_server import RedisServer
-
-HOUR = 3600
-DAY = 24 * HOUR
-PREPROCESSED = ("image.npy", "brain_mask.npy", "trail.json", "preprocessed.json")
-
-
-class Installation:
-    """A ledger, a store and a doorbell, with their reconciler; the clock of files can be turned back."""
-
-    def __init__(self, redis: RedisServer, folder: Path) -> None:
-        self.redis, self.folder = redis, folder
-        self.store: Store = FolderStore(folder)
-        self.ledger = Ledger(redis.url, back_off_s=0)
-        self.bell = Doorbell(redis.url)
-        self.reconciler = Reconciler(self.ledger, self.store, self.bell, Settings(reconcile_s=0.1))
-
-    def look(self) -> None:
-        """One look that goes through the store as well."""
-        self.redis.client.delete("parcela:turn:compare")
-        self.reconciler.run_once()
-
-    def accept(self, request: JobRequest | None = None, *, row: bool = True) -> JobRequest:
-        """A job as the gateway accepts it."""
-        request = request or job_request()
-        self.store.put(scan_key(request.id, request.upload), b"scan")
-        commit_request(self.store, request)
-        if row:
-            self.ledger.add(request)
-        return request
-
-    def claim(self, stage: Stage = "preprocess", lease_s: float = 30) -> Claim:
-        claim = self.ledger.claim(stage, "worker", lease_s)
-        assert claim is not None
-        return claim
-
-    def work(self, claim: Claim) -> None:
-        """What a worker does with a job."""
-        names = PREPROCESSED if claim.stage == "preprocess" else ("dseg.nii.gz", "manifest.json")
-        for name in names:
-            self.store.put(stage_key(claim.job.id, claim.stage, claim.token, name), b"x")
-        self.ledger.advance(claim, {"work": 1.0})
-
-    def finish(self) -> JobRequest:
-        """A job that is done, its outcome written."""
-        request = self.accept()
-        self.work(self.claim())
-        self.work(self.claim("inference"))
-        self.reconciler.run_once()
-        assert self.store.stat(outcome_key(request.id))
-        return request
-
-    def delete(self, request: JobRequest) -> None:
-        """What the gateway does on DELETE."""
-        erase_job(self.ledger, self.store, request.id, request.owner)
-
-    def lose_memory(self) -> None:
-        self.redis.client.flushall()
-
-    def age(self, prefix: str, seconds: float) -> None:
-        """Let files have been written so long ago."""
-        then = time.time() - seconds
-        for file in self.store.list(prefix):
-            os.utime(self.folder / file.key, (then, then))
-
-    def files(self, request: JobRequest) -> list[str]:
-        prefix = job_prefix(request.id)
-        return [file.key.removeprefix(prefix) for file in self.store.list(prefix)]
-
-    def status(self, request: JobRequest) -> str | None:
-        job = self.ledger.get(request.id)
-        return None if job is None else job.status
-
-
-@pytest.fixture
-def here(redis_url: str, shared_redis: RedisServer, tmp_path: Path) -> Installation:
-    """An installation in order, without jobs."""
-    found = Installation(shared_redis, tmp_path / "store")
-    found.reconciler.run_once()
-    return found
-
 
 # ------------------------------------------------------------------------------------------------------- every look
 
@@ -264,162 +173,6 @@ def test_given_several_gateways_when_all_recover_at_once_then_each_job_waits_onc
     assert here.ledger.waiting()["preprocess"] == 10
     added = [entry.id for entry in here.ledger.log() if entry.was == "absent"]
     assert sorted(added) == sorted(request.id for request in requests)
-
-
-# ------------------------------------------------------------------------------------------------------ the whole store
-
-
-def test_given_a_job_committed_while_redis_was_away_then_it_is_found(here: Installation) -> None:
-    request = here.accept(row=False)
-    here.look()
-    assert here.status(request) == "queued"
-
-
-def test_given_a_scan_without_its_commit_mark_then_it_is_swept_after_an_hour(
-    here: Installation,
-) -> None:
-    request = job_request()
-    here.store.put(scan_key(request.id, request.upload), b"scan")
-    here.look()
-    assert here.files(request) == [f"upload/{request.upload}/scan.nii.gz"]
-    here.age("jobs", HOUR + 60)
-    here.look()
-    assert here.files(request) == []
-    assert here.status(request) is None
-
-
-def test_given_what_a_late_worker_wrote_for_a_deleted_job_then_it_is_swept_at_once(
-    here: Installation,
-) -> None:
-    request = here.accept()
-    claim = here.claim()
-    here.delete(request)
-    here.work(claim)
-    assert here.files(request)
-    here.look()
-    assert here.files(request) == []
-
-
-def test_given_a_deletion_cut_short_then_it_is_finished(here: Installation) -> None:
-    request = here.accept()
-    here.store.put(tombstone_key(request.id), b"{}")
-    here.look()
-    assert here.files(request) == []
-    assert here.status(request) is None
-
-
-def test_given_a_commit_soon_after_the_deletion_whose_gateway_died_then_it_goes(
-    here: Installation,
-) -> None:
-    """Of an upload that had begun before: no gateway accepts the id again for a day."""
-    request = here.accept()
-    here.delete(request)
-    here.age("tombstones", HOUR)
-    for row in (False, True):
-        here.accept(request, row=row)
-        here.look()
-        assert here.files(request) == []
-        assert here.status(request) is None
-
-
-def test_given_a_tombstone_then_it_stands_for_a_day(here: Installation) -> None:
-    request = here.accept()
-    here.delete(request)
-    here.age("tombstones", DAY - 60)
-    here.look()
-    assert here.store.stat(tombstone_key(request.id))
-    here.age("tombstones", DAY + 60)
-    here.look()
-    assert here.store.stat(tombstone_key(request.id)) is None
-
-
-def test_given_a_job_accepted_anew_under_an_old_tombstone_then_it_lives(here: Installation) -> None:
-    request = here.accept()
-    here.delete(request)
-    here.age("tombstones", DAY - 60)
-    here.accept(request)
-    here.look()
-    here.work(here.claim())
-    here.work(here.claim("inference"))
-    here.look()
-    assert here.status(request) == "done"
-    assert here.store.stat(outcome_key(request.id))
-
-
-def test_given_a_finished_job_then_an_hour_later_its_result_alone_is_kept(
-    here: Installation,
-) -> None:
-    request = here.accept()
-    here.store.put(stage_key(request.id, "preprocess", "loser", "image.npy"), b"x")
-    here.work(here.claim())
-    last = here.claim("inference")
-    here.store.put(stage_key(request.id, "inference", "loser", "dseg.nii.gz"), b"x")
-    here.store.put(scan_key(request.id, "loser"), b"another upload")
-    here.work(last)
-    here.look()
-    assert len(here.files(request)) == 3 + 3 + len(PREPROCESSED) + 2
-    here.age(f"jobs/{request.id}", HOUR + 60)
-    here.look()
-    assert here.files(request) == [
-        f"inference/{last.token}/dseg.nii.gz",
-        f"inference/{last.token}/manifest.json",
-        "outcome.json",
-        "request.json",
-        f"upload/{request.upload}/scan.nii.gz",
-    ]
-
-
-def test_given_an_old_finished_job_then_it_is_erased_after_the_retention_and_one_waiting_is_not(
-    here: Installation,
-) -> None:
-    done, waiting = here.finish(), here.accept()
-    here.age("jobs", 7 * DAY - 60)
-    here.look()
-    assert here.status(done) == "done"
-    here.age("jobs", 7 * DAY + 60)
-    here.look()
-    assert here.files(done) == []
-    assert here.status(done) is None
-    assert here.status(waiting) == "queued"
-
-
-def test_given_a_damaged_request_then_it_has_failed_and_goes_in_time_and_the_others_are_seen_to(
-    here: Installation, caplog: pytest.LogCaptureFixture
-) -> None:
-    damaged, whole = job_request(owner="alice"), job_request()
-    here.store.put(request_key(damaged.id), damaged.to_json().encode()[:-20])
-    here.accept(whole, row=False)
-    here.look()
-    assert here.status(whole) == "queued"
-    assert here.files(damaged) == ["outcome.json", "request.json"]
-    assert f"job {damaged.id}: unreadable jobrequest record" in caplog.text
-    outcome = read_outcome(here.store, damaged.id)
-    assert (outcome.state, outcome.owner) == ("failed", "alice")
-    assert outcome.problem is not None
-    assert outcome.problem.slug == "bad-record"
-    assert [job.id for job in here.ledger.jobs("alice")] == [damaged.id]
-
-    here.age(f"jobs/{damaged.id}", 7 * DAY + 60)
-    here.look()
-    assert here.files(damaged) == []
-    assert here.status(damaged) is None
-
-
-def test_given_an_outcome_of_a_later_release_then_the_job_has_failed_and_the_record_stays(
-    here: Installation,
-) -> None:
-    request = here.finish()
-    later = read(here.store, outcome_key(request.id)).replace(b'"version":1', b'"version":9')
-    here.store.put(outcome_key(request.id), later)
-    here.look()
-    assert here.status(request) == "done"  # the ledger knows better
-    here.lose_memory()
-    here.look()
-    assert here.status(request) == "failed"
-    assert read(here.store, outcome_key(request.id)) == later
-    here.age("jobs", 7 * DAY + 60)
-    here.look()
-    assert here.files(request) == []
 
 
 # ---------------------------------------------------------------------------------------------------------- the thread

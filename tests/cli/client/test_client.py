@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-import gzip
-import hashlib
-import io
-import os
 import socket
 import subprocess
 import sys
 import time
-import zipfile
-from base64 import b64encode
-from collections.abc import Iterator
-from contextlib import nullcontext
 from email.utils import formatdate
 from pathlib import Path
 
 import pytest
 
 import parcela
-from parcela.bundle.manifest import Manifest
+from client_clock import Clock
+from client_replies import DONE, ID, JOB
 from parcela.errors import (
     BadRequest,
     BadScan,
@@ -29,56 +22,10 @@ from parcela.errors import (
     StepFailed,
     Unavailable,
 )
-from parcela.store.checksums import DamagedFile
 from parcela_cli.client.client import Client, is_loopback
 from parcela_cli.client.remote_job import RemoteJob
 from parcela_cli.client.retry import asked_pause_s
 from scripted_server import Reply, Scripted, in_turn, json_reply, problem, serving
-
-ID = "0123456789abcdef" * 2
-JOB = {"id": ID, "kind": "predict", "status": "queued", "stage": "preprocess", "progress": 0.0}
-DONE = JOB | {"status": "done", "stage": None, "progress": 1.0, "something_new": 1}
-MAP = gzip.compress(b"a label map")
-
-
-@pytest.fixture
-def server() -> Iterator[Scripted]:
-    with serving(lambda _: json_reply(JOB, 202)) as found:
-        yield found
-
-
-@pytest.fixture
-def client(server: Scripted) -> Iterator[Client]:
-    with Client(server.url, patience_s=3) as found:
-        yield found
-
-
-class Clock:
-    """Time for the client's patience: it moves by what is slept alone."""
-
-    def __init__(self) -> None:
-        self.pauses: list[float] = []
-
-    def monotonic(self) -> float:
-        return sum(self.pauses)
-
-    def sleep(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-
-
-@pytest.fixture
-def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
-    found = Clock()
-    monkeypatch.setattr("parcela_cli.client.retry.time", found)
-    return found
-
-
-@pytest.fixture
-def scan(tmp_path: Path) -> Path:
-    path = tmp_path / "Jane Doe.nii.gz"
-    path.write_bytes(gzip.compress(b"a scan"))
-    return path
-
 
 # --------------------------------------------------------------------------------------------- proxies
 
@@ -336,105 +283,6 @@ def test_given_a_cancelled_job_when_waited_for_then_that_is_an_error(
 def test_given_a_limit_when_waited_for_then_waiting_ends_there(client: Client) -> None:
     with pytest.raises(LimitExceeded, match=r"not ended in 0\.1 s; it goes on"):
         client.wait(ID, timeout_s=0.1)
-
-
-# --------------------------------------------------------------------------------------------- fetching
-
-
-def test_given_a_finished_job_when_downloaded_then_the_bytes_are_there(
-    server: Scripted, client: Client, tmp_path: Path
-) -> None:
-    server.script = in_turn(Reply(200, MAP, "application/gzip"))
-    path = client.download(ID, tmp_path / "new" / "map.nii.gz")
-    assert path.read_bytes() == MAP
-    assert server.asked[0].path == f"/jobs/{ID}/files/dseg.nii.gz"
-
-
-def test_given_a_download_cut_short_then_it_begins_again_and_nothing_half_is_seen(
-    server: Scripted, client: Client, tmp_path: Path
-) -> None:
-    server.script = in_turn(
-        Reply(200, MAP, "application/gzip", cut=True), Reply(200, MAP, "application/gzip")
-    )
-    assert client.download(ID, tmp_path / "map.nii.gz").read_bytes() == MAP
-    assert [path.name for path in tmp_path.iterdir()] == ["map.nii.gz"]
-
-
-def test_given_the_servers_hash_when_downloaded_then_other_bytes_are_not_kept(
-    server: Scripted, client: Client, tmp_path: Path
-) -> None:
-    told = {"Repr-Digest": f"sha-256=:{b64encode(hashlib.sha256(MAP).digest()).decode()}:"}
-    for content, passes in ((MAP, True), (MAP[:-1] + b"?", False)):
-        server.script = in_turn(Reply(200, content, "application/gzip", headers=told))
-        target = tmp_path / f"{passes}.nii.gz"
-        with nullcontext() if passes else pytest.raises(DamagedFile, match="came damaged"):
-            client.download(ID, target)
-        assert target.exists() == passes
-
-
-@pytest.mark.parametrize(
-    "reply",
-    [
-        problem("not-done", 409, "the job is not done"),
-        Reply(200, b"<h1>a page</h1>", "text/html"),
-        Reply(200, b"", "application/gzip"),
-    ],
-)
-def test_given_no_map_when_downloaded_then_what_lay_there_stays(
-    server: Scripted, client: Client, tmp_path: Path, reply: Reply
-) -> None:
-    target = tmp_path / "map.nii.gz"
-    target.write_bytes(MAP)
-    server.script = in_turn(reply)
-    with pytest.raises(ParcelaError):
-        client.download(ID, target)
-    assert target.read_bytes() == MAP
-    assert len(list(tmp_path.iterdir())) == 1
-
-
-def archive(**files: bytes) -> bytes:
-    """A bundle with two files, less or with others than its manifest says."""
-    whole = {"dseg.nii.gz": MAP, "dseg.tsv": b"index\tname\n"}
-    hashes = {name: hashlib.sha256(data).hexdigest() for name, data in whole.items()}
-    manifest = Manifest(task="predict", files=hashes).to_json().encode()
-    stream = io.BytesIO()
-    with zipfile.ZipFile(stream, "w") as packed:
-        for name, data in {"manifest.json": manifest, **whole, **files}.items():
-            packed.writestr(name, data)
-    return stream.getvalue()
-
-
-def test_given_a_bundle_when_fetched_then_it_carries_the_scans_name(
-    server: Scripted, client: Client, tmp_path: Path
-) -> None:
-    server.script = in_turn(Reply(200, archive(), "application/zip"))
-    paths = client.bundle(ID, tmp_path / "out", "sub-1_T1w")
-    assert paths["dseg.nii.gz"] == tmp_path / "out" / "sub-1_T1w_dseg.nii.gz"
-    assert {path.name for path in (tmp_path / "out").iterdir()} == {
-        f"sub-1_T1w_{name}" for name in ("dseg.nii.gz", "dseg.tsv", "manifest.json")
-    }
-
-
-@pytest.mark.parametrize(
-    "body", [archive(**{"dseg.tsv": b"tampered"}), archive()[:-30], b"no archive"]
-)
-def test_given_a_damaged_bundle_then_no_manifest_says_it_is_whole(
-    server: Scripted, client: Client, tmp_path: Path, body: bytes
-) -> None:
-    server.script = in_turn(Reply(200, body, "application/zip"))
-    with pytest.raises(StepFailed, match="damaged"):
-        client.bundle(ID, tmp_path)
-    assert not (tmp_path / "manifest.json").exists()
-    assert not list(tmp_path.glob(".*"))
-
-
-def test_given_a_bundle_with_a_path_in_a_name_then_it_stays_in_the_folder(
-    server: Scripted, client: Client, tmp_path: Path
-) -> None:
-    server.script = in_turn(Reply(200, archive(**{"../../evil.txt": b"x"}), "application/zip"))
-    client.bundle(ID, tmp_path / "a" / "b")
-    assert not (tmp_path / "evil.txt").exists()
-    assert os.listdir(tmp_path) == ["a"]  # noqa: PTH208
 
 
 # --------------------------------------------------------------------------------------------- ending
