@@ -18,7 +18,7 @@ from parcela_gateway.keys import Keys, KeysMissing, is_loopback
 
 Start = Callable[..., Gateway]
 ALICE, BOB = "a" * 32, "b" * 32
-PATHS = ("", "/events", "/result", "/files", "/files/dseg.tsv", "/bundle.zip")
+PATHS = ("", "/events", "/result", "/files", "/files/dseg.tsv", "/bundle.zip", "/scan")
 
 
 def bearer(key: str) -> dict[str, str]:

@@ -25,6 +25,10 @@ EXPECTED = {
     "/jobs/{job_id}/files": {"get"},
     "/jobs/{job_id}/files/{name}": {"get"},
     "/jobs/{job_id}/bundle.zip": {"get"},
+    "/jobs/{job_id}/scan": {"get"},
+    "/events": {"get"},
+    "/installation": {"get"},
+    "/session": {"post", "delete"},
     "/models": {"get"},
     "/healthz": {"get"},
     "/readyz": {"get"},
@@ -101,7 +105,7 @@ def test_given_anything_at_all_when_sent_then_no_500_and_every_error_is_a_proble
                 *(str(program), "run", f"{process.url}/openapi.json"),
                 *("--checks", "not_a_server_error,status_code_conformance"),
                 *("--checks", "content_type_conformance,response_schema_conformance"),
-                *("--exclude-path-regex", "readyz"),  # rightly 503 here
+                *("--exclude-path-regex", "readyz|^/events"),  # rightly 503 here; without an end
                 *("--phases", "examples,coverage,fuzzing", "--max-examples", "25"),
                 *("--request-timeout", "20", "--no-color"),
             ],

@@ -12,6 +12,7 @@ import pytest
 from gateway_server import BUNDLE, MAP, Gateway
 from parcela.jobs.keys import stage_key
 from parcela.store.checksums import SUMS
+from parcela.store.store import read
 
 
 @pytest.fixture
@@ -67,6 +68,21 @@ def test_given_an_older_release_that_left_no_hashes_when_fetched_then_its_files_
 def test_given_a_file_when_fetched_then_its_hash_comes_along(gateway: Gateway, here: str) -> None:
     told = gateway.http.get(f"{here}/result").headers["repr-digest"]
     assert told == f"sha-256=:{b64encode(hashlib.sha256(MAP).digest()).decode()}:"
+
+
+def test_given_a_job_when_its_scan_is_asked_for_then_it_comes_as_it_is_stored(
+    gateway: Gateway,
+) -> None:
+    here = f"/jobs/{gateway.accepted()}"
+    (key,) = [stored.key for stored in gateway.store.list() if stored.key.endswith("scan.nii.gz")]
+    answer = gateway.http.get(f"{here}/scan")
+    assert answer.content == read(gateway.store, key)
+    told = b64encode(hashlib.sha256(answer.content).digest()).decode()
+    assert answer.headers["repr-digest"] == f"sha-256=:{told}:"
+    gateway.store.put(key, b"x")
+    assert gateway.http.get(f"{here}/scan").json()["type"] == "/docs#damaged-file"
+    gateway.store.delete(key)
+    assert gateway.http.get(f"{here}/scan").json()["type"] == "/docs#no-result"
 
 
 def test_given_a_report_when_opened_in_a_browser_then_it_is_shown_and_a_map_is_saved(

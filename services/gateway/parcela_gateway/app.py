@@ -22,9 +22,9 @@ from parcela_gateway.metrics import Metrics
 from parcela_gateway.page import pages
 from parcela_gateway.problem import add_handlers
 from parcela_gateway.readiness import ReadinessCheck
-from parcela_gateway.routes import about, jobs, results, submit
+from parcela_gateway.routes import about, jobs, results, session, submit
 
-PARTS = (submit, jobs, results, about, pages)
+PARTS = (submit, jobs, results, about, session, pages)
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -57,7 +57,7 @@ def of_request(request: Request) -> Gateway:
 
 async def caller(request: Request) -> str:
     """The owner that this request speaks for; raises NoKey (401)."""
-    return of_request(request).keys.owner(request.headers)
+    return of_request(request).keys.owner(request.headers, request.cookies)
 
 
 async def _gateway(request: Request) -> Gateway:

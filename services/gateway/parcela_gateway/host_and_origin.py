@@ -3,6 +3,9 @@
 Where no keys are needed, being on this computer is the permission, and a browser on it carries out what any page
 tells it. A page that has its own name point to 127.0.0.1 (DNS rebinding) is known by the Host header; one that asks
 from its own place, by Origin and Sec-Fetch-Site.
+
+A cookie is sent by the browser whoever asks, if not across sites (SameSite=Strict), then from another port or a
+neighbour's name. So who has the session's cookie passes the same check; who sends a key need not.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from parcela.errors import ParcelaError
+from parcela_gateway.keys import COOKIE
 from parcela_gateway.problem import Refused, problem_response
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -39,7 +43,7 @@ class Doorkeeper:
     Args:
         app: what is behind the door.
         hosts: names that the gateway answers to, without a port; empty: any (keys are asked for).
-        same_site: whether requests from pages of other sites are refused.
+        same_site: whether requests from pages of other sites are refused; with the session's cookie they always are.
     """
 
     def __init__(self, app: ASGIApp, hosts: frozenset[str], same_site: bool) -> None:
@@ -62,8 +66,10 @@ class Doorkeeper:
             raise WrongHost(
                 "this gateway does not answer to the name in the Host header: add it to PARCELA_ALLOWED_HOSTS"
             )
-        if not self._same_site:
+        if not (self._same_site or COOKIE in headers.get("cookie", "")):
             return
+        if headers.get("sec-fetch-site") == "same-origin":
+            return  # the browser knows, whatever a proxy has made of the Host header
         followed_a_link = method == "GET" and headers.get("sec-fetch-mode") == "navigate"
         foreign = headers.get("sec-fetch-site") in FOREIGN and not followed_a_link
         origin = headers.get("origin")

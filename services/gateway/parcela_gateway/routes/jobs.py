@@ -1,4 +1,4 @@
-"""`/jobs`: how they stand, as documents and as events; and an end to them."""
+"""`/jobs` and `/events`: how they stand, as documents and as events; and an end to them."""
 
 from __future__ import annotations
 
@@ -16,31 +16,77 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from parcela.errors import ParcelaError, Unavailable
 from parcela.jobs.job_files import erase_job
 from parcela.jobs.records import is_ending
-from parcela_gateway.api import answers, problems
+from parcela_gateway.api import Responses, answers, problems
 from parcela_gateway.dependencies import Gateway, InGateway, Owner
 from parcela_gateway.jobs import JobDeleted, check_owner, find_job
 from parcela_gateway.problem import ProblemDocument
 from parcela_gateway.schemas import JobDocument, JobList, view
 
 LOOK_S = 0.5
+LIST_LOOK_S = 1.0
 HEARTBEAT_S = 15
 UNBUFFERED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # by nginx, among others
 
-EVENT = {
-    "type": "object",
-    "properties": {"event": {"enum": ["job", "problem"]}, "data": {"type": "string"}},
-}
-
 router = APIRouter(tags=["jobs"])
 FAULTS = (401, 404, 410, 500, 503)
+Limit = Annotated[int, Query(ge=1, le=1000)]
+
+
+def _stream_of(description: str, *events: str) -> Responses:
+    """The response of a route that sends server-sent events of these names."""
+    event = {"event": {"enum": list(events)}, "data": {"type": "string"}}
+    schema = {"type": "object", "properties": event}
+    return {200: {"description": description, "content": {"text/event-stream": {"schema": schema}}}}
+
+
+def _stream(events: AsyncIterator[bytes]) -> StreamingResponse:
+    return StreamingResponse(events, headers=UNBUFFERED, media_type="text/event-stream")
 
 
 @router.get("/jobs", responses=problems(401, 422, 500, 503))
-def list_jobs(
-    gateway: InGateway, owner: Owner, limit: Annotated[int, Query(ge=1, le=1000)] = 100
-) -> JobList:
+def list_jobs(gateway: InGateway, owner: Owner, limit: Limit = 100) -> JobList:
     """The caller's jobs, the newest first."""
     return JobList(jobs=[view(job) for job in gateway.ledger.jobs(owner, limit)])
+
+
+@router.get(
+    "/events",
+    response_class=StreamingResponse,
+    responses=answers(
+        _stream_of(
+            "server-sent events: `job` with a job's document, for each job at first and then for each that changes; "
+            "`gone` with the id of one that was deleted or is over the limit; `listed` after those of one look",
+            *("job", "gone", "listed"),
+        ),
+        *(401, 422, 500, 503),
+    ),
+)
+async def follow_jobs(gateway: InGateway, owner: Owner, limit: Limit = 100) -> StreamingResponse:
+    """All the caller's jobs as they change, in one stream without an end: a browser has few connections."""
+    first = await to_thread.run_sync(list_jobs, gateway, owner, limit)
+    return _stream(_list_events(gateway, owner, limit, first))
+
+
+async def _list_events(
+    gateway: Gateway, owner: str, limit: int, listed: JobList
+) -> AsyncIterator[bytes]:
+    told: dict[str, JobDocument] = {}
+    spoken = 0.0
+    while True:
+        jobs = {job.id: job for job in reversed(listed.jobs)}
+        events = [("gone", job_id) for job_id in told.keys() - jobs.keys()]
+        events += [("job", j.model_dump_json()) for j in jobs.values() if told.get(j.id) != j]
+        for event, data in events:
+            yield format_sse_event(event=event, data_str=data)
+        if events or not spoken:
+            yield format_sse_event(event="listed", data_str=str(len(jobs)))
+            told, spoken = jobs, time.monotonic()
+        elif time.monotonic() - spoken > HEARTBEAT_S:
+            yield KEEPALIVE_COMMENT
+            spoken = time.monotonic()
+        await anyio.sleep(LIST_LOOK_S)
+        with suppress(Unavailable):  # the heart goes on beating; perhaps the ledger comes back
+            listed = await to_thread.run_sync(list_jobs, gateway, owner, limit)
 
 
 @router.get("/jobs/{job_id}", responses=problems(*FAULTS))
@@ -53,21 +99,18 @@ def get_job(gateway: InGateway, owner: Owner, job_id: str) -> JobDocument:
     "/jobs/{job_id}/events",
     response_class=StreamingResponse,
     responses=answers(
-        {
-            200: {
-                "description": "server-sent events: `job` with the job's document whenever it changes, until it "
-                "has ended; `problem` with a problem document if it is deleted",
-                "content": {"text/event-stream": {"schema": EVENT}},
-            }
-        },
+        _stream_of(
+            "server-sent events: `job` with the job's document whenever it changes, until it has ended; `problem` "
+            "with a problem document if it is deleted",
+            *("job", "problem"),
+        ),
         *FAULTS,
     ),
 )
 async def follow_job(gateway: InGateway, owner: Owner, job_id: str) -> StreamingResponse:
     """A job's progress as it happens; a comment now and then keeps the connection alive."""
     first = view(await to_thread.run_sync(find_job, gateway, job_id, owner))
-    events = _events(gateway, owner, first)
-    return StreamingResponse(events, headers=UNBUFFERED, media_type="text/event-stream")
+    return _stream(_events(gateway, owner, first))
 
 
 async def _events(gateway: Gateway, owner: str, job: JobDocument) -> AsyncIterator[bytes]:

@@ -1,9 +1,10 @@
-"""`/jobs/<id>/result`, `/files`, `/files/<name>` and `/bundle.zip`: what a finished job left."""
+"""`/jobs/<id>/result`, `/files`, `/files/<name>` and `/bundle.zip`: what a finished job left; `/scan`: what it had."""
 
 from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -11,10 +12,11 @@ from pydantic import BaseModel
 
 from parcela.bundle.write import FIXED_NAMES
 from parcela.errors import ParcelaError
-from parcela.jobs.keys import stage_prefix
+from parcela.jobs.job_files import read_request
+from parcela.jobs.keys import SCAN, scan_key, stage_prefix
 from parcela.jobs.records import STAGES, Job
 from parcela.store.checksums import SUMS, check_bytes, check_names, read_sums
-from parcela.store.store import Store
+from parcela.store.store import NotStored, Store
 from parcela_gateway.api import BINARY, MAP, Responses, answers, problems
 from parcela_gateway.dependencies import Gateway, InGateway, Owner
 from parcela_gateway.download.archive import Member, archive, archive_etag, archive_size
@@ -133,18 +135,33 @@ def get_bundle(request: Request, gateway: InGateway, owner: Owner, job_id: str) 
     return send(request, Sendable(BUNDLE, TYPES[".zip"], size, etag, read), SAFE)
 
 
+@router.get("/jobs/{job_id}/scan", response_class=Response, responses=_answers(MAP))
+def get_scan(request: Request, gateway: InGateway, owner: Owner, job_id: str) -> Response:
+    """The scan as it is stored: its voxels and geometry, without names and texts."""
+    find_job(gateway, job_id, owner)
+    with suppress(NotStored):
+        asked = read_request(gateway.store, job_id)
+        if stored := gateway.store.stat(scan_key(job_id, asked.upload)):
+            scan = Member(SCAN, stored, asked.kept_sha256 or None)
+            return _send(gateway.store, request, scan)
+    raise NoResult("the scan is no longer in the store: submit it again")
+
+
 def result_file(gateway: Gateway, request: Request, job: Job) -> Response:
     """The label map of a job that is done; raises NoResult."""
     return _file(gateway, request, job, FIXED_NAMES["dseg"])
 
 
 def _file(gateway: Gateway, request: Request, job: Job, name: str) -> Response:
-    member = _one(gateway.store, job, name)
-    stored = member.stored
+    return _send(gateway.store, request, _one(gateway.store, job, name))
+
+
+def _send(store: Store, request: Request, member: Member) -> Response:
+    name, stored = member.name, member.stored
 
     def read(start: int, length: int) -> Iterator[bytes]:
-        _check(gateway.store, member)  # before the first byte goes out
-        return _pieces(gateway.store, stored.key, start, length)
+        _check(store, member)  # before the first byte goes out
+        return _pieces(store, stored.key, start, length)
 
     kind = TYPES.get("." + name.rsplit(".", 1)[-1], "application/octet-stream")
     return send(
