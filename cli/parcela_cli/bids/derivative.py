@@ -38,6 +38,15 @@ COLUMNS: dict[str, str | dict[str, Any]] = {
     "voxels": "How many voxels of the scan's grid the region has.",
     "volume_mm3": {"Description": "The volume of those voxels.", "Units": "mm^3"},
     "asymmetry_index": "(L - R) / (0.5 (L + R)) of the pair, from -2 to 2; n/a on the midline.",
+    "atlas_asymmetry_index": "The same of AAL itself on Colin27, the asymmetric brain that it was drawn on.",
+    "asymmetry_difference": "asymmetry_index less atlas_asymmetry_index.",
+    **{
+        f"centroid_{axis}_mm": {
+            "Description": f"The mean {axis} of those voxels in the scan's world (RAS+).",
+            "Units": "mm",
+        }
+        for axis in "xyz"
+    },
     "dice_unet_highresnet": "Dice of the region between the two networks' own maps.",
 }
 

@@ -1,4 +1,4 @@
-"""What a label map holds, counted once: voxels of each region, which regions are there, and Dice between two maps."""
+"""What a label map holds, counted once: voxels and middle of each region, which are there, and Dice of two maps."""
 
 from __future__ import annotations
 
@@ -53,6 +53,20 @@ class RegionCounts:
     def found(self) -> int:
         """How many of the 116 regions have a voxel."""
         return REGION_COUNT - len(self.missing)
+
+
+def mean_places(labels: NDArray[np.uint8]) -> Floats:
+    """(116, 3) mean voxel index of each region's voxels; NaN for a region without one.
+
+    Args:
+        labels: (X, Y, Z) ids 0 to 116.
+    """
+    where = np.nonzero(labels)
+    ids = labels[where]
+    voxels = np.bincount(ids, minlength=CLASS_COUNT).astype(np.float64)
+    voxels[voxels == 0] = np.nan
+    sums = [np.bincount(ids, axis, minlength=CLASS_COUNT) for axis in where]
+    return np.asarray(np.stack(sums, -1)[1:] / voxels[1:, None])
 
 
 def dice(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> Floats:

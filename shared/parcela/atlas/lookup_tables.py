@@ -9,9 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import numpy as np
-
-from parcela.atlas.aal import CLASS_COUNT, Region, atlas_labels, regions
+from parcela.atlas.aal import Region, atlas_labels, regions
+from parcela.atlas.counts import mean_places
 from parcela.atlas.crosswalk import ids_of
 from parcela.options import Program
 
@@ -76,16 +75,7 @@ def _brainnet() -> list[str]:
 def _centroids_mm() -> list[tuple[float, float, float]]:
     """The mean place of each region's voxels on Colin27, world mm."""
     labels, affine = atlas_labels()
-    weights = np.bincount(labels.ravel(), minlength=CLASS_COUNT)[1:]
-    axes = np.meshgrid(*(np.arange(size) for size in labels.shape), indexing="ij", sparse=True)
-    voxel = [
-        np.bincount(
-            labels.ravel(), np.broadcast_to(axis, labels.shape).ravel(), minlength=CLASS_COUNT
-        )[1:]
-        / weights
-        for axis in axes
-    ]
-    world = np.stack(voxel, axis=1) @ affine[:3, :3].T + affine[:3, 3]
+    world = mean_places(labels) @ affine[:3, :3].T + affine[:3, 3]
     return [(float(x), float(y), float(z)) for x, y, z in world]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from parcela.atlas.counts import RegionCounts, dice
+from parcela.atlas.counts import RegionCounts, dice, mean_places
 from parcela.bundle.manifest import Manifest, software_versions
 from parcela.bundle.region_table import RegionRow, region_table
 from parcela.imaging.preprocessed import Preprocessed
@@ -48,8 +48,8 @@ class Prediction:
 
     @cached_property
     def table(self) -> tuple[RegionRow, ...]:
-        """All 116 regions: voxels, volume in mm³, asymmetry."""
-        return region_table(self.counts, self.scan.geometry)
+        """All 116 regions: voxels, volume in mm³, asymmetry, centroid."""
+        return region_table(self.counts, mean_places(self.labels), self.scan.geometry)
 
     @property
     def regions_found(self) -> int:

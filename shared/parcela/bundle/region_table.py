@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
-from parcela.atlas.aal import Region, regions
-from parcela.atlas.counts import Counts, RegionCounts
+from parcela.atlas.aal import Region, atlas_labels, regions
+from parcela.atlas.counts import Counts, Floats, RegionCounts
 from parcela.files import write_tsv
 from parcela.imaging.geometry import Geometry
 
@@ -22,6 +23,11 @@ COLUMNS = (
     "voxels",
     "volume_mm3",
     "asymmetry_index",
+    "atlas_asymmetry_index",
+    "asymmetry_difference",
+    "centroid_x_mm",
+    "centroid_y_mm",
+    "centroid_z_mm",
 )
 MISSING = "n/a"  # as BIDS writes it
 
@@ -35,32 +41,59 @@ class RegionRow:
         voxels: how many voxels carry its id.
         volume_mm3: those voxels' volume on the scan's own grid.
         asymmetry_index: of the pair, the same on both sides; None on the midline and where both sides are absent.
+        atlas_asymmetry_index: the same of AAL itself on Colin27, whose sides were drawn on one asymmetric brain.
+        centroid_mm: mean place of those voxels in the scan's world (RAS+); NaN without a voxel.
     """
 
     region: Region
     voxels: int
     volume_mm3: float
     asymmetry_index: float | None
+    atlas_asymmetry_index: float | None
+    centroid_mm: tuple[float, float, float]
+
+    @property
+    def asymmetry_difference(self) -> float | None:
+        """What of the pair's asymmetry is not the atlas's own."""
+        if self.asymmetry_index is None or self.atlas_asymmetry_index is None:
+            return None
+        return self.asymmetry_index - self.atlas_asymmetry_index
 
 
-def region_table(counts: RegionCounts, geometry: Geometry) -> tuple[RegionRow, ...]:
+def region_table(counts: RegionCounts, places: Floats, geometry: Geometry) -> tuple[RegionRow, ...]:
     """All 116 regions in the order of their ids, those without a voxel too.
 
     Args:
         counts: of the finished label map.
+        places: (116, 3) mean voxel index of each region, from ``mean_places``.
         geometry: the grid it lies on.
     """
-    voxel_volume_mm3 = geometry.voxel_volume_mm3
-    return tuple(_row(region, counts.by_class, voxel_volume_mm3) for region in regions())
+    voxels, atlas = counts.by_class, _atlas_counts().by_class
+    volumes_mm3 = counts.by_region * geometry.voxel_volume_mm3
+    world_mm = places @ geometry.affine[:3, :3].T + geometry.affine[:3, 3]
+    return tuple(
+        RegionRow(
+            region,
+            int(voxels[region.index]),
+            float(volume_mm3),
+            _pair_asymmetry(region, voxels),
+            _pair_asymmetry(region, atlas),
+            (float(x), float(y), float(z)),
+        )
+        for region, volume_mm3, (x, y, z) in zip(regions(), volumes_mm3, world_mm, strict=True)
+    )
 
 
-def _row(region: Region, voxels_by_id: Counts, voxel_volume_mm3: float) -> RegionRow:
-    voxels = int(voxels_by_id[region.index])
-    index = None
-    if region.partner is not None:
-        left, right = sorted((region.index, region.partner))  # the left is the odd id, the lower
-        index = asymmetry_index(int(voxels_by_id[left]), int(voxels_by_id[right]))
-    return RegionRow(region, voxels, voxels * voxel_volume_mm3, index)
+@cache
+def _atlas_counts() -> RegionCounts:
+    return RegionCounts.of(atlas_labels()[0])
+
+
+def _pair_asymmetry(region: Region, voxels_by_id: Counts) -> float | None:
+    if region.partner is None:
+        return None
+    left, right = sorted((region.index, region.partner))  # the left is the odd id, the lower
+    return asymmetry_index(int(voxels_by_id[left]), int(voxels_by_id[right]))
 
 
 def asymmetry_index(left: float, right: float) -> float | None:
@@ -103,6 +136,9 @@ def _cells(row: RegionRow) -> tuple[str, ...]:
         str(row.voxels),
         _number(row.volume_mm3),
         _number(row.asymmetry_index),
+        _number(row.atlas_asymmetry_index),
+        _number(row.asymmetry_difference),
+        *map(_number, row.centroid_mm),
     )
 
 

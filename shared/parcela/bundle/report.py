@@ -49,7 +49,7 @@ def write_report(
         lobes=list(_lobes(rows)),
         facts=_provenance(manifest),
         ml=_ml,
-        index=_index,
+        signed=_signed,
     )
     write_text(path, page)
 
@@ -73,8 +73,8 @@ def _ml(row: RegionRow) -> str:
     return f"{row.volume_mm3 / 1000:.2f}"
 
 
-def _index(row: RegionRow) -> str:
-    return MISSING if row.asymmetry_index is None else f"{row.asymmetry_index:+.3f}"
+def _signed(index: float | None) -> str:
+    return MISSING if index is None else f"{index:+.3f}"
 
 
 def _provenance(manifest: Manifest) -> list[tuple[str, str]]:

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from parcela.atlas.aal import CLASS_COUNT, regions
-from parcela.atlas.counts import RegionCounts
+from parcela.atlas.aal import regions
+from parcela.atlas.counts import RegionCounts, mean_places
 from parcela.imaging.geometry import Affine
 from parcela.quality.reference import BLOCK, Floats, Reference
 
@@ -151,21 +151,11 @@ def sides_right(labels: Labels, affine: Affine) -> float:
         affine: (4, 4), voxel index of that grid to world mm (RAS+).
     """
     step = max(1, int((labels.size / THINNED) ** (1 / 3)))
-    x_mm = _centres(labels[::step, ::step, ::step]) @ (affine[0, :3] * step)
+    x_mm = mean_places(labels[::step, ::step, ::step]) @ (affine[0, :3] * step)
     pairs = [(r.index - 1, r.partner - 1) for r in regions() if r.hemisphere == "L" and r.partner]
     left, right = (x_mm[list(side)] for side in zip(*pairs, strict=True))
     whole = np.isfinite(left) & np.isfinite(right)
     return float((left < right)[whole].mean()) if whole.any() else float("nan")
-
-
-def _centres(labels: Labels) -> Floats:
-    """(116, 3): mean voxel index of each region; NaN where it has no voxel."""
-    where = np.nonzero(labels)
-    ids = labels[where]
-    voxels = np.bincount(ids, minlength=CLASS_COUNT).astype(np.float64)
-    voxels[voxels == 0] = np.nan
-    sums = [np.bincount(ids, axis, minlength=CLASS_COUNT) for axis in where]
-    return np.asarray(np.stack(sums, -1)[1:] / voxels[1:, None])
 
 
 def _box(mask: Mask) -> NDArray[np.intp]:

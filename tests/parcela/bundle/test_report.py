@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from parcela.atlas.counts import RegionCounts
+from parcela.atlas.counts import RegionCounts, mean_places
 from parcela.bundle.manifest import InputRecord, Manifest
 from parcela.bundle.region_table import region_table
 from parcela.bundle.report import write_report
@@ -37,7 +37,7 @@ def a_report(folder: Path, labels: np.ndarray | None = None, title: str = "sub-0
     )
     picture = folder / "qc.png"
     picture.write_bytes(PNG)
-    rows = region_table(RegionCounts.of(labels), geometry)
+    rows = region_table(RegionCounts.of(labels), mean_places(labels), geometry)
     write_report(folder / "report.html", title=title, picture=picture, rows=rows, manifest=manifest)
     return (folder / "report.html").read_text(encoding="utf-8")
 
@@ -66,14 +66,20 @@ def test_given_a_pair_when_reported_then_volumes_are_in_ml_with_the_asymmetry(
 ) -> None:
     rows = {row[0]: row[1:] for row in Cells(a_report(tmp_path)).rows}
 
-    assert rows["Precentral"] == ["8.00", "4.00", "+0.667"]  # 16 and 8 voxels of 0.5 ml
+    assert rows["Precentral"] == [
+        "8.00",
+        "4.00",
+        "+0.667",
+        "+0.040",
+        "+0.626",
+    ]  # 16 and 8 voxels of 0.5 ml
     assert rows["Vermis_1_2"] == ["0.50", ""]
-    assert rows["Postcentral"] == ["0.00", "0.00", "n/a"]
+    assert rows["Postcentral"] == ["0.00", "0.00", "n/a", "+0.013", "n/a"]
 
 
 def test_given_all_regions_when_reported_then_each_has_its_line(tmp_path: Path) -> None:
     cells = Cells(a_report(tmp_path)).rows
-    pairs = [row for row in cells if len(row) == 4 and row[0] != "Region"]
+    pairs = [row for row in cells if len(row) == 6 and row[0] != "Region"]
     midline = [row for row in cells if len(row) == 3]
 
     assert 2 * len(pairs) + len(midline) == 116
