@@ -78,18 +78,31 @@ def z_scored(around: float) -> Fault:
     return spoil
 
 
+def surrounded(around: float) -> Fault:
+    """The brain alone, another value than 0 around it."""
+
+    def spoil(scan: Volume, mask: Mask) -> Faulty:
+        return Faulty(scan.with_data(np.where(mask > 0, scan.data, np.float32(around))), None)
+
+    return spoil
+
+
 def offset(by: float) -> Fault:
     """A constant added everywhere."""
     return lambda scan, mask: Faulty(scan.with_data(scan.data + np.float32(by)), mask)
 
 
-def spline_resampled(scan: Volume, mask: Mask) -> Faulty:
-    """The stripped brain shifted by parts of a voxel with cubic splines, which ring below 0 at its edge."""
-    shift = np.array([0.4, 0.3, 0.2])
-    data = ndimage.shift(scan.data * mask, shift, order=3)
-    affine = scan.geometry.affine.copy()
-    affine[:3, 3] -= affine[:3, :3] @ shift
-    return Faulty(regridded(scan, data, affine), None)
+def resampled(order: int) -> Fault:
+    """The stripped brain shifted by parts of a voxel: cubic splines (3) ring below 0 at its edge, linear (1) do not."""
+
+    def spoil(scan: Volume, mask: Mask) -> Faulty:
+        shift = np.array([0.4, 0.3, 0.2])
+        data = ndimage.shift(scan.data * mask, shift, order=order)
+        affine = scan.geometry.affine.copy()
+        affine[:3, 3] -= affine[:3, :3] @ shift
+        return Faulty(regridded(scan, data, affine), None)
+
+    return spoil
 
 
 def stray_voxel(scan: Volume, mask: Mask) -> Faulty:
@@ -97,6 +110,13 @@ def stray_voxel(scan: Volume, mask: Mask) -> Faulty:
     data = scan.data * mask
     data[2, 2, 2] = np.percentile(scan.data[mask > 0], 99)
     return Faulty(scan.with_data(data), None)
+
+
+def noise_around(scan: Volume, mask: Mask) -> Faulty:
+    """The brain alone in noise of up to some percent of bright tissue, as some scanners and denoisers leave it."""
+    bright = np.percentile(scan.data[mask > 0], 99)
+    noise = np.random.default_rng(0).normal(0, 0.01 * bright, scan.data.shape)
+    return Faulty(scan.with_data((scan.data * mask + noise).astype(np.float32)), None)
 
 
 def one_negative_of_stripped(scan: Volume, mask: Mask) -> Faulty:
@@ -123,6 +143,23 @@ def cut(side: str, *, share: float = 0.0, mm: float = 0.0) -> Fault:
         view = np.zeros(mask.shape, np.bool_)
         view[window] = True
         return Faulty(regridded(scan, scan.data[window], affine), mask[window], view=view)
+
+    return spoil
+
+
+def cut_obliquely(degrees: float, share: float) -> Fault:
+    """A field of view that ended in the brain on a tilted grid, resampled upright: 0 beyond a plane askew to the grid.
+
+    The plane leans forwards by so many degrees, and takes this share of the brain's extent across it off the top.
+    """
+
+    def spoil(scan: Volume, mask: Mask) -> Faulty:
+        normal = Rotation.from_euler("x", -degrees, degrees=True).apply([0.0, 0.0, 1.0])
+        index = np.indices(mask.shape).reshape(3, -1)
+        height_mm = (normal @ scan.geometry.affine[:3, :3] @ index).reshape(mask.shape)
+        low, high = height_mm[mask > 0].min(), height_mm[mask > 0].max()
+        view = height_mm <= high - share * (high - low)
+        return Faulty(scan.with_data(scan.data * view), mask * view.astype(np.uint8), view=view)
 
     return spoil
 
@@ -171,23 +208,24 @@ REFERENCES: dict[str, Fault] = {
 # By fault of the list: what was done, how, and the sound scan that it is compared with.
 SITUATIONS: dict[str, tuple[str, Fault, str]] = {
     "one voxel of -20": ("A", one_voxel(-20.0), WHOLE),
-    "one voxel of -20, whole head": ("A", to_be_stripped(one_voxel(-20.0)), STRIPPED),
+    "one voxel of 1e6": ("A", one_voxel(1e6), WHOLE),
     "z-scored, 0 around": ("A", z_scored(0.0), WHOLE),
     "z-scored, NaN around": ("A", z_scored(np.nan), WHOLE),
+    "NaN around": ("A", surrounded(np.nan), WHOLE),
+    "-1024 around": ("A", surrounded(-1024.0), WHOLE),
     "offset of -1000": ("A", offset(-1000.0), WHOLE),
-    "offset of -1024": ("A", offset(-1024.0), WHOLE),
-    "offset of -1024, whole head": ("A", to_be_stripped(offset(-1024.0)), STRIPPED),
-    "spline-resampled brain": ("A", spline_resampled, WHOLE),
-    "one voxel of 1e6": ("A", one_voxel(1e6), WHOLE),
-    "one voxel of 1e6, whole head": ("A", to_be_stripped(one_voxel(1e6)), STRIPPED),
+    "spline-resampled brain": ("A", resampled(3), WHOLE),
+    "linearly resampled brain": ("A, control", resampled(1), WHOLE),
     "lower half cut off": ("B", cut("I", share=0.5), WHOLE),
     "right half cut off": ("B", cut("R", share=0.5), WHOLE),
     "upper third cut off": ("B", cut("S", share=1 / 3), WHOLE),
     "top 20 mm cut off": ("B", cut("S", mm=20.0), WHOLE),
     "front third cut off": ("B", cut("A", share=1 / 3), WHOLE),
+    "top quarter cut off askew": ("B", cut_obliquely(30.0, 0.25), WHOLE),
     "stripped said, a whole head": ("C", said_to_be_stripped(as_is), SAID),
     "stripped said, a stray voxel": ("C", said_to_be_stripped(stray_voxel), SAID),
     "stripped said, a voxel of -20": ("C", said_to_be_stripped(one_negative_of_stripped), SAID),
+    "stripped said, noise around": ("C", said_to_be_stripped(noise_around), SAID),
     "tilted by 15° about x": ("D", tilted("x", 15.0), WHOLE),
     "tilted by 30° about x": ("D", tilted("x", 30.0), WHOLE),
     "tilted by 15° about y": ("D", tilted("y", 15.0), WHOLE),
@@ -197,5 +235,9 @@ SITUATIONS: dict[str, tuple[str, Fault, str]] = {
         then(tilted("x", 30.0), cut("S", mm=20.0)),
         WHOLE,
     ),
+    "one voxel of -20, whole head": ("A", to_be_stripped(one_voxel(-20.0)), STRIPPED),
+    "offset of -1024, whole head": ("A", to_be_stripped(offset(-1024.0)), STRIPPED),
+    "one voxel of 1e6, whole head": ("A", to_be_stripped(one_voxel(1e6)), STRIPPED),
+    "tilted by 30° about x, whole head": ("D", to_be_stripped(tilted("x", 30.0)), STRIPPED),
 }
 WHOLE_HEADS_ONLY = {name for name in SITUATIONS if "whole head" in name} | {STRIPPED}

@@ -58,19 +58,20 @@ def run(image: Image, names: Sequence[str], installations: Sequence[Parcela], wo
     """Maps of a scan in each situation by each installation, below ``work``; what lies there is not made again."""
     scan, mask = read_image(image)
     for installation in installations:
-        todo = []
+        folders = []
         for name in names:
-            folder = work / image.id / name.replace(" ", "_")
+            folder = folder_of(image, name, work)
             if not (folder / f"{installation.label}.json").exists():
                 _write(folder, _spoil_of(name)(scan, mask), scan)
-                todo.append(folder)
-        for folder in todo:
-            subprocess.run(
-                [installation.python, "-P", one_map.__file__, installation.label, str(folder)],
-                check=True,
-            )
-            for file in folder.glob("*.nii"):
-                file.unlink()
+                folders.append(str(folder))
+        if folders:
+            order = [installation.python, "-P", one_map.__file__, installation.label, *folders]
+            subprocess.run(order, check=True)
+
+
+def folder_of(image: Image, name: str, work: Path) -> Path:
+    """Where the maps of a scan in one situation lie."""
+    return work / image.id / name.replace(" ", "_")
 
 
 def _spoil_of(name: str) -> Fault:

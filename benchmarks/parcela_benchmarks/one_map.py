@@ -1,7 +1,8 @@
 """The maps of scans by whichever Parcela runs this file, 9b2264a included: ``PYTHON -P one_map.py LABEL FOLDER…``.
 
 Each folder holds ``scan.nii``, ``mask.nii`` where the brain is known, and ``order.json``: ``preprocess``, and the
-``shape`` and ``affine`` of the grid that the map shall lie on. ``LABEL.json`` and ``LABEL.npz`` are what it leaves.
+``shape`` and ``affine`` of the grid that the map shall lie on. ``LABEL.json`` and ``LABEL.npz`` are what it leaves, as
+soon as they are made; the images go.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ def _onto(trail: Any, shape: tuple[int, int, int], affine: NDArray[np.float64]) 
     return trail.model_copy(update={"scan": type(trail.scan)(shape=shape, affine=affine)})
 
 
-def _map(folder: Path) -> tuple[Any, list[str]]:
+def _map(folder: Path) -> tuple[Any, dict[str, Any]]:
+    """The map on the order's grid, and what was said of it; the verdict where this Parcela gives one."""
     read_volume = _module("volume").read_volume
     preprocess = import_module("parcela_preprocess.preprocess").preprocess
     parcellate = import_module("parcela_inference.parcellate").parcellate
@@ -44,9 +46,25 @@ def _map(folder: Path) -> tuple[Any, list[str]]:
         strip = "strip_and_correct"
     done = preprocess(scan, mask=mask, **{strip: order["preprocess"]})
     shape, affine = tuple(order["shape"]), np.array(order["affine"])
-    labels_trail = _onto(done.trail, shape, affine)
-    labels = parcellate(done.image, labels_trail, model="unet").labels
-    return (labels, done.image), [*scan.warnings, *getattr(done, "record", done).warnings]
+    trail = _onto(done.trail, shape, affine)
+    parcellation = parcellate(done.image, trail, model="unet")
+    said = {"warnings": [*scan.warnings, *getattr(done, "record", done).warnings]}
+    if not hasattr(done, "in_view"):  # before the verdict
+        return parcellation.labels, said
+    labels = done.in_view(parcellation.labels, trail.scan)
+    return labels, said | _verdict(scan, done, parcellation, labels, affine)
+
+
+def _verdict(scan: Any, done: Any, parcellation: Any, labels: Any, affine: Any) -> dict[str, Any]:
+    judging = import_module("parcela.quality.judge")
+    weights = import_module("parcela.weights.cards").hashes_of("unet")
+    evidence = judging.Evidence(
+        *(scan, done, parcellation.on_grid, labels, affine),
+        certainty=parcellation.certainty,
+        weights=weights,
+    )
+    quality = judging.judge(evidence)
+    return {"verdict": quality.verdict, "reasons": list(quality.reasons)}
 
 
 def main() -> None:
@@ -55,11 +73,14 @@ def main() -> None:
     for folder in map(Path, folders):
         outcome: dict[str, Any] = {"refused": None, "warnings": []}
         try:
-            (labels, image), outcome["warnings"] = _map(folder)
-            np.savez_compressed(folder / f"{label}.npz", labels=labels, image=image)
+            labels, said = _map(folder)
+            np.savez_compressed(folder / f"{label}.npz", labels=labels)
+            outcome |= said
         except refusals as error:
             outcome["refused"] = str(error)
         (folder / f"{label}.json").write_text(json.dumps(outcome))
+        for file in folder.glob("*.nii"):
+            file.unlink()
 
 
 if __name__ == "__main__":

@@ -81,6 +81,25 @@ def test_given_a_cut_within_the_grid_then_it_is_found(brain: NDArray[np.float32]
     assert not outside[:, :, :-4].any()
 
 
+@pytest.mark.parametrize(
+    ("normal", "side"),
+    [((0, 0.5, 0.87), "S"), ((0, -0.4, 0.9), "S"), ((-0.8, 0, 0.6), "L"), ((0, 0.97, -0.24), "A")],
+)
+def test_given_a_plane_askew_to_the_grid_then_it_is_found_where_it_lies(
+    brain: NDArray[np.float32], normal: tuple[float, float, float], side: str
+) -> None:
+    mask = np.pad((brain > 0).astype(np.uint8), 2)
+    direction = np.array(normal) / np.linalg.norm(normal)
+    height_mm = np.tensordot(direction, np.indices(mask.shape), 1) * MM
+    inside = height_mm[mask > 0]
+    at_mm = inside.max() - 0.2 * np.ptp(inside)
+    (cut,) = cuts(mask * (height_mm <= at_mm).astype(np.uint8), grid(mask.shape))
+    assert cut.side == side
+    assert np.degrees(np.arccos(min(1.0, np.array(cut.plane[:3]) @ direction))) < 4
+    assert -cut.plane[3] == pytest.approx(at_mm, abs=2 * MM)
+    assert cut.area_cm2 > 60
+
+
 def test_given_two_cuts_then_both_are_said(brain: NDArray[np.float32]) -> None:
     mask = (without(without(brain, "S", 0.3), "L", 0.3) > 0).astype(np.uint8)
     sides = cuts(mask, grid(mask.shape))

@@ -13,8 +13,9 @@ from parcela.atlas.aal import COLIN27_BRAIN, COLIN27_HEAD
 from parcela.errors import BadScan
 from parcela.imaging.geometry import Geometry
 from parcela.imaging.volume import Volume, read_volume
+from parcela_preprocess.brain import brain_of_stripped
 from parcela_preprocess.preprocess import preprocess
-from parcela_preprocess.stripped import main_parts, stripped_brain
+from parcela_preprocess.stripped import main_parts, stripped_brain, without_ringing
 
 Image = NDArray[np.float32]
 MM3 = (3.0, 3.0, 3.0)
@@ -111,6 +112,55 @@ def test_given_another_background_then_the_brain_is_found_and_all_else_is_zero(
     assert 2 * (mask & truth).sum() / (mask.sum() + truth.sum()) > 0.95
     assert (scan[~mask] == 0).all()
     assert scan.min() == 0
+
+
+def splined(image: Image) -> Image:
+    """Moved by parts of a voxel with cubic splines: no voxel of the grid stays 0."""
+    return np.asarray(ndimage.shift(image, (0.4, 0.3, 0.2), order=3), np.float32)
+
+
+SWINGING: dict[str, Callable[[Image], Image]] = {
+    "splines": splined,
+    "noise of both signs": lambda brain: np.where(brain > 0, brain, noise(brain.shape)),
+}
+
+
+@pytest.mark.parametrize("make", SWINGING.values(), ids=SWINGING)
+def test_given_a_background_that_swings_about_zero_then_the_brain_is_found_without_it(
+    brain: Image, make: Callable[[Image], Image]
+) -> None:
+    swinging = np.asarray(make(brain), np.float32)
+    assert brain_of_stripped(swinging, MM3) is None, "no voxel tells the background"
+    quiet, (note,) = without_ringing(swinging, MM3)
+    assert "swings about 0" in note
+    mask = brain_of_stripped(quiet, MM3)
+    assert mask is not None
+    truth = ndimage.binary_fill_holes(brain > 0)
+    assert 2 * (mask & truth).sum() / (mask.sum() + truth.sum()) > 0.95
+    assert (quiet[~mask] == 0).all()
+    inside = mask & (swinging >= 0)
+    np.testing.assert_array_equal(quiet[inside], swinging[inside])
+
+
+# Each has values below 0 that mean something else than ringing, or none.
+STEADY: dict[str, Callable[[Image, Image], Image]] = {
+    "an ordinary stripped scan": lambda brain, _: brain,
+    "z-scores and 0": lambda brain, _: np.where(brain > 0, (brain - 60) / 20, 0),
+    "a brain lowered, 0 around": lambda brain, _: np.where(brain > 0, brain - 40, 0),
+    "all lowered": lambda brain, _: brain - 1000,
+    "one voxel below 0": lambda brain, _: stray(brain, (30, 36, 30), -20),
+    "a whole head resampled by splines": lambda _, head: splined(head),
+}
+
+
+@pytest.mark.parametrize("make", STEADY.values(), ids=STEADY)
+def test_given_no_ringing_then_the_very_scan_comes_back(
+    brain: Image, head: Image, make: Callable[[Image, Image], Image]
+) -> None:
+    scan = np.asarray(make(brain, head), np.float32)
+    kept, notes = without_ringing(scan, MM3)
+    assert kept is scan
+    assert notes == ()
 
 
 def test_given_hemispheres_apart_then_both_are_the_brain(brain: Image) -> None:

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
+from scipy.spatial import ConvexHull
 
 from parcela.imaging.field_of_view import Cut
 from parcela.imaging.geometry import Geometry
@@ -14,12 +16,22 @@ from parcela.imaging.geometry import Geometry
 # brain's outermost slice is a cap; the largest of 200 cohort brains was 17.5 cm², at 2 mm.
 AT_BORDER = (15.0, 4.0)
 WITHIN = (30.0, 6.0)
+# The same for a plane askew to the grid: the mean area of the mask in a slab beneath it, so much and so much more
+# for each mm of the slab. Of 200 cohort brains the largest was 34 cm², in a slab of 5 mm.
+ASKEW = (15.0, 6.0)
+SLAB_MM, SLAB_VOXELS = (
+    4.0,
+    2.5,
+)  # a slab's least thickness, and in voxels: such a plane is a staircase
+FACET_CM2 = 2.0  # of a brain's convex hull: smaller ones are no cut's face
+APART = np.cos(np.radians(10))  # of planes' normals: what is nearer is the same face
+THINNED_MM = 2.0  # between the voxels that an area is counted from
 SIDES = {"L": "left", "R": "right", "P": "back", "A": "front", "I": "bottom", "S": "top"}
 OPPOSITE = dict(zip("LRPAIS", "RLAPSI", strict=True))
 
 
 def cuts(mask: NDArray[np.uint8], geometry: Geometry) -> tuple[Cut, ...]:
-    """The sides on which the brain is cut off, by the grid's border or by a plane within it.
+    """The sides on which the brain is cut off, by the grid's border or by a plane within it, straight or askew.
 
     Args:
         mask: (X, Y, Z), the brain, on the grid of ``geometry``.
@@ -39,7 +51,49 @@ def cuts(mask: NDArray[np.uint8], geometry: Geometry) -> tuple[Cut, ...]:
                 side = code if end else OPPOSITE[code]
                 plane = _plane(geometry, axis, end, place)
                 sides.append(Cut(side=side, area_cm2=float(area_cm2[place]), plane=plane))
-    return tuple(sides)
+    return (*sides, *_askew(mask > 0, geometry, sides))
+
+
+def _askew(mask: NDArray[np.bool_], geometry: Geometry, straight: Sequence[Cut]) -> list[Cut]:
+    """Cuts by planes askew to the grid: a field of view that ended in the brain on another grid than this one.
+
+    Large facets of the brain's convex hull are the candidates; a cut's face lies full against one.
+    """
+    outline = np.argwhere(mask & ~ndimage.binary_erosion(mask))
+    if np.linalg.matrix_rank(outline - outline[0]) < 3:
+        return []
+    affine = geometry.affine
+    places = outline @ affine[:3, :3].T + affine[:3, 3]
+    hull = ConvexHull(places)
+    one, two, three = np.moveaxis(places[hull.simplices], 1, 0)
+    facet_cm2 = np.linalg.norm(np.cross(two - one, three - one), axis=1) / 200
+    step = np.maximum(1, np.round(THINNED_MM / np.array(geometry.spacing_mm))).astype(int)
+    voxels = np.argwhere(mask[tuple(slice(None, None, n) for n in step)]) * step
+    inside = voxels @ affine[:3, :3].T + affine[:3, 3]
+    slab_mm = max(SLAB_MM, SLAB_VOXELS * max(geometry.spacing_mm))
+    per_voxel_cm2 = geometry.voxel_volume_mm3 * step.prod() / slab_mm / 100
+    faces = [np.array(cut.plane[:3]) for cut in straight]
+    askew = []
+    for facet in np.argsort(-facet_cm2):
+        *normal, first = hull.equations[facet]
+        if facet_cm2[facet] < FACET_CM2:
+            break
+        if any(face @ normal > APART for face in faces):
+            continue
+        area_cm2 = float((inside @ normal + first > -slab_mm).sum() * per_voxel_cm2)
+        if area_cm2 >= ASKEW[0] + ASKEW[1] * slab_mm:
+            faces.append(np.array(normal))
+            first -= min(geometry.spacing_mm) / 2
+            x, y, z = (float(v) for v in normal)
+            plane = (x, y, z, float(first))
+            askew.append(Cut(side=_nearest_side(normal), area_cm2=area_cm2, plane=plane))
+    return askew
+
+
+def _nearest_side(normal: Sequence[float]) -> str:
+    """The anatomical side that a direction in the world, (3,), points to."""
+    axis = int(np.abs(normal).argmax())
+    return "LPI"[axis] if normal[axis] < 0 else "RAS"[axis]
 
 
 def _plane(

@@ -17,6 +17,7 @@ from parcela.processes.isolation import run_isolated
 from parcela_preprocess import native_tasks
 from parcela_preprocess.brain import brain_of_stripped, check_brain, head_box
 from parcela_preprocess.intensities import above_zero, in_brain, unbearable, without_spikes
+from parcela_preprocess.stripped import without_ringing
 
 MASK = "brain_mask"
 STRIPPED_BEFORE = "the scan is already skull-stripped: its own brain was taken as it is"
@@ -66,6 +67,8 @@ class _SkullStripd(MapTransform):
             notes: tuple[str, ...] = ()
             if self.mend:
                 array, notes = without_spikes(array)
+                array, ringing = without_ringing(array, geometry.spacing_mm)
+                notes += ringing
                 image = with_values(image, array)
             mask = brain_of_stripped(array, geometry.spacing_mm)
             if mask is None:
