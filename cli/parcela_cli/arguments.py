@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from parcela.options import IdScheme, Options, SkullStrip
+from parcela.options import IdScheme, Options, PredictOptions, SkullStrip
 
 
 def described(
@@ -51,6 +51,11 @@ SourceIds = Annotated[
 ]
 Preprocess = Annotated[bool, described(Options, "preprocess", "--preprocess/--no-preprocess")]
 SkullStripOption = Annotated[SkullStrip, described(Options, "skull_strip")]
+TissuesOption = Annotated[bool, described(Options, "tissues", "--tissues")]
+StandardSpaceOption = Annotated[
+    bool, described(PredictOptions, "standard_space", "--standard-space")
+]
+ProbabilitiesOption = Annotated[bool, described(PredictOptions, "probabilities", "--probabilities")]
 Force = Annotated[
     bool,
     typer.Option(

@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from parcela.bundle.prediction import Prediction
-from parcela.bundle.write import FIXED_NAMES, names_of_bundle
+from parcela.bundle.write import FIXED_NAMES, names_of_bundle, names_on_request
 from parcela.imaging.label_map import write_label_map
+from parcela.imaging.standard_space import COLIN27
+from parcela.imaging.volume import Volume
 from parcela.options import Device, LabelOptions, PredictOptions, networks_of
 from parcela.weights.cards import hashes_of
 from parcela_cli.bundles import NamedScan
 from parcela_cli.destination import names_one_file, writing
-from parcela_cli.pipeline import run, run_label
+from parcela_cli.pipeline import run, run_label, template_parameter
 from parcela_cli.progress import Progress, Result
 
 
@@ -24,24 +26,26 @@ class NetworkEngine:
 
     options: PredictOptions
     device: Device = "auto"
+    template: Volume | None = None
 
     def parameters(self) -> dict[str, Any]:
         """As a manifest records them."""
-        return self.options.parameters()
+        return self.options.parameters() | template_parameter(self.template)
 
     def weights(self) -> dict[str, str | None]:
         """SHA-256 of the weights, by network."""
         return hashes_of(self.options.model)
 
     def files(self) -> Iterable[str]:
-        """The bundle's, and with several networks each one's own map."""
-        return names_of_bundle(networks_of(self.options.model))
+        """The bundle's, with several networks each one's own map, and what was asked for."""
+        space = self.template.name if self.template else COLIN27
+        of_bundle = names_of_bundle(networks_of(self.options.model))
+        return (*of_bundle, *names_on_request(self.options, space))
 
     def make(self, scan: NamedScan, out: Path, progress: Progress) -> Result:
         """Parcellate one scan and write what came of it."""
-        return write(
-            run(scan.volume, self.options, self.device, progress.step), out, scan.name, progress
-        )
+        made = run(scan.volume, self.options, self.device, progress.step, self.template)
+        return write(made, out, scan.name, progress)
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class RegistrationEngine:
         from parcela_labelling.labelled import CHECK_FILE
         from parcela_labelling.transforms import FILES
 
-        return (*FIXED_NAMES.values(), CHECK_FILE, *FILES)
+        return (*FIXED_NAMES.values(), CHECK_FILE, *FILES, *names_on_request(self.options))
 
     def make(self, scan: NamedScan, out: Path, progress: Progress) -> Result:
         """Label one scan and write what came of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,10 @@ def predict(
     preprocess: bool = True,
     skull_strip: SkullStrip = "robex",
     space: Space = "native",
+    tissues: bool = False,
+    standard_space: bool = False,
+    probabilities: bool = False,
+    template: str | Path | None = None,
     device: Device = "auto",
     on_step: OnStep | None = None,
 ) -> Prediction:
@@ -44,6 +49,10 @@ def predict(
         preprocess: False when the scan is already skull-stripped and bias-corrected.
         skull_strip: ``robex`` (the reference; x86-64 Linux) or ``deepbet`` (any platform, seconds).
         space: the grid of the label map: the scan's own (``native``), or the networks' (``model``).
+        tissues: also grey matter, white matter and CSF of each region, and the head's size (eTIV).
+        standard_space: also the map and the affine in the atlas's own space, Colin27, and the head's size.
+        probabilities: also the networks' scores of all 117 classes.
+        template: a skull-stripped brain whose space is the standard space instead, such as MNI152's.
         device: ``auto`` takes CUDA where there is one.
         on_step: called with each step's name as it begins.
 
@@ -52,10 +61,25 @@ def predict(
     """
     with choosing():
         options = PredictOptions(
-            model=model, preprocess=preprocess, skull_strip=skull_strip, space=space
+            model=model,
+            preprocess=preprocess,
+            skull_strip=skull_strip,
+            space=space,
+            tissues=tissues,
+            standard_space=standard_space or template is not None,
+            probabilities=probabilities,
         )
     volume = scan if isinstance(scan, Volume) else read_volume(scan)
-    return run(volume, options, device, on_step)
+    return run(volume, options, device, on_step, read_template(template))
+
+
+def read_template(path: str | Path | None) -> Volume | None:
+    """A template that a user has, checked, where one is given; raises BadScan and BadRequest."""
+    if path is None:
+        return None
+    from parcela_preprocess.atlas_affine import read_template as read
+
+    return read(Path(path))
 
 
 def run(
@@ -63,12 +87,14 @@ def run(
     options: PredictOptions,
     device: Device = "auto",
     on_step: OnStep | None = None,
+    template: Volume | None = None,
 ) -> Prediction:
     """Preprocess, parcellate, and record how. What is missing here is said before anything is computed."""
     name_user()
     with explaining_memory():
         from parcela_inference.predict import predict as parcellate_scan
         from parcela_inference.scores import choose_device
+        from parcela_preprocess.atlas_affine import template_space
         from parcela_preprocess.preprocess import preprocess
 
         hashes_of(options.model)
@@ -77,9 +103,26 @@ def run(
             volume,
             skull_strip=options.skull_strip,
             preprocess=options.preprocess,
+            tissues=options.tissues,
+            standard_space=options.to_colin27,
             on_step=on_step,
         )
-        return parcellate_scan(volume, ready, options, device=device, on_step=on_step)
+        space = None if template is None else template_space(ready, template)
+        made = parcellate_scan(
+            volume, ready, options, device=device, template=space, on_step=on_step
+        )
+        return made if template is None else _with_template(made, template)
+
+
+def _with_template(made: Prediction, template: Volume) -> Prediction:
+    """A prediction whose manifest tells which template it was given."""
+    parameters = {**made.manifest.parameters, **template_parameter(template)}
+    return replace(made, manifest=made.manifest.model_copy(update={"parameters": parameters}))
+
+
+def template_parameter(template: Volume | None) -> dict[str, str]:
+    """As a manifest records a template: by its hash."""
+    return {} if template is None else {"template": template.sha256}
 
 
 def run_label(volume: Volume, options: LabelOptions, on_step: OnStep | None = None) -> Labelled:
@@ -92,6 +135,7 @@ def run_label(volume: Volume, options: LabelOptions, on_step: OnStep | None = No
         preset=options.preset,
         skull_strip=options.skull_strip,
         preprocess=options.preprocess,
+        tissues=options.tissues,
         on_step=on_step,
     )
     return label_scan(volume, ready, options, on_step)

@@ -51,11 +51,20 @@ class Options(BaseModel):
         "robex",
         description="robex: the reference, one to two minutes, x86-64 Linux. deepbet: any platform, seconds.",
     )
+    tissues: bool = Field(
+        False,
+        description="Also grey matter, white matter and CSF of each region, and the head's size (eTIV).",
+    )
 
     @property
     def stripped_by(self) -> SkullStrip | None:
         """What finds the brain, as a manifest records it: nothing where the scan is not preprocessed."""
         return self.skull_strip if self.preprocess else None
+
+    @property
+    def to_colin27(self) -> bool:
+        """Whether the preprocessing shall find where the brain lies in the atlas's own space."""
+        return False
 
 
 class PredictOptions(Options):
@@ -70,6 +79,19 @@ class PredictOptions(Options):
         "native",
         description="The label map's grid: the scan's own, or the networks' (91, 122, 123).",
     )
+    standard_space: bool = Field(
+        False,
+        description="Also the map and the affine in the atlas's own space, Colin27, and the head's size (eTIV).",
+    )
+    probabilities: bool = Field(
+        False,
+        description="Also the networks' scores of all 117 classes, on their grid (probseg.nii.gz).",
+    )
+
+    @property
+    def to_colin27(self) -> bool:
+        """The head's size goes with the tissues."""
+        return self.standard_space or self.tissues
 
     def parameters(self) -> dict[str, Any]:
         """As a manifest records them, thread counts included: the bytes of N4 depend on them."""
@@ -79,6 +101,9 @@ class PredictOptions(Options):
             "skull_strip": self.stripped_by,
             "preset": self.preset,
             "space": self.space,
+            "tissues": self.tissues,
+            "standard_space": self.standard_space,
+            "probabilities": self.probabilities,
             "torch_precision": settings().torch_precision,
             **_threads(),
         }
@@ -99,6 +124,7 @@ class LabelOptions(Options):
             "preprocess": self.preprocess,
             "skull_strip": self.stripped_by,
             "registration": "SyN",
+            "tissues": self.tissues,
             **_threads(),
         }
 

@@ -16,11 +16,12 @@ from labelling import coarse
 from parcela.atlas.aal import atlas_labels
 from parcela.atlas.counts import dice
 from parcela.errors import BadRequest
+from parcela.imaging.standard_space import LPS
 from parcela.processes.isolation import run_isolated
 from parcela_labelling.check import check_registration
 from parcela_labelling.label import label
 from parcela_labelling.register import Method, Registration, register
-from parcela_labelling.transforms import AFFINE, INVERSE_WARP, LPS, WARP
+from parcela_labelling.transforms import AFFINE, INVERSE_WARP, WARP
 
 LARGE = (1, 2, 7, 8, 43, 44, 55, 56, 85, 86, 93, 94)  # regions with some hundred voxels at 4 mm
 

@@ -47,6 +47,9 @@ def test_given_options_then_a_record_of_them_has_the_name_that_earlier_gateways_
         "preprocessing": False,
         "skull_strip": "robex",
         "space": "native",
+        "tissues": False,
+        "standard_space": False,
+        "probabilities": False,
     }
 
 

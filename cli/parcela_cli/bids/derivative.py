@@ -8,15 +8,18 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from parcela.bundle.write import file_name
+from parcela.atlas.aal import regions
+from parcela.bundle.write import FIXED_NAMES, PROBABILITIES, file_name, prefixed
 from parcela.files import write_text
+from parcela.imaging.standard_space import COLIN27, map_name
+from parcela.imaging.tissues import MAP_NAMES
 from parcela_cli.bids.dataset import BidsScan
 
 BIDS_VERSION = "1.10.0"
 RAW = "raw"  # the name of the data set of scans in BIDS URIs
 IGNORED = (
     *("*_qc.png", "*_report.html", "*_manifest.json", "*_lut.txt", "*_itksnap.txt", "*_failed.txt"),
-    *("group_*",),
+    *("*_xfm.mat", "group_*"),
 )
 README = """The 116 regions of AAL in each participant's own space, made by Parcela.
 
@@ -48,6 +51,13 @@ COLUMNS: dict[str, str | dict[str, Any]] = {
         for axis in "xyz"
     },
     "dice_unet_highresnet": "Dice of the region between the two networks' own maps.",
+    **{
+        f"{tissue}_mm3": {
+            "Description": f"The volume of {words} in the region, by soft memberships (Atropos).",
+            "Units": "mm^3",
+        }
+        for tissue, words in (("grey", "grey matter"), ("white", "white matter"), ("csf", "CSF"))
+    },
 }
 
 
@@ -90,19 +100,35 @@ def write_side_files(scan: BidsScan, out: Path) -> None:
         OSError: a file cannot be written.
     """
     folder = scan.folder(out)
-    source = {"Sources": [f"bids:{RAW}:{scan.relative}"], "SpatialReference": "orig"}
+    source: dict[str, Any] = {
+        "Sources": [f"bids:{RAW}:{scan.relative}"],
+        "SpatialReference": "orig",
+    }
     table = folder / file_name("table", scan.name)
     columns = table.read_text(encoding="utf-8").splitlines()[0].split("\t")
-    labels = {
+    labels: dict[str, Any] = {
         **source,
         "Atlas": "AAL",
         "Manual": False,
         **{name: _column(name) for name in columns},
     }
     mask = {**source, "Type": "Brain", "RawSources": [scan.relative]}
-    for kind, record in (("dseg", labels), ("mask", mask)):
-        path = folder / file_name(kind, scan.name)  # type: ignore[arg-type]
-        write_text(path.with_name(path.name.replace(".nii.gz", ".json")), _json(record))
+    classes = ["background", *(region.name for region in regions())]
+    standard = {
+        "Sources": source["Sources"],
+        "SpatialReference": f"{COLIN27}: Holmes 1998, doi:10.1097/00004728-199803000-00032, as MRIcron ships it (ch2)",
+    }
+    records: dict[str, dict[str, Any]] = {
+        FIXED_NAMES["dseg"]: labels,
+        FIXED_NAMES["mask"]: mask,
+        **{name: source | {"Manual": False} for name in MAP_NAMES.values()},
+        map_name(COLIN27): labels | standard,
+        PROBABILITIES: source | {"Atlas": "AAL", "Manual": False, "LabelMap": classes},
+    }
+    for fixed_name, record in records.items():
+        path = folder / prefixed(fixed_name, scan.name)
+        if path.exists():
+            write_text(path.with_name(path.name.replace(".nii.gz", ".json")), _json(record))
 
 
 def _column(name: str) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -12,6 +12,8 @@ from statistics import median
 from parcela.atlas.aal import REGION_COUNT, regions
 from parcela.bundle.manifest import Manifest
 from parcela.bundle.page import render_page
+from parcela.bundle.prediction import REPORTED
+from parcela.bundle.report import WHOLES
 from parcela.bundle.write import file_name
 from parcela.errors import BadRequest
 from parcela.files import write_text, write_tsv
@@ -25,6 +27,7 @@ OUTLIER = (
     3.5  # median absolute deviations, scaled to a standard deviation (Iglewicz and Hoaglin 1993)
 )
 MAD_TO_SD = 1.4826
+TISSUE_COLUMNS = {f"{tissue}_mm3" for tissue in REPORTED}
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,18 @@ class ScanRow:
         """On the map's quality; empty where nothing judged it."""
         quality = self.manifest.quality if self.manifest else None
         return quality.verdict if quality else ""
+
+    @property
+    def wholes_mm3(self) -> dict[str, float]:
+        """Of the brain and the head, by column; empty where the manifest tells none."""
+        return dict(self.manifest.volumes) if self.manifest else {}
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """What the verdict on the quality rests on, by column."""
+        quality = self.manifest.quality if self.manifest else None
+        measured = quality.numbers if quality else {}
+        return {f"qc_{name}": value for name, value in measured.items() if value is not None}
 
     @property
     def total_ml(self) -> float:
@@ -121,16 +136,28 @@ def _write_long(path: Path, rows: Sequence[ScanRow]) -> None:
 
 def _write_wide(path: Path, rows: Sequence[ScanRow]) -> None:
     names = [region.name for region in regions()]
+    wholes = list(dict.fromkeys(name for row in rows for name in row.wholes_mm3))
+    tissues = [name for name in wholes if name in TISSUE_COLUMNS]
+    checks = list(dict.fromkeys(name for row in rows for name in row.numbers))
+    about = ("participant_id", "session_id", "scan", "quality", "regions", "total_mm3")
+    of_tissues = [f"{name}_{tissue}" for tissue in tissues for name in names]
     write_tsv(
         path,
-        ["participant_id", "session_id", "scan", "quality", "regions", "total_mm3", *names],
+        [*about, *wholes, *names, *of_tissues, *checks],
         (
             [f"sub-{row.scan.participant}", _session(row), row.label, row.verdict or "n/a"]
             + [REGION_COUNT - row.missing, f"{sum(row.volumes_mm3):.9g}"]
+            + [_cell(row.wholes_mm3, name) for name in wholes]
             + [region["volume_mm3"] for region in row.table]
+            + [region.get(tissue, "n/a") for tissue in tissues for region in row.table]
+            + [_cell(row.numbers, name) for name in checks]
             for row in rows
         ),
     )
+
+
+def _cell(values: Mapping[str, float], name: str) -> str:
+    return f"{values[name]:.9g}" if name in values else "n/a"
 
 
 def _session(row: ScanRow) -> str:
@@ -154,6 +181,12 @@ def _doubts(rows: Sequence[ScanRow]) -> dict[str, list[str]]:
             doubts[row.label].append(f"total volume far {side} the others'")
         if row.missing:
             doubts[row.label].append(f"{row.missing} regions are missing")
+    for name, words in WHOLES.items():
+        having = [row for row in rows if name in row.wholes_mm3]
+        deviations = outlying([row.wholes_mm3[name] for row in having]) if having else []
+        for row, deviation in zip(having, deviations, strict=True):
+            if abs(deviation) > OUTLIER:
+                doubts[row.label].append(f"{words}: {_ml(row, name)} ml")
     for place, region in enumerate(regions()):
         deviations = outlying([row.volumes_mm3[place] for row in rows])
         for row, deviation in zip(rows, deviations, strict=True):
@@ -165,6 +198,7 @@ def _doubts(rows: Sequence[ScanRow]) -> dict[str, list[str]]:
 def _page(rows: Sequence[ScanRow], out: Path) -> str:
     done = [row for row in rows if row.manifest is not None]
     doubts = _doubts(done)
+    wholes = [name for name in WHOLES if any(name in row.wholes_mm3 for row in done)]
     shown = [
         {
             "label": row.label,
@@ -174,6 +208,7 @@ def _page(rows: Sequence[ScanRow], out: Path) -> str:
             "verdict": row.verdict,
             "regions": REGION_COUNT - row.missing if row.manifest else "",
             "total": f"{row.total_ml:.0f}" if row.manifest else "",
+            "wholes": [_ml(row, name) for name in wholes],
             "seconds": f"{sum(row.manifest.seconds.values()):.0f}" if row.manifest else "",
             "doubts": doubts.get(row.label, []),
             "warnings": row.manifest.warnings if row.manifest else (),
@@ -185,10 +220,15 @@ def _page(rows: Sequence[ScanRow], out: Path) -> str:
         "group.html",
         title="AAL regions of the group",
         rows=shown,
+        wholes=[WHOLES[name] for name in wholes],
         done=len(done),
         failed=len(rows) - len(done),
         tables=(LONG, WIDE),
     )
+
+
+def _ml(row: ScanRow, name: str) -> str:
+    return f"{row.wholes_mm3[name] / 1000:.0f}" if name in row.wholes_mm3 else ""
 
 
 def _link(row: ScanRow, out: Path, kind: str) -> str:

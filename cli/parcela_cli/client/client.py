@@ -117,6 +117,9 @@ class Client:
         preprocess: bool = True,
         skull_strip: SkullStrip = "robex",
         space: Space = "native",
+        tissues: bool = False,
+        standard_space: bool = False,
+        probabilities: bool = False,
         idempotency_key: str | None = None,
     ) -> RemoteJob:
         """Send one scan to be parcellated; the options are those of ``parcela.predict``.
@@ -131,7 +134,13 @@ class Client:
         """
         with choosing():
             options = PredictOptions(
-                model=model, preprocess=preprocess, skull_strip=skull_strip, space=space
+                model=model,
+                preprocess=preprocess,
+                skull_strip=skull_strip,
+                space=space,
+                tissues=tissues,
+                standard_space=standard_space,
+                probabilities=probabilities,
             )
         return self._submit("/predict/", Path(scan), options, idempotency_key)
 
@@ -142,11 +151,14 @@ class Client:
         preset: Preset = "modern",
         preprocess: bool = True,
         skull_strip: SkullStrip = "robex",
+        tissues: bool = False,
         idempotency_key: str | None = None,
     ) -> RemoteJob:
         """Send one scan to be labelled by registration of the atlas; raises as ``submit`` does."""
         with choosing():
-            options = LabelOptions(preset=preset, preprocess=preprocess, skull_strip=skull_strip)
+            options = LabelOptions(
+                preset=preset, preprocess=preprocess, skull_strip=skull_strip, tissues=tissues
+            )
         return self._submit("/label/", Path(scan), options, idempotency_key)
 
     def _submit(self, path: str, scan: Path, options: Options, key: str | None) -> RemoteJob:

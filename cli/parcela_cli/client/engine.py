@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from parcela.bundle.manifest import Manifest
-from parcela.bundle.write import FIXED_NAMES, names_of_bundle
+from parcela.bundle.write import FIXED_NAMES, names_of_bundle, names_on_request
 from parcela.errors import ParcelaError
 from parcela.options import PredictOptions, networks_of
 from parcela_cli.bundles import NamedScan
@@ -45,7 +45,8 @@ class ServerEngine:
 
     def files(self) -> Iterable[str]:
         """Those that this machine would make."""
-        return names_of_bundle(networks_of(self.options.model))
+        of_bundle = names_of_bundle(networks_of(self.options.model))
+        return (*of_bundle, *names_on_request(self.options))
 
     def make(self, scan: NamedScan, out: Path, progress: Progress) -> Result:
         """Send one scan, wait for its job, and fetch what came of it."""

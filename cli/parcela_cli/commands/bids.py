@@ -9,7 +9,16 @@ import typer
 
 from parcela.options import BidsLevel, ModelChoice, PredictOptions
 from parcela.settings import change_settings
-from parcela_cli.arguments import Force, Preprocess, SkullStripOption, Threads, described
+from parcela_cli.arguments import (
+    Force,
+    Preprocess,
+    ProbabilitiesOption,
+    SkullStripOption,
+    StandardSpaceOption,
+    Threads,
+    TissuesOption,
+    described,
+)
 
 
 def bids(
@@ -44,6 +53,9 @@ def bids(
     model: Annotated[ModelChoice, described(PredictOptions, "model")] = "unet",
     preprocess: Preprocess = True,
     skull_strip: SkullStripOption = "robex",
+    tissues: TissuesOption = False,
+    standard_space: StandardSpaceOption = False,
+    probabilities: ProbabilitiesOption = False,
     threads: Threads = None,
     jobs: Annotated[int, typer.Option(min=1, help="Scans at a time; 3 GB of memory each.")] = 1,
     server: Annotated[
@@ -87,7 +99,14 @@ def bids(
 
         print(*write_group(scans, out), sep="\n")
         return
-    options = PredictOptions(model=model, preprocess=preprocess, skull_strip=skull_strip)
+    options = PredictOptions(
+        model=model,
+        preprocess=preprocess,
+        skull_strip=skull_strip,
+        tissues=tissues,
+        standard_space=standard_space,
+        probabilities=probabilities,
+    )
     if jobs > 1:
         given = [str(bids_dir), str(out), level, *_flags(options, threads, server, force=force)]
         if skip_bids_validation:
@@ -114,6 +133,9 @@ def _flags(
     """What another `parcela bids` must be told to do the same."""
     flags = ["--model", options.model, "--skull-strip", options.skull_strip]
     flags.append("--preprocess" if options.preprocess else "--no-preprocess")
+    flags += ["--tissues"] if options.tissues else []
+    flags += ["--standard-space"] if options.standard_space else []
+    flags += ["--probabilities"] if options.probabilities else []
     flags += ["--threads", str(threads)] if threads else []
     flags += ["--server", server] if server else []
     return [*flags, "--force"] if force else flags

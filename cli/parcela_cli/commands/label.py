@@ -17,6 +17,7 @@ from parcela_cli.arguments import (
     Scans,
     SkullStripOption,
     Threads,
+    TissuesOption,
     described,
 )
 
@@ -27,6 +28,7 @@ def label(
     preset: Annotated[Preset, described(LabelOptions, "preset")] = "modern",
     preprocess: Preprocess = True,
     skull_strip: SkullStripOption = "robex",
+    tissues: TissuesOption = False,
     threads: Threads = None,
     force: Force = False,
 ) -> None:
@@ -40,6 +42,8 @@ def label(
     from parcela_cli.destination import check_destination
     from parcela_cli.engines import RegistrationEngine
 
-    options = LabelOptions(preset=preset, preprocess=preprocess, skull_strip=skull_strip)
+    options = LabelOptions(
+        preset=preset, preprocess=preprocess, skull_strip=skull_strip, tissues=tissues
+    )
     check_destination(scans, out)
     raise typer.Exit(bundle_each(scans, out, RegistrationEngine(options), force=force))

@@ -49,10 +49,18 @@ def resample(
             "by a rotation and a shift. Unless set, both must lie in the same place.",
         ),
     ] = None,
+    scores: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PROBSEG",
+            help="The map's own scores, …_probseg.nii.gz: by them instead of by nearest neighbour.",
+        ),
+    ] = None,
     source: SourceIds = None,
 ) -> None:
     """Put a label map on another image's grid, such as BOLD's or PET's, by nearest neighbour: labels are never mixed.
 
+    With --scores each voxel takes the class whose interpolated score is highest, as on the scan's own grid.
     Example: parcela resample sub-01_dseg.nii.gz --like sub-01_bold.nii.gz -o sub-01_bold_dseg.nii.gz
     """
     from parcela_cli.destination import check_label_map_name, writing
@@ -60,7 +68,7 @@ def resample(
     from parcela_cli.measure.second_image import grid_of, read_image
     from parcela_cli.progress import warn
 
-    check_label_map_name(out, (label_map, like, *([rigid] if rigid else [])))
+    check_label_map_name(out, (label_map, like, *filter(None, (rigid, scores))))
     regions = read_label_map(label_map, source)
     image = read_image(like)
     motion = None
@@ -69,7 +77,13 @@ def resample(
 
         motion = register_to_scan(like, image, rigid)
         print(motion.sentence)
-    carried = regions.on_grid(grid_of(image), motion.to_scan if motion else None)
+    to_scan = motion.to_scan if motion else None
+    if scores is None:
+        carried = regions.on_grid(grid_of(image), to_scan)
+    else:
+        from parcela_cli.measure.scores import map_by_scores
+
+        carried = map_by_scores(scores, grid_of(image), to_scan).in_scheme(regions.scheme)
     lost = len(set(regions.ids_present()) - set(carried.ids_present()))
     if lost:
         warn(f"{lost} regions of the map have no voxel on the grid of {like.name}")

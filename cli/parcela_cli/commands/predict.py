@@ -15,9 +15,12 @@ from parcela_cli.arguments import (
     Force,
     Out,
     Preprocess,
+    ProbabilitiesOption,
     Scans,
     SkullStripOption,
+    StandardSpaceOption,
     Threads,
+    TissuesOption,
     described,
 )
 
@@ -29,6 +32,16 @@ def predict(
     preprocess: Preprocess = True,
     skull_strip: SkullStripOption = "robex",
     space: Annotated[Space, described(PredictOptions, "space")] = "native",
+    tissues: TissuesOption = False,
+    standard_space: StandardSpaceOption = False,
+    template: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="IMAGE",
+            help="A skull-stripped brain, such as MNI152's: its space is the standard space instead.",
+        ),
+    ] = None,
+    probabilities: ProbabilitiesOption = False,
     device: Annotated[Device, typer.Option(help="auto: CUDA where there is one.")] = "auto",
     threads: Threads = None,
     force: Force = False,
@@ -49,18 +62,26 @@ def predict(
     if server is None:
         check_memory_limit()
     else:
-        _check_local_only(device, threads)
+        _check_local_only(device, threads, template)
     from parcela_cli.bundles import bundle_each
     from parcela_cli.destination import check_destination
 
     options = PredictOptions(
-        model=model, preprocess=preprocess, skull_strip=skull_strip, space=space
+        model=model,
+        preprocess=preprocess,
+        skull_strip=skull_strip,
+        space=space,
+        tissues=tissues,
+        standard_space=standard_space or template is not None,
+        probabilities=probabilities,
     )
     check_destination(scans, out)
     if server is None:
         from parcela_cli.engines import NetworkEngine
+        from parcela_cli.pipeline import read_template
 
-        raise typer.Exit(bundle_each(scans, out, NetworkEngine(options, device), force=force))
+        engine = NetworkEngine(options, device, read_template(template))
+        raise typer.Exit(bundle_each(scans, out, engine, force=force))
     from parcela_cli.client.client import Client
     from parcela_cli.client.engine import ServerEngine
 
@@ -68,9 +89,13 @@ def predict(
         raise typer.Exit(bundle_each(scans, out, ServerEngine.of(client, options), force=force))
 
 
-def _check_local_only(device: Device, threads: int | None) -> None:
+def _check_local_only(device: Device, threads: int | None, template: Path | None) -> None:
     """Refuse, with ``--server``, what only holds for this machine."""
     if device != "auto":
         raise BadRequest(f"--device {device} with --server: the server chooses its own device")
     if threads is not None:
         raise BadRequest(f"--threads {threads} with --server: the server has its own setting")
+    if template is not None:
+        raise BadRequest(
+            f"--template {template} with --server: a server takes scans alone; it has --standard-space"
+        )

@@ -9,6 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from parcela.imaging.standard_space import StandardSpace
+from parcela.imaging.tissues import WHOLE
 from parcela.imaging.trail import GeometryTrail
 from parcela.options import ModelChoice, Network, Space, networks_of
 from parcela.stopwatch import OnStep, Stopwatch
@@ -25,6 +27,8 @@ class Parcellation:
         on_grid: the same map on the model's grid.
         certainty: mean of the largest score over the brain, by network.
         by_network: with ``both``, each network's own map; else empty.
+        in_template: the map on a template's grid, where one was given.
+        scores: (I, J, K, 117) on the model's grid, 0 to 255 for 0 to 1, where they were asked for.
         seconds: per step.
     """
 
@@ -32,6 +36,8 @@ class Parcellation:
     on_grid: NDArray[np.uint8]
     certainty: dict[str, float]
     by_network: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
+    in_template: NDArray[np.uint8] | None = None
+    scores: NDArray[np.uint8] | None = None
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -41,6 +47,8 @@ def parcellate(
     *,
     model: ModelChoice = "unet",
     space: Space = "native",
+    template: StandardSpace | None = None,
+    keep_scores: bool = False,
     device: str = "cpu",
     networks: Mapping[Network, torch.nn.Module] | None = None,
     on_step: OnStep | None = None,
@@ -52,6 +60,8 @@ def parcellate(
         trail: from the scan's grid to this one.
         model: one network, or ``both``: the arg-max of their averaged scores, with each one's own map beside it.
         space: the grid of the label map: the scan's (``native``) or the model's.
+        template: where the image lies in a standard space, for a map there.
+        keep_scores: whether to give back the (averaged) scores.
         device: ``cpu`` or ``cuda``.
         networks: trained ones, in evaluation mode on the device, instead of those that ship; their images may lie on
             any grid.
@@ -74,7 +84,20 @@ def parcellate(
     with watch.step(f"to {space}"):
         on_grid = highest_class(total)
         labels = _placed(total, on_grid, trail, space)
-    return Parcellation(labels, on_grid, certainty, by_network, watch.seconds)
+    in_template = None
+    if template is not None:
+        with watch.step(f"to {template.name}'s grid"):
+            in_template = to_scan(total, template.trail(trail), on_grid)
+    stored = in_steps(total) if keep_scores else None
+    return Parcellation(labels, on_grid, certainty, by_network, in_template, stored, watch.seconds)
+
+
+def in_steps(scores: torch.Tensor) -> NDArray[np.uint8]:
+    """Scores, (I, J, K, C), in steps of 1/255: a plane at a time, for 32 bits of all would be much."""
+    stored = np.empty(scores.shape, np.uint8)
+    for plane, row in zip(stored, scores, strict=True):
+        plane[:] = (row.float() * WHOLE).round().to(torch.uint8).numpy()
+    return stored
 
 
 def mean_certainty(scores: torch.Tensor, image: NDArray[np.float32]) -> float:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from parcela.bundle.prediction import Prediction, manifest_of
 from parcela.imaging.preprocessed import Preprocessed
+from parcela.imaging.standard_space import etiv_mm3
 from parcela.imaging.volume import Volume
 from parcela.options import LabelOptions
 from parcela.quality.judge import Evidence, judge
@@ -31,12 +31,6 @@ class Labelled(Prediction):
     def remarks(self) -> tuple[str, ...]:
         """Whether the registration can be trusted."""
         return (*super().remarks, f"registration {self.labelling.check.verdict}")
-
-    @property
-    def attachments(self) -> Mapping[str, bytes]:
-        """The check and the transforms."""
-        check = self.labelling.check.to_json().encode()
-        return {CHECK_FILE: check, **self.labelling.transforms.files}
 
 
 def label_scan(
@@ -66,4 +60,14 @@ def label_scan(
         warnings=labelling.warnings,
     )
     manifest = manifest.model_copy(update={"quality": quality})
-    return Labelled(volume, labels, ready.brain_mask, manifest, labelling=labelling)
+    check = labelling.check.to_json().encode()
+    return Labelled(
+        volume,
+        labels,
+        ready.brain_mask,
+        manifest,
+        tissues=ready.tissues,
+        etiv_mm3=etiv_mm3(labelling.transforms.affine),
+        attachments={CHECK_FILE: check, **labelling.transforms.files},
+        labelling=labelling,
+    )

@@ -6,8 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parcela.atlas.counts import RegionCounts, dice_of_sizes
+from parcela.imaging.standard_space import LPS
 from parcela_labelling.register import Registration
-from parcela_labelling.transforms import LPS, Field
+from parcela_labelling.transforms import Field
 
 JACOBIAN_PERCENTILES = (1, 50, 99)
 

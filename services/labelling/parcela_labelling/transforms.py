@@ -24,15 +24,14 @@ from scipy.io import loadmat
 
 from parcela.bundle.write import prefixed
 from parcela.imaging.geometry import Affine
+from parcela.imaging.standard_space import COLIN27, LPS, affine_name, affine_of_itk
 
 Points = NDArray[np.float64]
 
-AFFINE = "from-Colin27_to-T1w_mode-image_desc-affine_xfm.mat"
+AFFINE = affine_name(COLIN27)
 WARP = "from-Colin27_to-T1w_mode-image_desc-warp_xfm.nii.gz"
 INVERSE_WARP = "from-T1w_to-Colin27_mode-image_desc-warp_xfm.nii.gz"
 FILES = (AFFINE, WARP, INVERSE_WARP)
-
-LPS = np.array([-1.0, -1.0, 1.0])  # RAS+ to LPS+ and back
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,12 +98,7 @@ class Transforms:
         """(4, 4), the affine part: the scan's world to Colin27's, RAS+ mm."""
         stored = loadmat(BytesIO(self.files[AFFINE]))
         (kind,) = [key for key in stored if "Transform" in key]
-        numbers, centre = stored[kind].ravel().astype(np.float64), stored["fixed"].ravel()
-        matrix = numbers[:9].reshape(3, 3)
-        out = np.eye(4)
-        out[:3, :3] = matrix * np.outer(LPS, LPS)
-        out[:3, 3] = LPS * (numbers[9:] + centre - matrix @ centre)
-        return out
+        return affine_of_itk(stored[kind].ravel().astype(np.float64), stored["fixed"].ravel())
 
     @cached_property
     def warp(self) -> Field | None:

@@ -32,6 +32,7 @@ from parcela_preprocess.transforms import (
     StraightenedSpacingd,
 )
 from parcela_preprocess.transforms.skull_strip import MASK
+from parcela_preprocess.transforms.tissues import TissuesWithAtroposd
 
 Strip = Literal[SkullStrip, "given"]  # "given": by a mask that came from elsewhere
 Step = tuple[str, Transform]
@@ -59,6 +60,12 @@ def geometric_steps(shape: Shape = MODEL_SHAPE, preset: Preset = "thesis") -> li
         ("origin", SetOriginToZeroWithANTsd(IMAGE)),
         ("resize", Resized(IMAGE, spatial_size=shape)),
     ]
+
+
+def with_tissues(todo: list[Step]) -> list[Step]:
+    """The steps with the segmentation of tissues among them: once the bias is corrected, on the scan's own grid."""
+    place = next(number for number, (name, _) in enumerate(todo) if name == "spacing")
+    return [*todo[:place], ("tissues", TissuesWithAtroposd(IMAGE)), *todo[place:]]
 
 
 def steps(

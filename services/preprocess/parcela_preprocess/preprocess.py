@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import nibabel as nib
@@ -11,7 +12,7 @@ from monai.data import MetaTensor
 from nibabel.orientations import apply_orientation, io_orientation, ornt_transform
 from numpy.typing import NDArray
 
-from parcela.errors import BadScan, ParcelaError, StepFailed
+from parcela.errors import BadRequest, BadScan, ParcelaError, StepFailed
 from parcela.imaging.field_of_view import Cut
 from parcela.imaging.geometry import Affine, Shape
 from parcela.imaging.preprocessed import MODEL_SHAPE, Preprocessed, PreprocessingRecord
@@ -19,12 +20,14 @@ from parcela.imaging.trail import GeometryTrail, Grid
 from parcela.imaging.volume import Volume
 from parcela.options import Preset, SkullStrip
 from parcela.stopwatch import OnStep, Stopwatch
+from parcela_preprocess.atlas_affine import colin27_space
 from parcela_preprocess.chain import (
     IMAGE,
     Step,
     Strip,
     geometric_steps,
     steps,
+    with_tissues,
 )
 from parcela_preprocess.field_of_view import cut_warning, cuts
 from parcela_preprocess.intensities import unbearable
@@ -32,6 +35,7 @@ from parcela_preprocess.stripped import stripped_brain
 from parcela_preprocess.transforms.crop import CUTS
 from parcela_preprocess.transforms.skull_strip import MASK
 from parcela_preprocess.transforms.straighten import tilt_warning
+from parcela_preprocess.transforms.tissues import SHARES
 
 __all__ = ["OnStep", "Preprocessed", "preprocess"]
 
@@ -44,6 +48,8 @@ def preprocess(
     preprocess: bool = True,
     mask: NDArray[np.uint8] | None = None,
     shape: Shape = MODEL_SHAPE,
+    tissues: bool = False,
+    standard_space: bool = False,
     on_step: OnStep | None = None,
 ) -> Preprocessed:
     """Bring a scan to the model's grid by the nine steps of a preset.
@@ -56,27 +62,62 @@ def preprocess(
             is already ``shape`` within [0, 1] goes straight in).
         mask: (X, Y, Z) on the scan's grid, a brain mask from elsewhere.
         shape: the model's grid.
+        tissues: also segment the bias-corrected brain into grey matter, white matter and CSF.
+        standard_space: also find where the brain lies in the atlas's own space.
         on_step: called with each step's name as it begins.
 
     Raises:
         StepFailed: a step crashed, or its result is implausible. BadScan: nothing is left of the image, or it
-            is said to be stripped and is not.
+            is said to be stripped and is not. BadRequest: tissues of an image whose own intensities are gone.
     """
     if not preprocess and _on_grid(volume, shape):
-        return _straight_in(volume, preset)
+        if tissues:
+            raise BadRequest(
+                "this image was preprocessed before, and tissues need the scan's own intensities: give the scan"
+            )
+        ready = _straight_in(volume, preset)
+    else:
+        ready = _preprocessed(
+            volume, preset, skull_strip, mask, shape, on_step, strip=preprocess, tissues=tissues
+        )
+    return _placed(ready, on_step) if standard_space else ready
+
+
+def _placed(ready: Preprocessed, on_step: OnStep | None) -> Preprocessed:
+    """With the way to the atlas's own space."""
+    watch = Stopwatch(on_step)
+    with watch.step("to Colin27"):
+        space = colin27_space(ready)
+    seconds = ready.record.seconds | watch.seconds
+    record = ready.record.model_copy(update={"colin27": space, "seconds": seconds})
+    return replace(ready, record=record)
+
+
+def _preprocessed(
+    volume: Volume,
+    preset: Preset,
+    skull_strip: SkullStrip,
+    mask: NDArray[np.uint8] | None,
+    shape: Shape,
+    on_step: OnStep | None,
+    *,
+    strip: bool,
+    tissues: bool,
+) -> Preprocessed:
     notes: tuple[str, ...] = ()
-    if not preprocess and mask is None:
+    if not strip and mask is None:
         volume, mask, notes = _as_stripped(volume, preset)
     start = _reoriented(volume, mask) if preset == "modern" else _as_received(volume, mask)
-    strip: Strip = "given" if mask is not None else skull_strip
-    todo = steps(preset, strip, shape) if preprocess else geometric_steps(shape, preset)
+    method: Strip = "given" if mask is not None else skull_strip
+    todo = steps(preset, method, shape) if strip else geometric_steps(shape, preset)
+    todo = with_tissues(todo) if tissues else todo
     done, seconds = _run(start, todo, on_step)
     image = np.asarray(done[IMAGE][0], np.float32)
     if not np.isfinite(image).all() or image.max() <= 0:
         raise BadScan(
             "nothing is left of the image after preprocessing: is it a T1-weighted brain?"
         )
-    brain_mask = _mask_on_scan(done, volume)
+    (brain_mask,) = _on_scan(done[MASK], volume)
     notes += tuple(done.get("notes", ()))
     sides: tuple[Cut, ...] = done.get(CUTS, ())
     if preset == "thesis":
@@ -87,6 +128,7 @@ def preprocess(
         brain_mask=brain_mask,
         trail=_trail(volume, done, [name for name, _ in todo]),
         record=PreprocessingRecord(seconds=seconds, warnings=notes, cuts=sides),
+        tissues=_on_scan(done[SHARES], volume) if tissues else None,
     )
 
 
@@ -175,11 +217,10 @@ def _trail(volume: Volume, done: dict[str, Any], names: list[str]) -> GeometryTr
     )
 
 
-def _mask_on_scan(done: dict[str, Any], volume: Volume) -> NDArray[np.uint8]:
-    """The brain mask in the scan's own array order, (X, Y, Z) uint8."""
-    mask: MetaTensor = done[MASK]
+def _on_scan(channels: MetaTensor, volume: Volume) -> NDArray[np.uint8]:
+    """A mask or shares of tissues, (C, X, Y, Z) uint8, in the scan's own array order."""
     turn = ornt_transform(
-        io_orientation(np.asarray(mask.affine)), io_orientation(volume.geometry.affine)
+        io_orientation(np.asarray(channels.affine)), io_orientation(volume.geometry.affine)
     )
-    turned: NDArray[np.uint8] = apply_orientation(np.asarray(mask[0], np.uint8), turn)
-    return np.ascontiguousarray(turned)
+    each = [apply_orientation(channel, turn) for channel in np.asarray(channels, np.uint8)]
+    return np.stack(each)

@@ -8,12 +8,12 @@ from parcela.bundle.manifest import software_versions
 from parcela.bundle.prediction import LIBRARIES
 from parcela.imaging.preprocessed import RECORD
 from parcela.jobs.stage_task import StageTask
-from parcela.options import SkullStrip
+from parcela.options import Options, SkullStrip
 from parcela.settings import settings
 from parcela_preprocess.preprocess import preprocess
 
 # Seconds of each step on two cores, roughly: what progress is measured by.
-STRIP_S = {"robex": 67.0, "deepbet": 8.0}
+STRIP_S: dict[SkullStrip, float] = {"robex": 67.0, "deepbet": 8.0}
 GEOMETRIC_S = dict.fromkeys(
     ("spacing", "orientation", "histogram", "intensity", "crop", "origin", "resize"), 0.2
 )
@@ -26,12 +26,14 @@ def run(task: StageTask) -> dict[str, float]:
         BadScan: the scan cannot be used. StepFailed: a step crashed, or its result is implausible. The store's errors.
     """
     options = task.request.options
-    task.plan(typical_s(options.skull_strip, preprocess=options.preprocess))
+    task.plan(typical_s(options))
     done = preprocess(
         task.scan(),
         preset=options.preset,
         skull_strip=options.skull_strip,
         preprocess=options.preprocess,
+        tissues=options.tissues,
+        standard_space=options.to_colin27,
         on_step=task.on_step,
     )
     made_here = {
@@ -45,8 +47,12 @@ def run(task: StageTask) -> dict[str, float]:
     return done.record.seconds
 
 
-def typical_s(skull_strip: SkullStrip, *, preprocess: bool) -> dict[str, float]:
+def typical_s(options: Options) -> dict[str, float]:
     """The steps to come, with the seconds that they typically take."""
-    if not preprocess:
-        return GEOMETRIC_S
-    return {"skull-strip": STRIP_S[skull_strip], "bias": 5.0, **GEOMETRIC_S}
+    strip = {"skull-strip": STRIP_S[options.skull_strip], "bias": 5.0}
+    return {
+        **(strip if options.preprocess else {}),
+        **({"tissues": 30.0} if options.tissues else {}),
+        **GEOMETRIC_S,
+        **({"to Colin27": 5.0} if options.to_colin27 else {}),
+    }

@@ -49,6 +49,7 @@ class Manifest(Document):
         warnings: what the user should know, one sentence each.
         input: the scan as received.
         quality: the verdict on the map, and what it rests on; None where nothing judged it.
+        volumes: of the whole brain and head, in mm³, by name (``docs/volumes.md``).
         files: SHA-256 of each file of the bundle by its fixed name.
     """
 
@@ -63,6 +64,7 @@ class Manifest(Document):
     warnings: tuple[str, ...] = ()
     input: InputRecord | None = None
     quality: Quality | None = None
+    volumes: Mapping[str, float] = {}
     files: Mapping[str, str] = {}
 
     @property

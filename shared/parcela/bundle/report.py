@@ -10,6 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
+
 from parcela.bundle.manifest import Manifest
 from parcela.bundle.page import render_page
 from parcela.bundle.region_table import MISSING, RegionRow
@@ -23,8 +26,23 @@ METHODS = {
 }
 
 
+WHOLES = {
+    "brain_mm3": "brain mask",
+    "etiv_affine_mm3": "head (eTIV, affine)",
+    "grey_mm3": "grey matter",
+    "white_mm3": "white matter",
+    "csf_mm3": "CSF",
+}
+
+
 def write_report(
-    path: Path, *, title: str, picture: Path, rows: Sequence[RegionRow], manifest: Manifest
+    path: Path,
+    *,
+    title: str,
+    picture: Path,
+    rows: Sequence[RegionRow],
+    manifest: Manifest,
+    tissue_mm3: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> None:
     """Write ``report.html``.
 
@@ -34,6 +52,7 @@ def write_report(
         picture: ``qc.png``, which goes into the page.
         rows: from ``region_table``.
         manifest: complete but for the files.
+        tissue_mm3: by name, (117,) volumes in the background and each region.
 
     Raises:
         OSError: the picture cannot be read or the page not written.
@@ -48,6 +67,8 @@ def write_report(
         manifest=manifest,
         lobes=list(_lobes(rows)),
         facts=_provenance(manifest),
+        wholes=[(WHOLES[name], volume / 1000) for name, volume in manifest.volumes.items()],
+        tissues=[(WHOLES[name], mm3 / 1000) for name, mm3 in (tissue_mm3 or {}).items()],
         ml=_ml,
         signed=_signed,
     )

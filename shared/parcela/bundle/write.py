@@ -13,7 +13,10 @@ from parcela.bundle.prediction import Prediction
 from parcela.bundle.region_table import write_region_table
 from parcela.bundle.report import write_report
 from parcela.files import atomic_file, printable, sha256_of, write_text
-from parcela.imaging.label_map import write_label_map, write_mask
+from parcela.imaging.label_map import packed_shares, write_label_map, write_mask
+from parcela.imaging.standard_space import COLIN27, affine_name, map_name
+from parcela.imaging.tissues import MAP_NAMES, TISSUES
+from parcela.options import Options, PredictOptions
 
 Kind = Literal["dseg", "table", "qc", "report", "mask", "freesurfer", "itksnap", "manifest"]
 
@@ -28,6 +31,7 @@ FIXED_NAMES: Mapping[Kind, str] = {
     "manifest": "manifest.json",
 }
 
+PROBABILITIES = "probseg.nii.gz"
 OF_ATLAS = "_atlas-AAL"  # what a scan's name ends in where its files shall be BIDS's
 
 
@@ -47,11 +51,20 @@ def names_of_bundle(networks: Sequence[str]) -> tuple[str, ...]:
     return (*FIXED_NAMES.values(), *maps)
 
 
+def names_on_request(options: Options, space: str = COLIN27) -> tuple[str, ...]:
+    """The fixed names of the files that options add to a bundle; ``space`` is the standard space's name."""
+    names = [*MAP_NAMES.values()] if options.tissues else []
+    if isinstance(options, PredictOptions):
+        names += [map_name(space), affine_name(space)] if options.standard_space else []
+        names += [PROBABILITIES] if options.probabilities else []
+    return tuple(names)
+
+
 def prefixed(fixed_name: str, scan_name: str | None) -> str:
     """A fixed name with the scan's name before it; None leaves it as it is.
 
-    A name that ends in BIDS's ``_atlas-AAL`` gives BIDS's names: the mask is of no atlas, one network's map is a
-    segmentation (``seg-unet``).
+    A name that ends in BIDS's ``_atlas-AAL`` gives BIDS's names: a mask, a tissue or a transform is of no atlas, one
+    network's map is a segmentation (``seg-unet``), and the space stands before the atlas.
 
     Raises:
         ValueError: the scan's name is empty or would leave the folder.
@@ -61,8 +74,12 @@ def prefixed(fixed_name: str, scan_name: str | None) -> str:
     if not scan_name or set(scan_name) & set("/\\\0"):
         raise ValueError(f"{scan_name!r} cannot begin a file name")
     if scan_name.endswith(OF_ATLAS):
-        if fixed_name == FIXED_NAMES["mask"]:
-            scan_name = scan_name.removesuffix(OF_ATLAS)
+        participant = scan_name.removesuffix(OF_ATLAS)
+        if fixed_name == FIXED_NAMES["mask"] or fixed_name.startswith(("label-", "from-")):
+            scan_name = participant
+        elif fixed_name.startswith("space-"):
+            space, _, fixed_name = fixed_name.partition("_")
+            scan_name = f"{participant}_{space}{OF_ATLAS}"
         elif fixed_name.endswith("_dseg.nii.gz"):
             fixed_name = fixed_name.replace("desc-", "seg-")
     return f"{scan_name}_{fixed_name}"
@@ -97,11 +114,16 @@ def write_bundle(
     record.unlink(missing_ok=True)
     scan_record = InputRecord.of(prediction.scan.sha256, prediction.scan.geometry)
     manifest = prediction.manifest.model_copy(
-        update={"warnings": prediction.warnings, "input": scan_record}
+        update={
+            "warnings": prediction.warnings,
+            "input": scan_record,
+            "volumes": prediction.volumes,
+        }
     )
     paths = _write_maps(prediction, folder, shown)
     paths |= _write_tables(prediction, folder, shown)
-    paths |= _write_attachments(prediction.attachments, folder, shown)
+    attachments = _attachments(prediction)
+    paths |= _write_attachments(attachments, folder, shown)
     paths["qc"] = folder / file_name("qc", shown)
     write_mosaic(
         paths["qc"],
@@ -121,8 +143,9 @@ def write_bundle(
         picture=paths["qc"],
         rows=prediction.table,
         manifest=manifest,
+        tissue_mm3=prediction.tissue_mm3,
     )
-    fixed_names = (*names_of_bundle(tuple(prediction.by_network)), *prediction.attachments)
+    fixed_names = (*names_of_bundle(tuple(prediction.by_network)), *attachments)
     fixed_of = {prefixed(fixed, shown): fixed for fixed in fixed_names}
     hashes = {fixed_of[path.name]: sha256_of(path) for path in paths.values()}
     write_text(record, manifest.model_copy(update={"files": hashes}).to_json())
@@ -150,6 +173,17 @@ def _write_tables(prediction: Prediction, folder: Path, shown: str | None) -> di
         paths[program] = folder / file_name(program, shown)
         write_text(paths[program], lookup_table(program))
     return paths
+
+
+def _attachments(prediction: Prediction) -> dict[str, bytes]:
+    """Those that it brought, and the maps of the tissues."""
+    if prediction.tissues is None:
+        return dict(prediction.attachments)
+    maps = {
+        MAP_NAMES[tissue]: packed_shares(shares, prediction.scan.geometry)
+        for tissue, shares in zip(TISSUES, prediction.tissues, strict=True)
+    }
+    return {**prediction.attachments, **maps}
 
 
 def _write_attachments(

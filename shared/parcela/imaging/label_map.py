@@ -8,8 +8,10 @@ new, so that no text field or extension of the scan's, which may hold a name, su
 from __future__ import annotations
 
 import gzip
+from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from nibabel.nifti1 import Nifti1Header
@@ -18,6 +20,7 @@ from numpy.typing import NDArray
 from parcela.atlas.aal import REGION_COUNT
 from parcela.files import atomic_file
 from parcela.imaging.geometry import Geometry
+from parcela.imaging.tissues import WHOLE
 
 GEOMETRY_FIELDS = (
     "dim",
@@ -86,6 +89,25 @@ def write_ids(path: Path, ids: NDArray[np.uint16], geometry: Geometry) -> None:
     _write(path, ids.astype(np.uint8 if small else np.int16), geometry, INTENT_LABEL)
 
 
+def packed_label_map(labels: NDArray[np.uint8], geometry: Geometry) -> bytes:
+    """What ``write_label_map`` writes to a name that ends in ``.gz``."""
+    stream = BytesIO()
+    _pack(stream, _as_uint8(labels, geometry, REGION_COUNT), geometry, INTENT_LABEL)
+    return stream.getvalue()
+
+
+def packed_shares(shares: NDArray[np.uint8], geometry: Geometry) -> bytes:
+    """Shares or probabilities, 0 to 255 for 0 to 1, as the bytes of a NIfTI file (``.nii.gz``).
+
+    Args:
+        shares: (X, Y, Z), or (X, Y, Z, C) for C classes.
+        geometry: the grid's.
+    """
+    stream = BytesIO()
+    _pack(stream, shares, geometry, INTENT_NONE, slope=1 / WHOLE)
+    return stream.getvalue()
+
+
 def _as_uint8(values: NDArray[Any], geometry: Geometry, highest: int) -> NDArray[np.uint8]:
     if values.shape != geometry.shape:
         raise ValueError(f"the map has shape {values.shape}, the scan {geometry.shape}")
@@ -97,28 +119,43 @@ def _as_uint8(values: NDArray[Any], geometry: Geometry, highest: int) -> NDArray
 
 
 def _write(path: Path, voxels: NDArray[Any], geometry: Geometry, intent: int) -> None:
-    header = _header(geometry.header, intent, voxels.dtype).binaryblock + bytes(
-        4
-    )  # four zeros: no extensions
-    in_order = voxels.astype(voxels.dtype.newbyteorder(geometry.header.endianness), copy=False)
-    stored = np.ascontiguousarray(in_order.T)  # (Z, Y, X): NIfTI's first axis runs fastest
     with atomic_file(path) as stream:
         if path.suffix.lower() != ".gz":
-            stream.write(header)
-            stream.write(stored.data)
-            return
-        # No name and no time in the gzip header: two runs give the same bytes.
-        with gzip.GzipFile("", "wb", compresslevel=6, fileobj=stream, mtime=0) as packed:
-            packed.write(header)
-            packed.write(stored.data)
+            for part in _parts(voxels, geometry, intent):
+                stream.write(part)
+        else:
+            _pack(stream, voxels, geometry, intent)
 
 
-def _header(scan: Nifti1Header, intent: int, dtype: np.dtype[Any]) -> Nifti1Header:
+def _pack(
+    stream: IO[bytes], voxels: NDArray[Any], geometry: Geometry, intent: int, slope: float = 1
+) -> None:
+    # No name and no time in the gzip header: two runs give the same bytes.
+    with gzip.GzipFile("", "wb", compresslevel=6, fileobj=stream, mtime=0) as packed:
+        for part in _parts(voxels, geometry, intent, slope):
+            packed.write(part)
+
+
+def _parts(
+    voxels: NDArray[Any], geometry: Geometry, intent: int, slope: float = 1
+) -> Iterator[bytes | memoryview]:
+    """The header, then the voxels of each volume in turn."""
+    yield _header(geometry.header, intent, voxels, slope).binaryblock
+    yield bytes(4)  # no extensions
+    in_order = voxels.astype(voxels.dtype.newbyteorder(geometry.header.endianness), copy=False)
+    for volume in in_order.T if voxels.ndim == 4 else (in_order.T,):
+        yield np.ascontiguousarray(volume).data  # (Z, Y, X): NIfTI's first axis runs fastest
+
+
+def _header(scan: Nifti1Header, intent: int, voxels: NDArray[Any], slope: float) -> Nifti1Header:
     header = type(scan)(endianness=scan.endianness)
     for field in GEOMETRY_FIELDS:
         header[field] = scan[field]
-    header.set_data_dtype(dtype)
+    if voxels.ndim == 4:
+        header["dim"] = (4, *voxels.shape, 1, 1, 1)
+        header["pixdim"][4:] = 1
+    header.set_data_dtype(voxels.dtype)
     header["vox_offset"] = header.single_vox_offset
     header["intent_code"] = intent
-    header["scl_slope"], header["scl_inter"] = 1, 0
+    header["scl_slope"], header["scl_inter"] = slope, 0
     return header

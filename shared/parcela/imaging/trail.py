@@ -23,11 +23,14 @@ def _affine(value: object) -> Affine:
     return affine
 
 
+AffineField = Annotated[Affine, PlainValidator(_affine)]
+
+
 class Grid(Record):
     """Where voxels lie: so many along each axis, and (4, 4) from voxel index to world mm (RAS+)."""
 
     shape: Shape
-    affine: Annotated[Affine, PlainValidator(_affine)]
+    affine: AffineField
 
 
 class GeometryTrail(Document):

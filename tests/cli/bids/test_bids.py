@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from command import Finished, parcela_here
+from in_process import run_here
 from parcela.errors import BadRequest
 from parcela_cli.bids.dataset import find_scans
 from parcela_cli.bids.group import outlying
@@ -57,7 +58,10 @@ def processed(study: Path, weights: Path) -> tuple[Finished, Finished, Path]:
         coarse = partial(preprocess, shape=(46, 61, 62))
         patch.setattr("parcela_preprocess.preprocess.preprocess", coarse)
         patch.setattr("parcela_inference.parcellate.class_scores", by_intensity)
-        words = ("bids", study, out, "participant", "--no-preprocess", "--model", "both")
+        for place in ("atlas_affine", "transforms.tissues"):
+            patch.setattr(f"parcela_preprocess.{place}.run_isolated", run_here)
+        further = ("--tissues", "--standard-space", "--probabilities")
+        words = ("bids", study, out, "participant", "--no-preprocess", "--model", "both", *further)
         environment = {"PARCELA_WEIGHTS": str(weights)}
         first = parcela_here(*words, env=environment)
         return first, parcela_here(*words, env=environment), out
@@ -90,6 +94,9 @@ def test_given_the_derivatives_then_the_bids_validator_finds_no_error(
         *("sub-01_atlas-AAL_dseg.tsv", "sub-01_atlas-AAL_dseg.json"),
         *("sub-01_atlas-AAL_seg-unet_dseg.nii.gz", "sub-01_desc-brain_mask.nii.gz"),
         *("sub-01_desc-brain_mask.json", "sub-01_atlas-AAL_manifest.json"),
+        *("sub-01_label-GM_probseg.nii.gz", "sub-01_label-GM_probseg.json"),
+        *("sub-01_space-Colin27_atlas-AAL_dseg.nii.gz", "sub-01_atlas-AAL_probseg.nii.gz"),
+        "sub-02_ses-a_run-1_from-Colin27_to-T1w_mode-image_desc-affine_xfm.mat",
     } <= names
 
 
@@ -125,7 +132,12 @@ def test_given_results_when_grouped_then_two_tables_and_a_page_have_every_scan(
     manifest = json.loads((out / "sub-01/anat/sub-01_atlas-AAL_manifest.json").read_text())
     assert wide[0]["quality"] == manifest["quality"]["verdict"]
     assert wide[0]["Thalamus_R"] == long[77]["volume_mm3"]
+    for whole in ("brain_mm3", "etiv_affine_mm3", "grey_mm3", "white_mm3", "csf_mm3"):
+        assert float(wide[0][whole]) == pytest.approx(manifest["volumes"][whole])
+    assert wide[1]["Thalamus_R_grey_mm3"] == long[116 + 77]["grey_mm3"]
+    assert float(wide[0]["qc_brain_ml"]) == manifest["quality"]["numbers"]["brain_ml"]
     page = (out / "group.html").read_text()
+    assert "<button>head (eTIV, affine), ml</button>" in page
     assert "sub-02/ses-a/anat/sub-02_ses-a_run-1_atlas-AAL_qc.png" in page
     assert "FAILED: " in page
     assert "2 scans done, 1 without a result" in page

@@ -149,13 +149,14 @@ def test_given_attachments_when_written_then_they_are_in_the_bundle_and_its_mani
 ) -> None:
     content = b"\0\1 any bytes"
 
-    class Attached(Prediction):
-        @property
-        def attachments(self) -> dict[str, bytes]:
-            return {"desc-affine_xfm.mat": content}
-
     labels = some_labels()
-    prediction = Attached(a_scan(), labels, (labels > 9).astype(np.uint8), Manifest(task="label"))
+    prediction = Prediction(
+        a_scan(),
+        labels,
+        (labels > 9).astype(np.uint8),
+        Manifest(task="label"),
+        attachments={"desc-affine_xfm.mat": content},
+    )
     paths = write_bundle(prediction, tmp_path, "sub-01")
     assert paths["desc-affine_xfm.mat"] == tmp_path / "sub-01_desc-affine_xfm.mat"
     assert paths["desc-affine_xfm.mat"].read_bytes() == content
