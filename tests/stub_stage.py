@@ -14,6 +14,7 @@ from parcela.errors import BadScan, StepFailed
 from parcela.jobs.keys import scan_key
 from parcela.jobs.stage_task import StageTask
 from parcela.processes.isolation import run_isolated
+from parcela.quality.grade import Judgement
 
 LOADED = time.monotonic()
 
@@ -37,6 +38,11 @@ def work(task: StageTask, wish: dict[str, Any]) -> None:
     for step in ("first", "second"):
         task.on_step(step)
         time.sleep(wish.get("seconds", 0) / 2)
+
+
+def judge(task: StageTask, wish: dict[str, Any]) -> None:
+    """Leave a verdict."""
+    task.quality = Judgement(verdict="look", reasons=tuple(wish["reasons"]))
 
 
 def take(task: StageTask, wish: dict[str, Any]) -> None:
@@ -100,5 +106,19 @@ def hang(task: StageTask, wish: dict[str, Any]) -> None:
 
 DEEDS: dict[str, Callable[[StageTask, dict[str, Any]], None]] = {
     deed.__name__: deed
-    for deed in (work, take, noise, refuse, fail, stumble, spill, fill, crash, leave, eat, hang)
+    for deed in (
+        work,
+        judge,
+        take,
+        noise,
+        refuse,
+        fail,
+        stumble,
+        spill,
+        fill,
+        crash,
+        leave,
+        eat,
+        hang,
+    )
 }

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from gateway_server import Gateway, fail_once, working
+from gateway_server import VERDICT, Gateway, fail_once, working
 from parcela.jobs.ledger import LedgerUnavailable
 from parcela.jobs.records import Job
 from parcela_gateway.routes import jobs as job_routes
@@ -44,6 +44,9 @@ def test_given_a_job_when_followed_then_each_state_is_told_and_the_end_ends_it(
     assert told[0] == "queued"
     assert told[-1] == "done"
     assert heard[-1][1] == gateway.http.get(f"/jobs/{job_id}").json()
+    assert [job["quality"] for _, job in heard] == [None] * (len(heard) - 1) + [
+        VERDICT.model_dump(mode="json")
+    ]
 
 
 def test_given_a_job_that_has_ended_when_followed_then_it_is_told_once(gateway: Gateway) -> None:

@@ -119,8 +119,8 @@ def test_given_an_empty_label_map_then_it_failed_and_the_json_has_no_nan() -> No
 def test_given_each_limit_then_its_two_values_lie_in_order_and_its_measure_exists() -> None:
     measures = check_registration(*good()).measures
     for limit in LIMITS:
-        assert limit.sense * limit.failed > limit.sense * limit.doubtful
-        assert limit.measure in measures
+        assert limit.sense * limit.grave > limit.sense * limit.mild
+        assert limit.number in measures
 
 
 def test_given_the_reference_when_made_again_from_maps_then_the_table_reads_back() -> None:

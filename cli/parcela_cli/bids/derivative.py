@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from parcela.atlas.aal import regions
+from parcela.bundle.manifest import Manifest
 from parcela.bundle.write import FIXED_NAMES, PROBABILITIES, file_name, prefixed
 from parcela.files import write_text
 from parcela.imaging.standard_space import COLIN27, map_name
@@ -94,10 +95,10 @@ def write_root(dataset: Path, out: Path) -> None:
 
 
 def write_side_files(scan: BidsScan, out: Path) -> None:
-    """Describe the label map, the table's columns and the mask of one finished scan.
+    """Describe the label map, with the verdict on it, the table's columns and the mask of one finished scan.
 
     Raises:
-        OSError: a file cannot be written.
+        OSError: a file cannot be written. BadRecord: the manifest is damaged.
     """
     folder = scan.folder(out)
     source: dict[str, Any] = {
@@ -106,10 +107,12 @@ def write_side_files(scan: BidsScan, out: Path) -> None:
     }
     table = folder / file_name("table", scan.name)
     columns = table.read_text(encoding="utf-8").splitlines()[0].split("\t")
+    manifest = Manifest.from_json((folder / file_name("manifest", scan.name)).read_bytes())
     labels: dict[str, Any] = {
         **source,
         "Atlas": "AAL",
         "Manual": False,
+        "Quality": manifest.quality and manifest.quality.model_dump(mode="json"),
         **{name: _column(name) for name in columns},
     }
     mask = {**source, "Type": "Brain", "RawSources": [scan.relative]}

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from parcela.errors import BadRequest, ParcelaError, StepFailed, Unavailable
 from parcela.jobs.records import Kind, Stage, Status, is_ending
+from parcela.quality.grade import Judgement
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -44,6 +45,7 @@ class RemoteJob(BaseModel):
         progress: from 0 to 1.
         seconds: that each step took.
         problem: why it failed.
+        quality: the verdict on the map and its reasons; None before it is done, and from an older server.
         links: paths of what the service offers about it, by name.
     """
 
@@ -61,6 +63,7 @@ class RemoteJob(BaseModel):
     finished: float | None = None
     seconds: dict[str, float] = Field(default_factory=dict)
     problem: RemoteProblem | None = None
+    quality: Judgement | None = None
     links: dict[str, str] = Field(default_factory=dict)
 
     @property

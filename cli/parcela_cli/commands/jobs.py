@@ -34,10 +34,12 @@ Key = Annotated[str | None, typer.Option(help="The API key; else PARCELA_API_KEY
 
 @app.command("list")
 def list_jobs(server: Server = None, data: Data = None, key: Key = None) -> None:
-    """List your jobs, newest first: id, kind, status, progress, when sent (tab-separated)."""
+    """List your jobs, newest first: id, kind, status, progress, when sent, verdict (tab-separated)."""
     with _client(server, data, key) as client:
         for job in client.jobs(MOST):
-            print(f"{job.id}\t{job.kind}\t{job.status}\t{job.progress:.0%}\t{_moment(job.created)}")
+            verdict = job.quality.verdict if job.quality else ""
+            told = (job.id, job.kind, job.status, f"{job.progress:.0%}", _moment(job.created))
+            print(*told, verdict, sep="\t")
 
 
 @app.command()

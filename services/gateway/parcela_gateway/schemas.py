@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, Field
 
 from parcela.jobs.records import Job, Kind, Stage, Status
+from parcela.quality.grade import Judgement
 from parcela_gateway.prefix import under_prefix
 from parcela_gateway.problem import ProblemDocument
 
@@ -27,6 +28,9 @@ class JobDocument(BaseModel):
     finished: float | None
     seconds: dict[str, float] = Field(description="that each step took")
     problem: ProblemDocument | None = Field(description="why it failed")
+    quality: Judgement | None = Field(
+        description="the verdict on the map, once it is done; none where a release that gave none made it"
+    )
     links: dict[str, str] = Field(description="what there is to ask about it, by name")
 
 

@@ -25,6 +25,7 @@ def run(task: StageTask) -> dict[str, float]:
     task.on_step("write")
     prediction.save(task.folder / "bundle", prefix=False)
     task.publish(task.folder / "bundle", last=file_name("manifest"))
+    task.quality = prediction.judgement
     return {
         name: value
         for name, value in prediction.manifest.seconds.items()

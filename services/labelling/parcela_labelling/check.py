@@ -7,7 +7,7 @@ together, or that squeezed regions to sizes nobody has, fails by one of these an
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from pydantic import BeforeValidator, PlainSerializer
 
 from parcela.atlas.aal import region
+from parcela.quality.grade import Bound, Level
 from parcela.record import Document
 from parcela_labelling.measures import measures
 from parcela_labelling.reference import volume_z
@@ -24,46 +25,35 @@ Verdict = Literal["ok", "doubtful", "failed"]
 UNUSUAL_Z = 3.5  # a region's volume beyond this is listed
 
 
-@dataclass(frozen=True)
-class Limit:
-    """From which value of a measure on a registration is doubtful, or failed; ``sense`` 1: high values are bad."""
-
-    measure: str
-    doubtful: float
-    failed: float
-    sense: Literal[1, -1]
-    words: str
-
-    def verdict(self, value: float) -> Verdict:
-        """The verdict by this measure alone; a value that is not a number has failed."""
-        bad = value * self.sense
-        if not bad <= self.failed * self.sense:
-            return "failed"
-        return "doubtful" if bad > self.doubtful * self.sense else "ok"
-
-    def record(self) -> dict[str, Any]:
-        """What a check's record says of it."""
-        return {
-            "measure": self.measure,
-            "bad": "high" if self.sense == 1 else "low",
-            "doubtful": self.doubtful,
-            "failed": self.failed,
-        }
-
-
+VERDICT_OF: Mapping[Level, Verdict] = {
+    "good": "ok",
+    "mild": "doubtful",
+    "grave": "failed",
+    "unmeasured": "failed",
+}
 LIMITS = (
-    Limit("overlap", 0.92, 0.85, -1, "the atlas's brain and the scan's cover each other badly"),
-    Limit("similarity", 0.60, 0.50, -1, "the atlas's brain does not look like the scan inside"),
-    Limit("labels_inside", 0.955, 0.90, -1, "labels lie outside the scan's brain"),
-    Limit("brain_labelled", 0.66, 0.55, -1, "much of the scan's brain bears no label"),
-    Limit("volume_z_rms", 1.5, 2.2, 1, "region volumes are far from those of other adults"),
-    Limit("regions_missing", 0, 5, 1, "regions of the atlas have no voxel"),
-    Limit("folded_share", 0.0005, 0.01, 1, "the deformation folds space onto itself"),
-    Limit("jacobian_p1", 0.25, 0.10, -1, "the deformation squeezes parts of the brain too much"),
-    Limit("jacobian_p99", 4.0, 10.0, 1, "the deformation stretches parts of the brain too much"),
-    Limit("affine_scale", 0.55, 0.35, -1, "the scan's brain is far larger than the atlas's"),
-    Limit("affine_scale", 1.8, 2.9, 1, "the scan's brain is far smaller than the atlas's"),
+    Bound("overlap", 0.92, 0.85, -1, "the atlas's brain and the scan's cover each other badly"),
+    Bound("similarity", 0.60, 0.50, -1, "the atlas's brain does not look like the scan inside"),
+    Bound("labels_inside", 0.955, 0.90, -1, "labels lie outside the scan's brain"),
+    Bound("brain_labelled", 0.66, 0.55, -1, "much of the scan's brain bears no label"),
+    Bound("volume_z_rms", 1.5, 2.2, 1, "region volumes are far from those of other adults"),
+    Bound("regions_missing", 0, 5, 1, "regions of the atlas have no voxel"),
+    Bound("folded_share", 0.0005, 0.01, 1, "the deformation folds space onto itself"),
+    Bound("jacobian_p1", 0.25, 0.10, -1, "the deformation squeezes parts of the brain too much"),
+    Bound("jacobian_p99", 4.0, 10.0, 1, "the deformation stretches parts of the brain too much"),
+    Bound("affine_scale", 0.55, 0.35, -1, "the scan's brain is far larger than the atlas's"),
+    Bound("affine_scale", 1.8, 2.9, 1, "the scan's brain is far smaller than the atlas's"),
 )
+
+
+def _record_of(limit: Bound) -> dict[str, Any]:
+    """What a check's record says of a limit."""
+    return {
+        "measure": limit.number,
+        "bad": "high" if limit.sense == 1 else "low",
+        "doubtful": limit.mild,
+        "failed": limit.grave,
+    }
 
 
 # In JSON null for what is no number.
@@ -92,7 +82,7 @@ class Check(Document):
     reasons: tuple[str, ...]
     measures: dict[str, Measure]
     unusual_regions: dict[str, float]
-    limits: tuple[dict[str, Any], ...] = tuple(limit.record() for limit in LIMITS)
+    limits: tuple[dict[str, Any], ...] = tuple(map(_record_of, LIMITS))
 
     def warning(self) -> str | None:
         """One sentence for the manifest; None when all is well."""
@@ -111,12 +101,9 @@ def check_registration(image: NDArray[np.float32], registration: Registration) -
     """
     z = volume_z(registration.labels)
     values = {name: round(value, 5) for name, value in measures(image, registration, z).items()}
-    verdicts = [(limit, limit.verdict(values[limit.measure])) for limit in LIMITS]
+    verdicts = [(limit, VERDICT_OF[limit.level(values[limit.number])]) for limit in LIMITS]
     reasons = tuple(
-        f"{limit.words} ({limit.measure} {values[limit.measure]:.3g}, usual is "
-        f"{'below' if limit.sense == 1 else 'above'} {limit.doubtful:g})"
-        for limit, verdict in verdicts
-        if verdict != "ok"
+        limit.reason(values[limit.number]) for limit, verdict in verdicts if verdict != "ok"
     )
     order: tuple[Verdict, ...] = ("failed", "doubtful", "ok")
     worst = next(kind for kind in order if kind in {verdict for _, verdict in verdicts} | {"ok"})

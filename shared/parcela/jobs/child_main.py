@@ -23,6 +23,7 @@ from parcela.errors import LimitExceeded, ParcelaError, StepFailed, Unavailable
 from parcela.jobs.records import Problem, Stage
 from parcela.jobs.stage_task import DamagedInputs, StageTask
 from parcela.processes.isolation import FULL, NoRoom, private_folder
+from parcela.quality.grade import Judgement
 from parcela.record import Record
 from parcela.store.open import open_store
 
@@ -48,10 +49,11 @@ class StepBegun(Record):
 
 
 class Finished(Record):
-    """All files of the stage lie in the store. ``seconds`` by step."""
+    """All files of the stage lie in the store. ``seconds`` by step; ``quality`` of the last stage's map."""
 
     said: Literal["finished"] = "finished"
     seconds: dict[str, float]
+    quality: Judgement | None = None
 
 
 class Failed(Record):
@@ -79,7 +81,8 @@ def _carry_out(order: StageOrder, module: str, say: Callable[[Message], None]) -
     try:
         run: Run = import_module(module).run
         with private_folder() as folder:
-            return Finished(seconds=run(_task(order, folder, say)))
+            task = _task(order, folder, say)
+            return Finished(seconds=run(task), quality=task.quality)
     except ParcelaError as error:
         return _failed(error, folder)
     except ModuleNotFoundError as error:

@@ -22,6 +22,7 @@ from parcela.errors import StepFailed
 from parcela.jobs.ledger_row import Transition, flat, job_of, pairs, row_of, transition_of
 from parcela.jobs.records import STAGES, STATUS_OF, Job, JobRequest, Outcome, Problem, Stage
 from parcela.jobs.redis_client import LedgerUnavailable, connect, reported
+from parcela.quality.grade import Judgement
 from parcela.record import BadRecord
 from parcela.settings import settings
 
@@ -154,14 +155,15 @@ class Ledger:
         return cast("Literal['held', 'lost']", answer)
 
     def advance(
-        self, claim: Claim, seconds: Mapping[str, float]
+        self, claim: Claim, seconds: Mapping[str, float], quality: Judgement | None = None
     ) -> Literal["next", "done", "lost"]:
-        """The stage is finished and its files are in the store: on to the next one, or done."""
+        """The stage is finished and its files are in the store: on to the next one, or done, with a verdict."""
         stages = STAGES[claim.job.kind]
         following = stages[stages.index(claim.stage) + 1 :]
         status, progress = (STATUS_OF[following[0]], _start(following[0])) if following else ("", 1)
         where = (following[0] if following else "", status, progress)
-        answer = self._run("advance", claim.job.id, claim.token, *where, *flat(seconds))
+        verdict = quality.to_json() if quality else ""
+        answer = self._run("advance", claim.job.id, claim.token, *where, verdict, *flat(seconds))
         return cast("Literal['next', 'done', 'lost']", answer)
 
     def fail(

@@ -9,9 +9,12 @@ from typing import Any, Literal, cast
 from pydantic import ValidationError
 
 from parcela.jobs.records import Job, Problem
+from parcela.quality.grade import Judgement
 from parcela.record import BadRecord
 
 State = Literal["absent", "waiting", "running", "done", "failed", "cancelled", "unknown"]
+
+DOCUMENTS: Mapping[str, type[Problem | Judgement]] = {"problem": Problem, "quality": Judgement}
 
 
 @dataclass(frozen=True)
@@ -39,11 +42,12 @@ def pairs(flat: list[str]) -> dict[str, str]:
 
 def row_of(job: Job) -> dict[str, object]:
     """A job as the fields of its hash. What is None has no field; an empty stage is none."""
-    row = job.model_dump(exclude={"id", "waiting", "stage", "tokens", "seconds", "problem"})
+    row = job.model_dump(exclude={"id", "waiting", "stage", "tokens", "seconds", *DOCUMENTS})
     row |= {"waiting": int(job.waiting), "stage": job.stage or ""}
     row |= {f"token:{stage}": token for stage, token in job.tokens.items()}
     row |= {f"seconds:{name}": value for name, value in job.seconds.items()}
-    row["problem"] = None if job.problem is None else job.problem.to_json()
+    documents = {name: getattr(job, name) for name in DOCUMENTS}
+    row |= {name: document and document.to_json() for name, document in documents.items()}
     return {name: value for name, value in row.items() if value is not None}
 
 
@@ -61,8 +65,8 @@ def job_of(job_id: str, row: Mapping[str, str]) -> Job:
         "stage": row.get("stage") or None,
         "tokens": _prefixed(row, "token:"),
         "seconds": _prefixed(row, "seconds:"),
-        "problem": Problem.from_json(row["problem"]) if "problem" in row else None,
     }
+    fields |= {name: kind.from_json(row[name]) for name, kind in DOCUMENTS.items() if name in row}
     try:
         return Job.model_validate(fields)
     except ValidationError as error:

@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 
 from parcela.errors import ParcelaError
 from parcela.options import LabelOptions, Options, PredictOptions
+from parcela.quality.grade import Judgement
 from parcela.record import Record
 
 Kind = Literal["predict", "label"]
@@ -105,7 +106,8 @@ class Job(Record):
 
     ``stage`` is the one it waits for or is in, none once it has ended; ``waiting`` says which of the two. ``step`` and
     ``progress`` (0–1, of the whole job) are the worker's last words, ``attempt`` counts the starts of this stage.
-    ``tokens`` names the winning attempt of each finished stage; ``seconds`` is the time each took.
+    ``tokens`` names the winning attempt of each finished stage; ``seconds`` is the time each took. ``quality`` is the
+    verdict on the map; none before there is one, and of a release that gave none.
     """
 
     id: Id
@@ -123,6 +125,7 @@ class Job(Record):
     tokens: Mapping[Stage, str] = {}
     problem: Problem | None = None
     seconds: Mapping[str, float] = {}
+    quality: Judgement | None = None
 
     @property
     def ended(self) -> bool:
@@ -144,6 +147,7 @@ class Outcome(Record):
     finished: float
     problem: Problem | None = None
     seconds: Mapping[str, float] = {}
+    quality: Judgement | None = None
     owner: str
     kind: Kind
     created: float
@@ -163,6 +167,7 @@ class Outcome(Record):
             finished=time.time() if job.finished is None else job.finished,
             problem=job.problem,
             seconds=job.seconds,
+            quality=job.quality,
             owner=job.owner,
             kind=job.kind,
             created=job.created,
@@ -184,6 +189,7 @@ class Outcome(Record):
             tokens={STAGES[self.kind][-1]: self.token} if done and self.token else {},
             problem=self.problem,
             seconds=self.seconds,
+            quality=self.quality,
         )
 
 

@@ -11,6 +11,7 @@ from parcela.imaging.volume import Volume, read_volume
 from parcela.jobs.job_files import read_request
 from parcela.jobs.keys import SCAN, scan_key, stage_key, stage_prefix
 from parcela.jobs.records import JobRequest, Stage
+from parcela.quality.grade import Judgement
 from parcela.store.checksums import (
     SUMS,
     DamagedFile,
@@ -43,6 +44,7 @@ class StageTask:
         tokens: the winning tokens of the stages before.
         store: where all files lie.
         folder: a private folder, erased afterwards.
+        quality: the verdict on the map, which the last stage puts here for whoever asks about the job.
     """
 
     request: JobRequest
@@ -52,6 +54,7 @@ class StageTask:
     store: Store
     folder: Path
     on_progress: Callable[[str, float], None]
+    quality: Judgement | None = None
     _plan: dict[str, float] = field(default_factory=dict)
 
     @classmethod

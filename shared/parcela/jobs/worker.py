@@ -116,7 +116,9 @@ class Worker:
     def _say_how_it_ended(self, claim: Claim, verdict: Verdict) -> None:
         match verdict:
             case Finished():
-                self._report(claim, lambda: self.ledger.advance(claim, verdict.seconds))
+                self._report(
+                    claim, lambda: self.ledger.advance(claim, verdict.seconds, verdict.quality)
+                )
             case Failed():
                 log.warning("job %s: %s", claim.job.id, verdict.problem.detail)
                 self._report(

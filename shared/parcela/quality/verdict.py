@@ -3,42 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 
+from parcela.quality.grade import Bound, Grade, Judgement, Level
 from parcela.quality.reference import reference
-from parcela.record import Record
 
-Grade = Literal["ok", "look", "doubtful"]
+GRADE_OF: Mapping[Level, Grade] = {
+    "good": "ok",
+    "unmeasured": "ok",  # sides where no pair is whole: other numbers tell
+    "mild": "look",
+    "grave": "doubtful",
+}
 GRADES: tuple[Grade, ...] = ("doubtful", "look", "ok")
 FAR_BELOW = (5.0, 12.0)  # standard deviations under a network's usual certainty: look, doubtful
 DIGITS = 5
-
-
-@dataclass(frozen=True)
-class Bound:
-    """From which value of a number on a map is to be looked at, or doubted; ``sense`` 1: high values are bad."""
-
-    number: str
-    look: float
-    doubtful: float
-    sense: Literal[1, -1]
-    words: str
-
-    def grade(self, value: float) -> Grade:
-        """The verdict by this number alone; what is no number was not measured, and says nothing."""
-        bad = value * self.sense
-        if bad > self.doubtful * self.sense:
-            return "doubtful"
-        return "look" if bad > self.look * self.sense else "ok"
-
-    def reason(self, value: float) -> str:
-        """What is wrong, with the number and its bound."""
-        side = "up to" if self.sense == 1 else "from"
-        return f"{self.words} ({self.number} {value:.3g}, usual is {side} {self.look:g})"
-
 
 HEADER = "see in the scanner's own record which side is which"
 # Each from the 150 training and 25 validation images, with room; docs/quality.md has the spreads.
@@ -62,12 +41,10 @@ BOUNDS = (
 )  # fmt: skip
 
 
-class Quality(Record):
-    """The verdict on one map.
+class Quality(Judgement):
+    """The verdict on one map, and what it rests on.
 
     Attributes:
-        verdict: ``ok``, ``look`` (see the picture before use) or ``doubtful`` (do not use unless it convinces you).
-        reasons: what is wrong and what to do, one sentence each; empty when all is well.
         numbers: all that was measured, see ``docs/quality.md``; None where it could not be.
         certainty: mean of the largest class score over the brain, by network.
         missing_regions: names of the regions without a voxel.
@@ -75,13 +52,15 @@ class Quality(Record):
         farthest: the number of the image that is farthest from the networks' images.
     """
 
-    verdict: Grade
-    reasons: tuple[str, ...] = ()
     numbers: Mapping[str, float | None] = {}
     certainty: Mapping[str, float] = {}
     missing_regions: tuple[str, ...] = ()
     cut_cm2: Mapping[str, float] = {}
     farthest: str = ""
+
+    def judgement(self) -> Judgement:
+        """The verdict and its reasons alone."""
+        return Judgement(verdict=self.verdict, reasons=self.reasons)
 
     def warning(self) -> str | None:
         """One sentence for the manifest, the picture and the report; None when all is well."""
@@ -110,7 +89,7 @@ def graded(
             judged.append(
                 (Bound("certainty", round(look, 3), round(doubtful, 3), -1, words), value)
             )
-    grades = [(bound, value, bound.grade(value)) for bound, value in judged]
+    grades = [(bound, value, GRADE_OF[bound.level(value)]) for bound, value in judged]
     worst = min((grade for *_, grade in grades), key=GRADES.index, default="ok")
     return Quality(
         verdict=worst,

@@ -112,6 +112,8 @@ def test_given_the_derivatives_then_our_own_importer_reads_them_and_every_column
     assert len(derivatives.masks) == 2
     record = json.loads((out / "sub-01/anat/sub-01_atlas-AAL_dseg.json").read_text())
     assert record["Sources"] == [f"bids:raw:{SCANS[0]}"]
+    manifest = json.loads((out / "sub-01/anat/sub-01_atlas-AAL_manifest.json").read_text())
+    assert record["Quality"] == manifest["quality"]
     with (out / "sub-01/anat/sub-01_atlas-AAL_dseg.tsv").open() as table:
         columns = table.readline().strip().split("\t")
     assert all(not record[column]["Description"].startswith("See ") for column in columns)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import pytest
 import parcela
 from client_clock import Clock
 from client_replies import DONE, ID, JOB
+from command import parcela_here
 from parcela.errors import (
     BadRequest,
     BadScan,
@@ -160,11 +162,23 @@ def test_given_a_server_when_its_jobs_and_models_are_asked_for_then_they_are_typ
     server.script = in_turn(
         json_reply({"jobs": [JOB, DONE]}), json_reply({"models": [model]}), json_reply([])
     )
-    assert [job.status for job in client.jobs(7)] == ["queued", "done"]
+    jobs = client.jobs(7)
+    assert [job.status for job in jobs] == ["queued", "done"]
+    assert [job.quality for job in jobs] == [None, None], "of an older server"
     assert server.asked[0].path == "/jobs?limit=7"
     assert [(m.model, m.sha256, m.card) for m in client.models()] == [("unet", "ab", {"a": 1})]
     with pytest.raises(BadRequest, match="not as a Parcela server does"):
         client.jobs()
+
+
+def test_given_a_verdict_when_jobs_are_listed_and_shown_then_it_is_told(server: Scripted) -> None:
+    quality = {"verdict": "look", "reasons": ["regions fall into pieces"]}
+    server.script = in_turn(json_reply({"jobs": [DONE | {"quality": quality}, JOB]}))
+    lines = parcela_here("jobs", "list", "--server", server.url).out.splitlines()
+    assert [line.split("\t")[5] for line in lines] == ["look", ""]
+    server.script = in_turn(json_reply(DONE | {"quality": quality}))
+    shown = json.loads(parcela_here("jobs", "show", ID, "--server", server.url).out)
+    assert shown["quality"] == quality
 
 
 # --------------------------------------------------------------------------------------------- patience

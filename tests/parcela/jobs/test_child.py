@@ -20,6 +20,7 @@ from parcela.jobs.child import ComputeChild
 from parcela.jobs.child_main import Failed, Finished, Message, StageOrder, StepBegun
 from parcela.jobs.keys import request_key, scan_key, stage_key
 from parcela.jobs.records import JobRequest
+from parcela.quality.grade import Judgement
 from parcela.settings import settings
 from parcela.store.folder import FolderStore
 from patience import patient
@@ -99,6 +100,14 @@ def test_given_an_order_then_steps_are_announced_and_the_files_lie_under_the_tok
         Finished(seconds={"stub": 0.5}),
     ]
     assert text(store, order, "result.txt") == f"{order.job_id} preprocess"
+
+
+def test_given_a_map_that_was_judged_then_the_child_says_the_verdict(
+    child: ComputeChild, store: FolderStore
+) -> None:
+    (end,) = all_said(child, submitted(store, does="judge", reasons=["half is missing"]))
+    verdict = Judgement(verdict="look", reasons=("half is missing",))
+    assert end == Finished(seconds={"stub": 0.5}, quality=verdict)
 
 
 def test_given_two_orders_then_one_process_that_loaded_its_module_once_does_both(

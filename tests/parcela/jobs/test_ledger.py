@@ -12,6 +12,7 @@ from job_requests import job_request
 from ledger_moves import LEASE_S, PROBLEM, claimed, finish, known
 from parcela.jobs.ledger import Ledger
 from parcela.jobs.records import Stage
+from parcela.quality.grade import Judgement
 from processes import wait_until
 
 
@@ -41,8 +42,12 @@ def test_given_a_job_when_each_stage_advances_then_it_is_done(
     assert (between.progress, between.attempt) == (0.5, 0)
 
     second = claimed(ledger, last)
-    assert ledger.advance(second, {"network": 0.5}) == "done"
+    verdict = Judgement(verdict="doubtful", reasons=("regions fall into pieces", "half is missing"))
+    assert between.quality is None
+    assert ledger.advance(second, {"network": 0.5}, verdict) == "done"
     job = known(ledger, request)
+    assert job.quality == verdict
+    assert ledger.jobs("local") == [job]
     assert (job.status, job.stage, job.progress, job.waiting) == ("done", None, 1.0, False)
     assert job.tokens == {"preprocess": first.token, last: second.token}
     assert job.token == second.token

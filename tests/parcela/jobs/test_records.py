@@ -19,6 +19,7 @@ from parcela.jobs.records import (
     new_id,
 )
 from parcela.options import LabelOptions, PredictOptions
+from parcela.quality.grade import Judgement
 from parcela.record import BadRecord
 
 ID = "0123456789abcdef0123456789abcdef"
@@ -43,6 +44,7 @@ DONE = Job(
     finished=9.5,
     tokens={"preprocess": "aa", "inference": "bb"},
     seconds={"n4": 2.0},
+    quality=Judgement(verdict="look", reasons=("regions fall into pieces",)),
 )
 
 
@@ -101,6 +103,14 @@ def test_given_an_outcome_alone_then_a_poll_can_be_answered() -> None:
     job = Outcome.of(DONE).job(ID)
     assert job.ended
     assert (job.status, job.token, job.progress, job.seconds) == ("done", "bb", 1.0, {"n4": 2.0})
+    assert job.quality == DONE.quality
+
+
+def test_given_an_outcome_of_a_release_without_verdicts_then_it_reads_and_has_none() -> None:
+    older = json.loads(Outcome.of(DONE).to_json())
+    del older["quality"]
+    job = Outcome.from_json(json.dumps(older)).job(ID)
+    assert (job.status, job.quality) == ("done", None)
 
 
 def test_given_a_failed_job_then_its_outcome_keeps_the_problem_and_no_token() -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from parcela.quality.grade import Bound, Judgement
 from parcela.quality.reference import reference
-from parcela.quality.verdict import BOUNDS, Bound, Quality, graded
+from parcela.quality.verdict import BOUNDS, Quality, graded
 from parcela.weights.cards import read_card
 
 GOOD = {
@@ -35,9 +36,9 @@ def test_given_usual_numbers_then_it_is_ok_and_nothing_is_said() -> None:
 
 @pytest.mark.parametrize("bound", BOUNDS, ids=lambda bound: f"{bound.number}{bound.sense:+d}")
 def test_given_one_number_beyond_its_bound_then_it_is_named(bound: Bound) -> None:
-    beyond = bound.look + bound.sense * 1e-3
+    beyond = bound.mild + bound.sense * 1e-3
     quality = graded(GOOD | {bound.number: beyond}, {}, {})
-    assert quality.verdict == ("doubtful" if bound.look == bound.doubtful else "look")
+    assert quality.verdict == ("doubtful" if bound.mild == bound.grave else "look")
     assert quality.reasons == (bound.reason(beyond),)
 
 
@@ -75,3 +76,17 @@ def test_given_the_weights_that_ship_then_the_reference_is_of_them() -> None:
 def test_given_a_verdict_written_then_it_reads_back_equal() -> None:
     quality = graded(GOOD | {"islands": np.float64(0.5)}, {"unet": 0.9}, {})
     assert Quality.from_json(quality.to_json()) == quality
+
+
+def test_given_a_verdict_then_it_can_be_told_without_its_numbers() -> None:
+    quality = graded(GOOD | {"islands": 0.5}, {}, {})
+    assert quality.judgement() == Judgement(verdict="doubtful", reasons=quality.reasons)
+
+
+@pytest.mark.parametrize(
+    ("value", "level"),
+    [(1.0, "good"), (1.5, "mild"), (2.0, "mild"), (2.1, "grave"), (float("nan"), "unmeasured")],
+)
+def test_given_a_value_then_its_bound_says_how_wrong_it_is(value: float, level: str) -> None:
+    assert Bound("islands", 1.0, 2.0, 1, "in pieces").level(value) == level
+    assert Bound("islands", -1.0, -2.0, -1, "in pieces").level(-value) == level

@@ -15,13 +15,14 @@ from parcela.atlas.counts import RegionCounts
 from parcela.errors import BadScan
 from parcela.imaging.geometry import Affine, Shape
 from parcela.imaging.volume import Volume, read_volume
-from parcela_labelling.check import LIMITS, Limit, Verdict
+from parcela.quality.grade import Bound
+from parcela_labelling.check import LIMITS, VERDICT_OF, Verdict
 from parcela_labelling.reference import volume_z
 
 AFFINE_TOLERANCE_MM = 1e-3
 MASK_TOLERANCE_MM = 0.1  # a mask's header may have been written with fewer digits
 SHARED = ("labels_inside", "brain_labelled", "regions_missing")
-VOLUMES = Limit("volume_z_rms", 3.0, float("inf"), 1, "region volumes are unlike other adults'")
+VOLUMES = Bound("volume_z_rms", 3.0, float("inf"), 1, "region volumes are unlike other adults'")
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,11 +103,11 @@ def check_labels(pair: OnOneGrid) -> tuple[Verdict, tuple[str, ...]]:
         "volume_z_rms": float(np.sqrt((volume_z(pair.labels) ** 2).mean())),
     }
     judged = [
-        (limit, limit.verdict(measures[limit.measure]))
-        for limit in (*(limit for limit in LIMITS if limit.measure in SHARED), VOLUMES)
+        (limit, VERDICT_OF[limit.level(measures[limit.number])])
+        for limit in (*(limit for limit in LIMITS if limit.number in SHARED), VOLUMES)
     ]
     reasons = tuple(
-        f"{limit.words} ({limit.measure} {measures[limit.measure]:.3g})"
+        f"{limit.words} ({limit.number} {measures[limit.number]:.3g})"
         for limit, verdict in judged
         if verdict != "ok"
     )

@@ -6,7 +6,7 @@ for i = 3, #ARGV, 2 do said[ARGV[i]] = ARGV[i + 1] end
 local was = state(id)
 if was ~= said.status or get(id, 'token:' .. last) ~= (said['token:' .. last] or '') then
   withdraw(id)
-  redis.call('HDEL', key('job', id), 'problem')
+  redis.call('HDEL', key('job', id), 'problem', 'quality')
   set(id, unpack(ARGV, 3))
   redis.call('ZADD', key('jobs'), said.created, id)
   redis.call('ZADD', key('owner', said.owner), said.created, id)
