@@ -27,7 +27,7 @@ TORCH_INDEX may also be a folder that holds the wheel.
 endef
 export NOTE
 
-.PHONY: help setup demo serve test test-all chaos check format bench
+.PHONY: help setup demo serve test test-all chaos check format web bench
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
@@ -58,6 +58,9 @@ check: setup  ## style and types
 format: setup  ## put the code in the project's style
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+web:  ## build the page from web/ (needs Node 20 or later; who changes nothing there needs neither)
+	cd web && npm ci --ignore-scripts && npm run check && npm run build
 
 bench: setup  ## measure the ways back to the scan's grid
 	$(BIN)/python benchmarks/round_trip.py

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,6 @@ BUNDLE = {
 
 
 VERDICT = Judgement(verdict="look", reasons=("regions fall into pieces",))
-HASHES = {name: hashlib.sha256(content).hexdigest() for name, content in BUNDLE.items()}
 
 
 class Gateway:
@@ -93,16 +92,20 @@ def claim_any(ledger: Ledger) -> Claim | None:
     return next((c for stage in stages if (c := ledger.claim(stage, "stub", 30))), None)
 
 
-def work_once(ledger: Ledger, store: Store) -> Job | None:
-    """Do one stage of one job, whichever; None when none waits."""
+def work_once(
+    ledger: Ledger, store: Store, bundle: Mapping[str, bytes] | None = None
+) -> Job | None:
+    """Do one stage of one job, whichever, and leave these files at the end; None when none waits."""
     claim = claim_any(ledger)
     if claim is None:
         return None
     last = claim.stage == STAGES[claim.job.kind][-1]
     if last:
-        for name, content in BUNDLE.items():
+        files = BUNDLE if bundle is None else bundle
+        hashes = {name: hashlib.sha256(content).hexdigest() for name, content in files.items()}
+        for name, content in files.items():
             store.put(stage_key(claim.job.id, claim.stage, claim.token, name), content)
-        store.put(stage_key(claim.job.id, claim.stage, claim.token, SUMS), sums(HASHES))
+        store.put(stage_key(claim.job.id, claim.stage, claim.token, SUMS), sums(hashes))
     ledger.advance(claim, {claim.stage: 0.1}, VERDICT if last else None)
     return claim.job
 
@@ -133,12 +136,12 @@ def working(gateway: Gateway, stages: int) -> Iterator[None]:
 
 
 @contextmanager
-def serving(settings: Settings, *, reconcile: bool = False) -> Iterator[Gateway]:
-    """A gateway of these settings."""
+def serving(settings: Settings, *, reconcile: bool = False, port: int = 0) -> Iterator[Gateway]:
+    """A gateway of these settings, on a free port unless one is given."""
     app = create_app(settings)
     config = uvicorn.Config(
         BehindProxy(app),
-        port=0,
+        port=port,
         proxy_headers=False,
         access_log=False,
         log_config=None,
@@ -151,8 +154,8 @@ def serving(settings: Settings, *, reconcile: bool = False) -> Iterator[Gateway]
     while not server.started:
         assert thread.is_alive(), "uvicorn did not start"
         time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    gateway = Gateway(f"http://127.0.0.1:{port}", app.state.gateway)
+    bound = server.servers[0].sockets[0].getsockname()[1]
+    gateway = Gateway(f"http://127.0.0.1:{bound}", app.state.gateway)
     app.state.gateway.ledger.mark()
     try:
         yield gateway

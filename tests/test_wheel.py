@@ -49,7 +49,15 @@ def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built from a copy of the tree so that nothing is left behind in it."""
     tree = tmp_path_factory.mktemp("tree") / "parcela"
     ignored = shutil.ignore_patterns(
-        ".git", ".venv", ".*_cache", ".hypothesis", "runs", "out", "dist", "__pycache__"
+        ".git",
+        ".venv",
+        ".*_cache",
+        ".hypothesis",
+        "runs",
+        "out",
+        "dist",
+        "__pycache__",
+        "node_modules",
     )
     shutil.copytree(checkout, tree, ignore=ignored)
     folder = tmp_path_factory.mktemp("wheel")

@@ -1,38 +1,89 @@
-"""The pages for people: `/`, and `/docs` made from the OpenAPI description. Nothing in them comes from another host."""
+"""The pages for people: `/` with what it is built of, and `/docs` made from the OpenAPI description.
+
+Nothing in them comes from another host. `built/` is made by ``make web`` from ``web/`` and kept in the repository: who
+installs Parcela needs no Node.
+"""
 
 from __future__ import annotations
 
+import gzip
+import json
+from base64 import b64encode
 from collections.abc import Iterator
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter, Request
-from fastapi.responses import HTMLResponse
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import FileResponse, HTMLResponse
 
+from parcela.atlas.aal import COLIN27_HEAD
 from parcela.bundle.page import render_page
 from parcela.errors import ParcelaError
+from parcela_gateway.problem import NoSuchAddress
 
+BUILT = Path(__file__).with_name("built")
+SAMPLE = "colin27.nii.gz"
+TYPES = {".js": "text/javascript", ".css": "text/css"}
+EVERYWHERE = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+# Pictures as `data:` are NiiVue's letters and materials. Its Zarr reader, which needs WebAssembly, is left out.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 router = APIRouter(include_in_schema=False)
-SAFE = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
 
 
 @router.get("/")
-async def home(request: Request) -> HTMLResponse:
-    return _page("home.html", title="Parcela", here=str(request.base_url))
+def home(request: Request) -> HTMLResponse:
+    """The page: drop a scan, follow it, look at it."""
+    built = json.loads((BUILT / "built.json").read_text(encoding="utf-8"))
+    html = render_page(__package__, "home.html", built=built, here=str(request.base_url))
+    headers = {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
+    return HTMLResponse(html, headers=EVERYWHERE | headers)
+
+
+@router.get("/assets/{name}")
+def asset(request: Request, name: str) -> Response:
+    """A file that the page is built of. Its name holds the hash of its content: it never changes."""
+    file = BUILT / name
+    # compared, never joined and opened: a name may be anything
+    if file not in BUILT.iterdir() or file.suffix not in TYPES:
+        raise NoSuchAddress("the page has no such file: reload it")
+    packs = "gzip" in request.headers.get("accept-encoding", "")
+    headers = {"Cache-Control": "public, max-age=31536000, immutable", "Vary": "Accept-Encoding"}
+    headers |= {"Content-Encoding": "gzip"} if packs else {}
+    content = _packed(file) if packs else file.read_bytes()
+    return Response(content, headers=EVERYWHERE | headers, media_type=TYPES[file.suffix])
+
+
+@router.get(f"/sample/{SAMPLE}")
+def sample() -> FileResponse:
+    """Colin27's head, to try Parcela with."""
+    return FileResponse(COLIN27_HEAD, media_type="application/gzip", filename=SAMPLE)
 
 
 @router.get("/docs")
-async def docs(request: Request) -> HTMLResponse:
-    return _page(
+def docs(request: Request) -> HTMLResponse:
+    """The API for reading."""
+    html = render_page(
+        __package__,
         "docs.html",
         title="Parcela: the API",
         api=request.app.openapi(),
         choices=_choices,
         problems=sorted(set(_problems(ParcelaError))),
     )
+    style = html.partition("<style>")[2].partition("</style>")[0]
+    digest = b64encode(sha256(style.encode()).digest()).decode()
+    policy = f"default-src 'none'; style-src 'sha256-{digest}'"
+    return HTMLResponse(html, headers=EVERYWHERE | {"Content-Security-Policy": policy})
 
 
-def _page(template: str, **values: object) -> HTMLResponse:
-    return HTMLResponse(render_page(__package__, template, **values), headers=SAFE)
+@cache
+def _packed(file: Path) -> bytes:
+    return gzip.compress(file.read_bytes(), mtime=0)
 
 
 def _choices(schema: dict[str, Any]) -> str:

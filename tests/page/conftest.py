@@ -1,0 +1,98 @@
+"""A real headless Chromium for the tests of the page, and visits that keep a record of what went wrong.
+
+Without a Chromium the tests that want one are skipped at home, and fail in CI.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Route, sync_playwright
+
+from gateway_server import Gateway, serving
+from parcela.settings import Settings
+from patience import patient
+from redis_server import RedisServer, redis_url, shared_redis
+
+__all__ = ["redis_url", "shared_redis"]
+
+# It runs as root, in a container, without a graphics card; ANGLE draws on the processor.
+ARGUMENTS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+TELL_VIOLATIONS = """addEventListener('securitypolicyviolation', (event) =>
+    console.error('policy', event.violatedDirective, event.blockedURI))"""
+
+Visit = Callable[..., Page]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """One for all tests."""
+    program = next((path for name in NAMES if (path := shutil.which(name))), None)
+    if program is None:
+        if os.environ.get("CI"):
+            pytest.fail("no Chromium: install Debian's package chromium")
+        pytest.skip("no Chromium on the PATH")
+    with sync_playwright() as playwright:
+        launched = playwright.chromium.launch(executable_path=program, args=ARGUMENTS)
+        yield launched
+        launched.close()
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    """Opens a gateway's page in a window of its own; afterwards nothing may have gone wrong in any of them.
+
+    Wrong is: an error in a script, a violation of the policy, a request to another host.
+    """
+    wrong: list[str] = []
+    contexts = []
+
+    def opened(url: str, **options: Any) -> Page:
+        context = browser.new_context(base_url=url, locale="en-GB", **options)
+        contexts.append(context)
+        context.set_default_timeout(patient(10) * 1000)
+        context.add_init_script(TELL_VIOLATIONS)
+
+        def watch(route: Route) -> None:
+            if not route.request.url.startswith((f"{url}/", "data:", "blob:")):
+                wrong.append(f"a request to {route.request.url}")
+            route.continue_()
+
+        context.route("**", watch)
+        page = context.new_page()
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("console", lambda m: wrong.append(m.text) if "policy" in m.text.lower() else None)
+        page.goto("/")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert wrong == []
+
+
+@pytest.fixture(scope="module")
+def standing(
+    shared_redis: RedisServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """One gateway for the tests of a module."""
+    store = tmp_path_factory.mktemp("page") / "store"
+    with serving(Settings(redis=shared_redis.url, store=str(store))) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def axe(checkout: Path) -> str:
+    """The script that looks for what stands in the way of a keyboard or a screen reader."""
+    script = checkout / "web" / "node_modules" / "axe-core" / "axe.min.js"
+    if not script.exists():
+        if os.environ.get("CI"):
+            pytest.fail("no axe-core: run `npm ci --ignore-scripts` in web/")
+        pytest.skip("no axe-core: run `make web`")
+    return script.read_text(encoding="utf-8")

@@ -1,0 +1,32 @@
+import type { Manifest } from "../api";
+import { formatNumber, say } from "../words";
+
+/** How the map was made: what a methods section needs. */
+export function Made({ manifest }: { manifest: Manifest }) {
+  const pairs = (values: Record<string, unknown>) =>
+    Object.entries(values).map(([name, value]) => `${name} ${value === null ? "–" : String(value)}`).join(" · ");
+  const total = Object.values(manifest.seconds).reduce((sum, seconds) => sum + seconds, 0);
+  const weights = Object.entries(manifest.weights).map(([network, sha256]) => `${network} ${sha256?.slice(0, 12) ?? "–"}`);
+  const facts: [string, string][] = [
+    [say("madeSettings"), pairs(manifest.parameters)],
+    [say("madeSeconds"), `${formatNumber(total, 0)} s`],
+    [say("madeVersions"), pairs(manifest.software)],
+    [say("madeWeights"), weights.join(" · ")],
+    [say("madeInput"), manifest.input ? `${manifest.input.shape.join(" × ")}, ${manifest.input.axes}` : ""],
+  ];
+  return (
+    <section class="card" aria-labelledby="made-title">
+      <h2 id="made-title">{say("made")}</h2>
+      <dl lang="en">
+        {facts
+          .filter(([, text]) => text)
+          .map(([name, text]) => (
+            <div key={name}>
+              <dt>{name}</dt>
+              <dd>{text}</dd>
+            </div>
+          ))}
+      </dl>
+    </section>
+  );
+}

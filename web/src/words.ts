@@ -1,0 +1,33 @@
+// The page's words in the reader's language. What the gateway says (problems, warnings) stays English.
+import { computed, effect } from "@preact/signals";
+import { remembered } from "./memory";
+import { en, type Words } from "./words/en";
+import { es } from "./words/es";
+import { pt } from "./words/pt";
+
+const TABLES: Record<string, Words> = { en, pt, es };
+export const LANGUAGES = { en: "English", pt: "Português", es: "Español" };
+
+const preferred = navigator.languages.map((tag) => tag.slice(0, 2)).find((tag) => tag in TABLES) ?? "en";
+export const language = remembered("language", preferred);
+
+const table = computed(() => TABLES[language.value] ?? en);
+effect(() => {
+  document.documentElement.lang = language.value;
+});
+
+export type Word = keyof Words;
+
+/** A text, with what stands in braces filled in. */
+export function say(word: Word, values: Record<string, string | number> = {}): string {
+  return table.value[word].replace(/\{(\w+)\}/g, (_, name: string) => String(values[name] ?? ""));
+}
+
+/** A text that may not be there, such as the label of an option that the API has and this page does not know. */
+export const sayIf = (word: string): string | undefined => table.value[word as Word];
+
+export const formatNumber = (value: number, digits: number): string =>
+  value.toLocaleString(language.value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+
+export const formatTime = (seconds: number): string =>
+  new Date(seconds * 1000).toLocaleString(language.value, { dateStyle: "medium", timeStyle: "short" });
