@@ -60,7 +60,7 @@ Force = Annotated[
     bool,
     typer.Option(
         "--force",
-        help="Do scans again whose bundle in OUT is already complete, or another scan's of the same name.",
+        help="Do scans again whose results in OUT are complete, or another scan's of the same name.",
     ),
 ]
 Threads = Annotated[

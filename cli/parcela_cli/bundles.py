@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from parcela.bundle.manifest import Manifest
-from parcela.bundle.write import file_name, prefixed
+from parcela.bundle.write import FIXED_NAMES, prefixed
 from parcela.errors import BadRequest
 from parcela.files import sha256_of
 from parcela.imaging.volume import Volume, read_volume
@@ -16,6 +16,8 @@ from parcela.record import BadRecord
 from parcela_cli.batch import Batch
 from parcela_cli.destination import check_name_lengths, names_one_file
 from parcela_cli.progress import Progress, Result
+
+MANIFEST = FIXED_NAMES["manifest"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +41,7 @@ class Engine(Protocol):
         ...
 
     def files(self) -> Iterable[str]:
-        """The fixed names of the files that it makes, before it has made them."""
+        """The fixed names of the files that it makes, the main one first, before it has made them."""
         ...
 
     def make(self, scan: NamedScan, out: Path, progress: Progress) -> Result:
@@ -53,16 +55,23 @@ class Engine(Protocol):
         ...
 
 
-def bundle_each(scans: Sequence[Path], out: Path, engine: Engine, *, force: bool) -> int:
-    """Have the engine make each scan's bundle, unless that was done before. Returns the exit code."""
+def bundle_each(
+    scans: Sequence[Path], out: Path, engine: Engine, *, force: bool, manifest: str = MANIFEST
+) -> int:
+    """Have the engine make each scan's bundle, unless that was done before. Returns the exit code.
+
+    ``manifest`` is the fixed name of the file that tells how a bundle was made, and of what.
+    """
     batch = Batch(scans)
     for scan, name in batch:
         with batch.reporting(scan):
-            bundle(scan, name, out, engine, force=force).print()
+            bundle(scan, name, out, engine, force=force, manifest=manifest).print()
     return batch.exit_code
 
 
-def bundle(scan: Path, name: str, out: Path, engine: Engine, *, force: bool) -> Result:
+def bundle(
+    scan: Path, name: str, out: Path, engine: Engine, *, force: bool, manifest: str = MANIFEST
+) -> Result:
     """Have the engine make one scan's bundle, unless that was done before.
 
     Raises:
@@ -70,32 +79,35 @@ def bundle(scan: Path, name: str, out: Path, engine: Engine, *, force: bool) -> 
             Unavailable: see ``parcela.errors``.
     """
     volume = read_volume(scan)
-    check_name_lengths(out, (prefixed(file, name) for file in engine.files()))
+    files = [prefixed(file, name) for file in engine.files()]
+    check_name_lengths(out, files)
     if not force:
-        check_owner(out, name, volume)
-        if already_done(out, name, volume, engine):
-            return Result((str(out / file_name("dseg", name)), "already done"))
+        check_owner(out, name, volume, manifest)
+        if already_done(out, name, volume, engine, manifest):
+            return Result((str(out / files[0]), "already done"))
     with Progress(str(scan)) as progress:
         return engine.make(NamedScan(scan, name, volume), out, progress)
 
 
-def check_owner(out: Path, name: str, volume: Volume) -> None:
+def check_owner(out: Path, name: str, volume: Volume, manifest: str = MANIFEST) -> None:
     """Refuse to overwrite the bundle that another scan of this name has in ``out``.
 
     Raises:
         BadRequest: its manifest tells of other bytes.
     """
-    made = _manifest(out, name)
+    made = _manifest(out, name, manifest)
     if made is not None and made.input is not None and made.input.sha256 != volume.sha256:
         raise BadRequest(
-            f"{out / file_name('manifest', name)} is that of another scan of the same name: give another folder, "
+            f"{out / prefixed(manifest, name)} is that of another scan of the same name: give another folder, "
             "or --force to overwrite what is there"
         )
 
 
-def already_done(out: Path, name: str, volume: Volume, engine: Engine) -> bool:
+def already_done(
+    out: Path, name: str, volume: Volume, engine: Engine, manifest: str = MANIFEST
+) -> bool:
     """Whether ``out`` holds a complete bundle of these bytes, made with the engine's parameters and weights."""
-    made = _manifest(out, name)
+    made = _manifest(out, name, manifest)
     parameters = engine.parameters()
     return (
         made is not None
@@ -107,12 +119,12 @@ def already_done(out: Path, name: str, volume: Volume, engine: Engine) -> bool:
     )
 
 
-def _manifest(out: Path, name: str) -> Manifest | None:
+def _manifest(out: Path, name: str, fixed_name: str) -> Manifest | None:
     """What tells of the bundle there; None where there is none, or it is not one of ours."""
     if names_one_file(out):
         return None
     try:
-        return Manifest.from_json((out / file_name("manifest", name)).read_bytes())
+        return Manifest.from_json((out / prefixed(fixed_name, name)).read_bytes())
     except (OSError, BadRecord):
         return None
 

@@ -14,8 +14,10 @@ ORDER = {
         *("atlas", "imaging", "weights", "processes", "store", "quality", "bundle", "jobs"),
     ],
     "parcela_gateway": [
-        *("prefix", "problem", "keys", "dependencies", "schemas", "metrics", "access_log", "api"),
-        *("host_and_origin", "jobs", "readiness", "upload", "download", "page", "routes"),
+        *("prefix", "problem", "keys", "download", "dependencies", "schemas", "metrics"),
+        "access_log",
+        "api",
+        *("host_and_origin", "jobs", "readiness", "upload", "page", "routes"),
         *("app", "__main__"),
     ],
     "parcela_cli": [

@@ -173,6 +173,7 @@ def test_given_bad_scans_around_a_good_one_when_preprocessed_then_the_good_one_i
     assert sorted(path.name for path in (folder / "out").iterdir()) == [
         "colin_desc-brain_mask.nii.gz",
         "colin_desc-preproc_T1w.nii.gz",
+        "colin_desc-preproc_manifest.json",
         "colin_trail.json",
     ]
 

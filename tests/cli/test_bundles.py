@@ -13,10 +13,14 @@ from typing import Any, TextIO
 import numpy as np
 import pytest
 
+from command import parcela_here
 from nifti_files import image, nifti, write
 from parcela.bundle.manifest import InputRecord, Manifest
 from parcela.bundle.write import FIXED_NAMES, file_name, prefixed
 from parcela.files import sha256_of
+from parcela.imaging.preprocessed import Preprocessed, PreprocessingRecord
+from parcela.imaging.trail import GeometryTrail
+from parcela.imaging.volume import Volume
 from parcela.options import PredictOptions
 from parcela_cli.bundles import NamedScan, bundle_each
 from parcela_cli.engines import NetworkEngine, RegistrationEngine
@@ -102,6 +106,40 @@ def test_given_a_bundle_whose_bytes_have_changed_then_it_is_made_again(
     (out / prefixed(MAP, "T1")).write_bytes(spoilt)
     assert bundle_each([scan], out, engine, force=False) == 0
     assert (out / prefixed(MAP, "T1")).read_bytes() == good
+
+
+def test_given_preprocessed_scans_then_they_are_treated_as_bundles_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at_once(volume: Volume, **_: Any) -> Preprocessed:
+        geometry = volume.geometry
+        record = PreprocessingRecord(seconds={"bias": 1.0}, warnings=("a doubt",))
+        trail = GeometryTrail.unmoved(geometry.shape, geometry.affine)
+        return Preprocessed(volume.data, np.ones(geometry.shape, np.uint8), trail, record)
+
+    monkeypatch.setattr("parcela_preprocess.preprocess.preprocess", at_once)
+    first, second = scan_at(tmp_path / "a" / "T1.nii"), scan_at(tmp_path / "b" / "T1.nii", 1)
+    out = tmp_path / "out"
+    done = parcela_here("preprocess", first, "-o", out)
+    assert (done.code, done.out.split("\t")[0]) == (0, str(out / "T1_desc-preproc_T1w.nii.gz"))
+    assert "a doubt" in done.err
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert set(before) == {
+        *("T1_desc-preproc_T1w.nii.gz", "T1_desc-brain_mask.nii.gz", "T1_trail.json"),
+        "T1_desc-preproc_manifest.json",
+    }
+
+    other = parcela_here("preprocess", second, "-o", out)
+    assert other.code == 2
+    assert "another scan of the same name: give another folder, or --force" in other.err
+    assert parcela_here("preprocess", first, "-o", out).out.endswith("\talready done\n")
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+
+    (out / "T1_trail.json").write_text("{}")
+    assert "already done" not in parcela_here("preprocess", first, "-o", out).out
+    thesis = parcela_here("preprocess", first, "-o", out, "--preset", "thesis")
+    assert "already done" not in thesis.out
+    assert parcela_here("preprocess", second, "-o", out, "--force").code == 0
 
 
 # ---------------------------------------------------------------------------------------- names

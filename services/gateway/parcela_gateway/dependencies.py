@@ -15,6 +15,7 @@ from parcela.jobs.records import Stage
 from parcela.settings import Settings
 from parcela.store.open import open_store
 from parcela.store.store import Store
+from parcela_gateway.download.blocks import Blocks
 from parcela_gateway.keys import Keys
 
 UPLOADS = 32  # kept at a time; more wait for their turn
@@ -32,6 +33,7 @@ class Gateway:
     doorbell: Doorbell
     keys: Keys
     uploads: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(UPLOADS))
+    blocks: Blocks = field(default_factory=Blocks)
 
     @classmethod
     def of(cls, settings: Settings) -> Gateway:

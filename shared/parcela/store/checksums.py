@@ -46,7 +46,7 @@ def read_sums(store: Store, prefix: str) -> dict[str, str]:
 def check_names(names: Collection[str], hashes: Mapping[str, str]) -> None:
     """Raise DamagedFile unless there is a hash for each file and a file for each hash; without hashes, never."""
     if hashes and (odd := {*names} ^ hashes.keys()):
-        raise _damaged(min(odd))
+        raise damaged(min(odd))
 
 
 def check_bytes(stream: BinaryIO, sha256: str | None, name: str) -> None:
@@ -55,10 +55,11 @@ def check_bytes(stream: BinaryIO, sha256: str | None, name: str) -> None:
     while sha256 and (chunk := stream.read(CHUNK)):
         digest.update(chunk)
     if sha256 and digest.hexdigest() != sha256:
-        raise _damaged(name)
+        raise damaged(name)
 
 
-def _damaged(name: str) -> DamagedFile:
+def damaged(name: str) -> DamagedFile:
+    """The error of a file that is not what was written."""
     return DamagedFile(
         f"the stored {name} is damaged: it is not what was written (SHA-256): submit the scan again"
     )

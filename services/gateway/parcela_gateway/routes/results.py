@@ -15,7 +15,7 @@ from parcela.errors import ParcelaError
 from parcela.jobs.job_files import read_request
 from parcela.jobs.keys import SCAN, scan_key, stage_prefix
 from parcela.jobs.records import STAGES, Job
-from parcela.store.checksums import SUMS, check_bytes, check_names, read_sums
+from parcela.store.checksums import SUMS, check_names, read_sums
 from parcela.store.store import NotStored, Store
 from parcela_gateway.api import BINARY, MAP, Responses, answers, problems
 from parcela_gateway.dependencies import Gateway, InGateway, Owner
@@ -128,7 +128,7 @@ def get_bundle(request: Request, gateway: InGateway, owner: Owner, job_id: str) 
 
     def read(start: int, length: int) -> Iterator[bytes]:
         for member in members:
-            _check(gateway.store, member)
+            gateway.blocks.check(gateway.store, member, 0, member.stored.size)
         return archive(members, gateway.store.open, start, length)
 
     size, etag = archive_size(members), archive_etag(members)
@@ -143,7 +143,7 @@ def get_scan(request: Request, gateway: InGateway, owner: Owner, job_id: str) ->
         asked = read_request(gateway.store, job_id)
         if stored := gateway.store.stat(scan_key(job_id, asked.upload)):
             scan = Member(SCAN, stored, asked.kept_sha256 or None)
-            return _send(gateway.store, request, scan)
+            return _send(gateway, request, scan)
     raise NoResult("the scan is no longer in the store: submit it again")
 
 
@@ -153,15 +153,15 @@ def result_file(gateway: Gateway, request: Request, job: Job) -> Response:
 
 
 def _file(gateway: Gateway, request: Request, job: Job, name: str) -> Response:
-    return _send(gateway.store, request, _one(gateway.store, job, name))
+    return _send(gateway, request, _one(gateway.store, job, name))
 
 
-def _send(store: Store, request: Request, member: Member) -> Response:
+def _send(gateway: Gateway, request: Request, member: Member) -> Response:
     name, stored = member.name, member.stored
 
     def read(start: int, length: int) -> Iterator[bytes]:
-        _check(store, member)  # before the first byte goes out
-        return _pieces(store, stored.key, start, length)
+        gateway.blocks.check(gateway.store, member, start, length)  # before the first byte goes out
+        return _pieces(gateway.store, stored.key, start, length)
 
     kind = TYPES.get("." + name.rsplit(".", 1)[-1], "application/octet-stream")
     return send(
@@ -173,12 +173,6 @@ def _pieces(store: Store, key: str, start: int, length: int) -> Iterator[bytes]:
     with store.open(key, start, length) as file:
         while chunk := file.read(CHUNK):
             yield chunk
-
-
-def _check(store: Store, member: Member) -> None:
-    """Raise DamagedFile unless a file is what its stage wrote."""
-    with store.open(member.stored.key) as file:
-        check_bytes(file, member.sha256, member.name)
 
 
 def _digest(member: Member) -> dict[str, str]:
