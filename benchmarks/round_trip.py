@@ -28,6 +28,7 @@ from parcela.atlas.counts import dice
 from parcela.imaging.trail import GeometryTrail
 from parcela.imaging.volume import read_volume
 from parcela.settings import settings
+from parcela_inference.block_scores import BlockScores
 from parcela_inference.to_scan import to_scan
 from parcela_preprocess.preprocess import Preprocessed, preprocess
 
@@ -64,7 +65,7 @@ def nearest(scores: torch.Tensor, trail: GeometryTrail) -> Labels:
 def vote(scores: torch.Tensor, trail: GeometryTrail) -> Labels:
     """Linear interpolation of the hard labels' indicators: the eight neighbours vote."""
     hard = torch.nn.functional.one_hot(scores.argmax(-1), CLASS_COUNT).half()
-    return to_scan(hard, trail)
+    return to_scan(BlockScores.of(hard), trail)
 
 
 def step_by_step(labels: Labels, affine: NDArray[np.float64], done: Preprocessed) -> Labels:
@@ -121,7 +122,11 @@ def main() -> None:
         measured("MONAI, step by step, nearest", lambda: step_by_step(truth, affine, done), truth),
         measured("one inversion, nearest", lambda: nearest(scores, done.trail), truth),
         measured("one inversion, vote of labels", lambda: vote(scores, done.trail), truth),
-        measured("one inversion, class scores (kept)", lambda: to_scan(scores, done.trail), truth),
+        measured(
+            "one inversion, class scores (kept)",
+            lambda: to_scan(BlockScores.of(scores), done.trail),
+            truth,
+        ),
     ]
     print(f"{'method':<38}{'Dice':>8}{'seconds':>9}{'MB':>7}")
     for row in rows:

@@ -29,6 +29,7 @@ from parcela.atlas.aal import regions
 from parcela.imaging.geometry import Affine, Shape
 from parcela.imaging.preprocessed import MODEL_SHAPE
 from parcela.imaging.volume import Volume, read_volume
+from parcela_inference.block_scores import BlockScores
 from parcela_inference.to_scan import to_scan
 from parcela_preprocess.preprocess import preprocess
 from parcela_preprocess.transforms.straighten import TILT_DEGREES, StraightenedSpacingd
@@ -100,7 +101,7 @@ def there_and_back(
     volume = read_volume(write(phantom, image, tmp_path / "phantom.nii.gz"))
     done = preprocess(volume, preprocess=False, shape=shape)
     assert done.image.shape == shape
-    found = to_scan(monai_scores(volume, truth, ids, shape), done.trail)
+    found = to_scan(BlockScores.of(monai_scores(volume, truth, ids, shape)), done.trail)
     assert found.shape == truth.shape
     affine = volume.geometry.affine
     moved = [centre(found == i, affine) - centre(truth == i, affine) for i in ids]

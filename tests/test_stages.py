@@ -36,6 +36,7 @@ from parcela.store.folder import FolderStore
 from parcela.store.store import read
 from parcela_cli.pipeline import run, run_label
 from parcela_inference import stage as inference
+from parcela_inference.block_scores import BlockScores
 from parcela_labelling import stage as labelling
 from parcela_labelling.register import Registration, register
 from parcela_preprocess import stage as preprocessing
@@ -70,9 +71,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A coarse grid, scores by intensity in place of the networks, an affine registration in place of SyN."""
     coarsely = partial(preprocess, shape=(46, 61, 62))
 
-    def scores(image: NDArray[np.float32], model: str, *_: object) -> torch.Tensor:
+    def scores(image: NDArray[np.float32], model: str, *_: object) -> BlockScores:
         classes = torch.from_numpy(image * (115 if model == "unet" else 100)).long()
-        return torch.nn.functional.one_hot(classes, 117).half()
+        return BlockScores.of(torch.nn.functional.one_hot(classes, 117).half())
 
     def affine(image: NDArray[np.float32], trail: GeometryTrail, **_: object) -> Registration:
         return register(image, trail, method="Affine", atlas=coarse.atlas())

@@ -205,13 +205,13 @@ def predictions(subject: PreparedImage, model: Network) -> Row:
     """Dice (117,) and processor seconds of one image, by change."""
     image = subject.image.astype(np.float32)
     started = time.process_time()
-    scores = class_scores(image, model)
+    scores = class_scores(image, model).dense()
     labels = _hard(scores)
     alone = time.process_time() - started
     cleaned = largest_parts(labels)
     cleaning = time.process_time() - started - alone
     started = time.process_time()
-    mirrored = class_scores(np.ascontiguousarray(image[::-1]), model)
+    mirrored = class_scores(np.ascontiguousarray(image[::-1]), model).dense()
     both = _hard(scores.add_(mirrored.flip(0)[..., opposite()]))
     flipping = time.process_time() - started
     return {

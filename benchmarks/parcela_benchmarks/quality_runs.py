@@ -119,11 +119,11 @@ def run_case(case: Case, prepared: PreparedSet, cohort: Cohort) -> Run:
         scan = read_volume(entry.path)
         mask = read_mask(entry.mask, scan) if entry.mask else (scan.data > 0).astype(np.uint8)
         given = SPOILT[case.kind, case.way](image, scan, mask)
-    certainty, labels = class_scores(given.image, "unet").max(-1)
+    certainty, labels = class_scores(given.image, "unet").highest()
     return Run(
         given.image,
-        labels.numpy().astype(np.uint8),
-        np.rint(certainty.float().numpy() * 255).astype(np.uint8),
+        labels,
+        np.rint(certainty * 255).astype(np.uint8),
         given.affine,
         given.moved,
         given.warnings,

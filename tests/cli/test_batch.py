@@ -26,6 +26,7 @@ from parcela.settings import settings
 from parcela_cli.batch import Batch, distinct_names
 from parcela_cli.bundles import already_done
 from parcela_cli.engines import NetworkEngine
+from parcela_inference.block_scores import BlockScores
 from parcela_preprocess.preprocess import preprocess
 
 # ---------------------------------------------------------------------------------------- exit codes
@@ -239,9 +240,9 @@ def of(weights: Path) -> dict[str, str]:
     return {"PARCELA_WEIGHTS": str(weights)}
 
 
-def scores_by_intensity(image: NDArray[np.float32], *_: object) -> torch.Tensor:
+def scores_by_intensity(image: NDArray[np.float32], *_: object) -> BlockScores:
     classes = torch.from_numpy(image * 116).long()
-    return torch.nn.functional.one_hot(classes, 117).half()
+    return BlockScores.of(torch.nn.functional.one_hot(classes, 117).half())
 
 
 @pytest.mark.slow

@@ -40,6 +40,7 @@ def bundle(scan: Path, folder: Path) -> bytes:
         "skull_strip": "robex",
         "preset": "modern",
         "space": "native",
+        "exact": False,
         "itk_threads": 7,
     }
     manifest = Manifest(

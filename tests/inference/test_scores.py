@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import cast
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ def computed_in(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[torch.dtype]]:
     """The type of every result of a network of one layer that stands in for the shipped ones."""
     found: list[torch.dtype] = []
     layer = nn.Conv3d(1, CLASS_COUNT, 1).requires_grad_(False)
+    cast(Tensor, layer.bias).copy_(10 * torch.arange(CLASS_COUNT))
 
     def note(_layer: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
         found.append(output.dtype)
@@ -43,11 +45,13 @@ def test_given_a_precision_then_the_convolutions_have_it_and_the_scores_16_bits(
     monkeypatch.setenv("PARCELA_TORCH_PRECISION", precision)
     settings.cache_clear()
 
-    found = scores.class_scores(np.ones(MODEL_SHAPE, np.float32), "unet")
+    held = scores.class_scores(np.ones(MODEL_SHAPE, np.float32), "unet", exact=True)
 
     assert computed_in == [expected]
+    found = held.dense()
     assert (tuple(found.shape), found.dtype) == ((*MODEL_SHAPE, CLASS_COUNT), torch.float16)
     torch.testing.assert_close(found[0, 0, 0].sum().float(), torch.tensor(1.0), atol=0.01, rtol=0)
+    assert (found.argmax(-1) == CLASS_COUNT - 1).all()
 
 
 def test_given_highresnet_then_its_scores_by_sub_lattices_are_monais_on_any_grid() -> None:
@@ -57,7 +61,8 @@ def test_given_highresnet_then_its_scores_by_sub_lattices_are_monais_on_any_grid
         torch.nn.init.normal_(parameter, std=0.2)
     image = np.random.default_rng(0).random((13, 10, 15), np.float32)
 
-    by_lattices = scores.class_scores(image, "highresnet", trained=net)
+    held = scores.class_scores(image, "highresnet", trained=net)
+    by_lattices = held.dense()
 
     with torch.no_grad():
         monais = net(pad_to_halvings(torch.from_numpy(image)[None, None]))[0].softmax(0)

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from parcela.imaging.geometry import Affine
 from parcela.imaging.trail import GeometryTrail, Grid
+from parcela_inference.block_scores import BlockScores
 from parcela_inference.to_scan import to_scan
 
 MODEL_SHAPE = (12, 14, 13)
@@ -61,7 +62,7 @@ def test_given_scores_when_taken_to_the_scan_then_labels_are_the_arg_max_of_tril
     smooth = ndimage.gaussian_filter(rng.normal(size=(*MODEL_SHAPE, 6)), (1.5, 1.5, 1.5, 0)).astype(
         np.float32
     )
-    found = to_scan(torch.from_numpy(smooth), trail)
+    found = to_scan(BlockScores.of(torch.from_numpy(smooth - smooth.min())), trail)
     expected = trilinear(smooth, trail)
     ranked = np.sort(expected, -1)
     clear = (ranked[..., -1] - ranked[..., -2] > 1e-5) | ~expected.any(-1)
@@ -75,7 +76,7 @@ def test_given_a_scan_larger_than_the_model_grid_when_labelled_then_outside_is_b
     scores[..., 2] = 1
     affine = np.diag([1.4, 1.5, 1.3, 1.0])
     affine[:3, 3] = [-4 * 1.4, -4 * 1.5, -4 * 1.3]
-    found = to_scan(scores, trail_of((20, 22, 21), affine))
+    found = to_scan(BlockScores.of(scores), trail_of((20, 22, 21), affine))
     assert (found[4:16, 4:18, 4:17] == 2).all()
     assert (found == 2).sum() == np.prod(MODEL_SHAPE)
 
@@ -83,4 +84,4 @@ def test_given_a_scan_larger_than_the_model_grid_when_labelled_then_outside_is_b
 def test_given_a_scan_on_the_model_grid_when_labelled_then_it_is_the_plain_arg_max() -> None:
     scores = torch.rand((*MODEL_SHAPE, 7), generator=torch.Generator().manual_seed(1)).half()
     trail = trail_of(MODEL_SHAPE, np.diag([1.4, 1.5, 1.3, 1.0]))
-    np.testing.assert_array_equal(to_scan(scores, trail), scores.argmax(-1).numpy())
+    np.testing.assert_array_equal(to_scan(BlockScores.of(scores), trail), scores.argmax(-1).numpy())

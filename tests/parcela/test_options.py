@@ -50,6 +50,7 @@ def test_given_options_then_a_record_of_them_has_the_name_that_earlier_gateways_
         "tissues": False,
         "standard_space": False,
         "probabilities": False,
+        "exact": False,
     }
 
 

@@ -20,6 +20,7 @@ from parcela.atlas.aal import COLIN27_BRAIN, atlas_labels
 from parcela.imaging.geometry import Shape
 from parcela.imaging.volume import read_volume
 from parcela.settings import Settings
+from parcela_inference.block_scores import BlockScores
 from parcela_preprocess.preprocess import preprocess
 from redis_server import RedisServer, shared_redis
 from situations.page import KINDS, PAGE, render
@@ -38,13 +39,13 @@ ROWS = [
 def coarse() -> Iterator[None]:
     """A coarse grid, AAL's own labels for a network, no picture: what is said does not hang on them."""
     labels = torch.from_numpy(_labels(GRID)).long()
-    drawn = torch.nn.functional.one_hot(labels, 117).float()
+    drawn = BlockScores.of(torch.nn.functional.one_hot(labels, 117).float())
 
     def spacing(key: str, pixdim: Any) -> Spacingd:
         return Spacingd(key, pixdim=(3.0, 3.0, 3.0))
 
-    def scores(*_: object) -> torch.Tensor:
-        return drawn.clone()
+    def scores(*_: object) -> BlockScores:
+        return drawn
 
     def picture(path: Path, *_: object, **__: object) -> None:
         path.write_bytes(b"a picture")

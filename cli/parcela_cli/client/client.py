@@ -120,6 +120,7 @@ class Client:
         tissues: bool = False,
         standard_space: bool = False,
         probabilities: bool = False,
+        exact: bool = False,
         idempotency_key: str | None = None,
     ) -> RemoteJob:
         """Send one scan to be parcellated; the options are those of ``parcela.predict``.
@@ -141,6 +142,7 @@ class Client:
                 tissues=tissues,
                 standard_space=standard_space,
                 probabilities=probabilities,
+                exact=exact,
             )
         return self._submit("/predict/", Path(scan), options, idempotency_key)
 

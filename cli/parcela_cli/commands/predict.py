@@ -42,6 +42,7 @@ def predict(
         ),
     ] = None,
     probabilities: ProbabilitiesOption = False,
+    exact: Annotated[bool, described(PredictOptions, "exact", "--exact")] = False,
     device: Annotated[Device, typer.Option(help="auto: CUDA where there is one.")] = "auto",
     threads: Threads = None,
     force: Force = False,
@@ -74,6 +75,7 @@ def predict(
         tissues=tissues,
         standard_space=standard_space or template is not None,
         probabilities=probabilities,
+        exact=exact,
     )
     check_destination(scans, out)
     if server is None:

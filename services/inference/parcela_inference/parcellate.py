@@ -14,8 +14,9 @@ from parcela.imaging.tissues import WHOLE
 from parcela.imaging.trail import GeometryTrail
 from parcela.options import ModelChoice, Network, Space, networks_of
 from parcela.stopwatch import OnStep, Stopwatch
+from parcela_inference.block_scores import BlockScores, Way
 from parcela_inference.scores import class_scores
-from parcela_inference.to_scan import highest_class, to_scan
+from parcela_inference.to_scan import to_scan
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,6 +30,7 @@ class Parcellation:
         by_network: with ``both``, each network's own map; else empty.
         in_template: the map on a template's grid, where one was given.
         scores: (I, J, K, 117) on the model's grid, 0 to 255 for 0 to 1, where they were asked for.
+        ways: how each network's scores were computed.
         seconds: per step.
     """
 
@@ -38,6 +40,7 @@ class Parcellation:
     by_network: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     in_template: NDArray[np.uint8] | None = None
     scores: NDArray[np.uint8] | None = None
+    ways: dict[str, Way] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -51,6 +54,7 @@ def parcellate(
     keep_scores: bool = False,
     device: str = "cpu",
     networks: Mapping[Network, torch.nn.Module] | None = None,
+    exact: bool = False,
     on_step: OnStep | None = None,
 ) -> Parcellation:
     """Label a preprocessed image.
@@ -65,47 +69,41 @@ def parcellate(
         device: ``cpu`` or ``cuda``.
         networks: trained ones, in evaluation mode on the device, instead of those that ship; their images may lie on
             any grid.
+        exact: by MONAI's own forward pass, whatever quicker way there is.
         on_step: called with each step's name as it begins.
     """
     watch = Stopwatch(on_step)
     models = networks_of(model)
     by_network: dict[str, NDArray[np.uint8]] = {}
     certainty: dict[str, float] = {}
-    total = torch.zeros((), dtype=torch.float16)
+    ways: dict[str, Way] = {}
+    every = []
     for name in models:
         with watch.step(name):
-            scores = class_scores(image, name, device, (networks or {}).get(name))
-            certainty[name] = mean_certainty(scores, image)
+            scores = class_scores(image, name, device, (networks or {}).get(name), exact)
+            largest, on_grid = scores.highest()
+            certainty[name] = mean_certainty(largest, image)
+            ways[name] = scores.way
+            every.append(scores)
         if len(models) > 1:
             with watch.step(f"{name} to {space}"):
-                hard = highest_class(scores)
-                by_network[name] = _placed(scores, hard, trail, space)
-        total = scores.mul_(1 / len(models)).add_(total)
+                by_network[name] = to_scan(scores, trail) if space == "native" else on_grid
     with watch.step(f"to {space}"):
-        on_grid = highest_class(total)
-        labels = _placed(total, on_grid, trail, space)
+        if len(every) > 1:
+            scores = BlockScores.mean(every)
+            _, on_grid = scores.highest()
+        labels = to_scan(scores, trail) if space == "native" else on_grid
     in_template = None
     if template is not None:
         with watch.step(f"to {template.name}'s grid"):
-            in_template = to_scan(total, template.trail(trail), on_grid)
-    stored = in_steps(total) if keep_scores else None
-    return Parcellation(labels, on_grid, certainty, by_network, in_template, stored, watch.seconds)
+            in_template = to_scan(scores, template.trail(trail))
+    stored = scores.in_steps(WHOLE) if keep_scores else None
+    return Parcellation(
+        labels, on_grid, certainty, by_network, in_template, stored, ways, watch.seconds
+    )
 
 
-def in_steps(scores: torch.Tensor) -> NDArray[np.uint8]:
-    """Scores, (I, J, K, C), in steps of 1/255: a plane at a time, for 32 bits of all would be much."""
-    stored = np.empty(scores.shape, np.uint8)
-    for plane, row in zip(stored, scores, strict=True):
-        plane[:] = (row.float() * WHOLE).round().to(torch.uint8).numpy()
-    return stored
-
-
-def mean_certainty(scores: torch.Tensor, image: NDArray[np.float32]) -> float:
-    """Mean of the largest class score, (I, J, K, C), over the brain; NaN without one."""
-    return float(scores.amax(-1)[torch.from_numpy(image > 0)].float().mean())
-
-
-def _placed(
-    scores: torch.Tensor, on_grid: NDArray[np.uint8], trail: GeometryTrail, space: Space
-) -> NDArray[np.uint8]:
-    return to_scan(scores, trail, on_grid) if space == "native" else on_grid
+def mean_certainty(largest: NDArray[np.float32], image: NDArray[np.float32]) -> float:
+    """Mean of the largest class score over the brain, both (I, J, K); NaN without one."""
+    brain = image > 0
+    return float(largest[brain].mean()) if brain.any() else float("nan")

@@ -62,13 +62,14 @@ def predict(
         template=standard,
         keep_scores=options.probabilities,
         device=where,
+        exact=options.exact,
         on_step=on_step,
     )
     manifest = manifest_of(
         "predict",
         ready,
         seconds=parcellation.seconds,
-        parameters=options.parameters() | {"device": where},
+        parameters=options.parameters() | {"device": where, "ways": parcellation.ways},
         weights=hashes_of(options.model),
     )
     grid = ready.trail.scan if options.space == "native" else ready.trail.model

@@ -35,9 +35,9 @@ def run(task: StageTask) -> dict[str, float]:
 
 def typical_s(options: PredictOptions) -> dict[str, float]:
     """Seconds of each step on two cores, roughly."""
-    one = {"unet": 12.0, "highresnet": 24.0}
+    one = {"unet": 3.0, "highresnet": 24.0}
     if options.model != "both":
-        return {options.model: one[options.model], f"to {options.space}": 3.0, "write": 4.0}
+        return {options.model: one[options.model], f"to {options.space}": 1.0, "write": 4.0}
     each = [(name, s) for model, s in one.items() for name, s in _both(model, s, options.space)]
     return {**dict(each), f"to {options.space}": 3.0, "write": 5.0}
 

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from parcela.atlas.aal import CLASS_COUNT
 from parcela.errors import Unavailable
 from parcela.files import sha256_of
 from parcela.options import Network, Preset
-from parcela.weights.cards import Card, read_card
+from parcela.weights.cards import PLAUSIBLE, Card, read_card
 from parcela_inference.networks import build
 
 
@@ -21,15 +24,7 @@ def load_weights(card: Card) -> dict[str, torch.Tensor]:
     Raises:
         Unavailable: missing, damaged, or another file than the card speaks of.
     """
-    try:
-        sha256 = sha256_of(card.path)
-        if sha256 != card.sha256:
-            raise Unavailable(
-                f"{card.path} is not the file its card speaks of (SHA-256 {sha256[:12]}…): reinstall Parcela"
-            )
-        return {name: tensor.float() for name, tensor in load_file(card.path).items()}
-    except (OSError, SafetensorError) as error:
-        raise Unavailable(f"{card.path} cannot be read ({error}): reinstall Parcela") from error
+    return {name: tensor.float() for name, tensor in _checked(card.path, card.sha256).items()}
 
 
 @cache
@@ -40,3 +35,29 @@ def network(model: Network, device: str) -> torch.nn.Module:
     built = build(model, variant)
     built.load_state_dict(load_weights(card))
     return built.eval().requires_grad_(False).to(device)
+
+
+@cache
+def plausible_classes(model: Network) -> torch.Tensor | None:
+    """Which classes each block of the model's grid may have, (i, j, k, 117) bool; None for weights without that table.
+
+    Raises:
+        Unavailable: as ``load_weights`` does.
+    """
+    card = read_card(model)
+    if card.plausible is None:
+        return None
+    packed = _checked(card.path.with_name(PLAUSIBLE), card.plausible)["classes"]
+    return torch.from_numpy(np.unpackbits(packed.numpy(), axis=-1, count=CLASS_COUNT).astype(bool))
+
+
+def _checked(path: Path, sha256: str) -> dict[str, torch.Tensor]:
+    try:
+        present = sha256_of(path)
+        if present != sha256:
+            raise Unavailable(
+                f"{path} is not the file its card speaks of (SHA-256 {present[:12]}…): reinstall Parcela"
+            )
+        return dict(load_file(path))
+    except (OSError, SafetensorError) as error:
+        raise Unavailable(f"{path} cannot be read ({error}): reinstall Parcela") from error

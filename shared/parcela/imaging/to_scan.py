@@ -8,6 +8,7 @@ scores or by its labels alone. Undoing the steps one by one on labels would resa
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from itertools import product
 from typing import Any, TypeVar
 
@@ -25,6 +26,55 @@ Slab = tuple[slice, slice, slice]
 Rows = NDArray[np.int64]
 Offsets = NDArray[np.float64]
 Decide = Callable[[Rows, Offsets], NDArray[np.uint8]]
+
+STRAIGHT_VOXELS = 1e-6  # that the places of a whole scan may stray from an axis
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AxisPlaces:
+    """Where the voxels along one axis of the scan lie along one of the model's grid, if both grids share their axes.
+
+    Attributes:
+        of_scan: the axis of the scan.
+        first: the first of its voxels that the model's grid reaches.
+        places: of it and those that follow, (n,) in voxels of the model's grid; the edge is held for half a voxel.
+    """
+
+    of_scan: int
+    first: int
+    places: NDArray[np.float64]
+
+    def between(self, low: int, high: int) -> slice:
+        """The scan's voxels whose places lie from one voxel of the model's grid up to before another."""
+        (hit,) = np.nonzero((self.places >= low) & (self.places < high))
+        return (
+            slice(self.first + int(hit[0]), self.first + int(hit[-1]) + 1)
+            if hit.size
+            else slice(0, 0)
+        )
+
+    def at(self, part: slice) -> NDArray[np.float64]:
+        """The places of some of the scan's voxels."""
+        return self.places[part.start - self.first : part.stop - self.first]
+
+
+def places_along_axes(trail: GeometryTrail) -> tuple[AxisPlaces, ...] | None:
+    """The places of the scan's voxels along each axis of the model's grid; None where an axis runs along no other."""
+    matrix = trail.scan_to_model()
+    scales, moves = matrix[:3, :3], matrix[:3, 3]
+    of_scan = np.abs(scales).argmax(1)
+    across = np.abs(scales) * np.array(trail.scan.shape)
+    across[np.arange(3), of_scan] = 0
+    if len(set(of_scan)) < 3 or across.max() > STRAIGHT_VOXELS:
+        return None
+    axes = []
+    for axis, size in enumerate(trail.model.shape):
+        along = int(of_scan[axis])
+        every = np.arange(trail.scan.shape[along]) * scales[axis, along] + moves[axis]
+        (inside,) = np.nonzero((every >= -0.5) & (every <= size - 0.5))
+        first = int(inside[0]) if inside.size else 0
+        axes.append(AxisPlaces(along, first, np.clip(every[inside], 0, size - 1)))
+    return tuple(axes)
 
 
 def labels_on_scan(

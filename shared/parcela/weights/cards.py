@@ -1,7 +1,7 @@
 """The networks that ship, and their cards: read without loading a library, so that asking is quick.
 
 A folder per network: ``model.safetensors``, ``card.json`` (what they are, with their SHA-256) and ``README.md`` (the
-model card for people).
+model card for people); beside the U-Net's, ``plausible.safetensors``, the classes that each block of the grid may have.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from parcela.options import NETWORKS, ModelChoice, Network, networks_of
 from parcela.settings import settings
 
 INSTALLED = Path(__file__).parent / "files"  # where the wheel puts them
+PLAUSIBLE = "plausible.safetensors"
 CHECKOUT = Path(__file__).parents[3] / "weights"
 
 
@@ -28,6 +29,12 @@ class Card:
     sha256: str
     path: Path
     record: dict[str, Any]
+
+    @property
+    def plausible(self) -> str | None:
+        """SHA-256 of the table of plausible classes; None where there is none."""
+        table = self.record.get("plausible")
+        return None if table is None else str(table["sha256"])
 
 
 def weights_folder() -> Path:

@@ -21,6 +21,7 @@ from parcela.errors import BadRequest
 from parcela_cli.bids.dataset import find_scans
 from parcela_cli.bids.group import outlying
 from parcela_cli.bids.participants import process_in_parallel
+from parcela_inference.block_scores import BlockScores
 from parcela_preprocess.preprocess import preprocess
 from parcela_training.cohorts.derivatives import find_derivatives
 
@@ -32,9 +33,10 @@ SCANS = (
 VALIDATOR = Path(sys.executable).with_name("bids-validator-deno")
 
 
-def by_intensity(image: NDArray[np.float32], *_: object) -> torch.Tensor:
+def by_intensity(image: NDArray[np.float32], *_: object) -> BlockScores:
     """Stands in for a network: the brighter a voxel, the higher its id."""
-    return torch.nn.functional.one_hot(torch.from_numpy(image * 116).long(), 117).half()
+    classes = torch.from_numpy(image * 116).long()
+    return BlockScores.of(torch.nn.functional.one_hot(classes, 117).half())
 
 
 @pytest.fixture(scope="module")

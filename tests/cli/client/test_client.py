@@ -86,7 +86,7 @@ def test_given_a_scan_when_submitted_then_options_and_bytes_go_over_and_its_name
     job = client.submit(scan, model="both", preprocess=False, skull_strip="deepbet", space="model")
     (asked,) = server.asked
     assert asked.path == (
-        "/predict/?preprocessing=false&skull_strip=deepbet&model=both&space=model"
+        "/predict/?preprocessing=false&skull_strip=deepbet&model=both&space=model&exact=false"
     )
     assert scan.read_bytes() in asked.body
     assert b"Jane" not in asked.body

@@ -3,7 +3,8 @@ from __future__ import annotations
 import torch
 
 from parcela_inference.networks import build_unet
-from parcela_training.networks.unet_step import statistics, top_block, top_layers, trunk
+from parcela_inference.unet_layers import top_layers, trunk
+from parcela_training.networks.unet_step import statistics, top_block
 
 
 def test_given_a_volume_when_its_statistics_are_composed_then_they_equal_the_tensor_s() -> None:

@@ -20,7 +20,8 @@ from parcela.imaging.geometry import Shape
 from parcela.imaging.preprocessed import MODEL_SHAPE
 from parcela_inference.networks import pad_to_halvings
 from parcela_inference.sub_lattices import OFFSETS, SubLattice, deepen, shallow
-from parcela_training.networks.unet_step import statistics, top_block, trunk
+from parcela_inference.unet_layers import trunk
+from parcela_training.networks.unet_step import statistics, top_block
 
 Labels = NDArray[np.uint8]
 Predictor = Callable[[NDArray[np.float32]], Labels]  # (I, J, K) in [0, 1] to ids on the same grid

@@ -14,28 +14,10 @@ from typing import cast
 
 import torch
 from monai.networks.nets import UNet
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
-EPSILON = 1e-5
-
-
-def trunk(unet: UNet, image: Tensor) -> Tensor:
-    """(B, 1, I, J, K) → (B, 32, I/2, J/2, K/2): what enters the last up block."""
-    encode, inner, _ = unet.model.children()
-    features: Tensor = inner(encode(image))
-    return features
-
-
-def top_layers(unet: UNet) -> tuple[nn.ConvTranspose3d, nn.PReLU, nn.Conv3d]:
-    """The top block's three layers with parameters: transposed convolution, PReLU, convolution."""
-    top = unet.get_submodule("model.2")
-    layers = (
-        top.get_submodule("0.conv"),
-        top.get_submodule("0.adn.A"),
-        top.get_submodule("1.conv.unit0.conv"),
-    )
-    return cast(tuple[nn.ConvTranspose3d, nn.PReLU, nn.Conv3d], layers)
+from parcela_inference.unet_layers import EPSILON, parity_taps, top_layers
 
 
 def statistics(
@@ -52,7 +34,7 @@ def statistics(
     neighbours = _neighbourhoods(features.float(), offset)
     mean = neighbours.mean(dim=1)
     covariance = _covariance(neighbours - mean[:, None], features.dtype)
-    taps = _parity_taps(upsample.weight.float())
+    taps = parity_taps(upsample.weight.float())
     parity_mean = torch.einsum("bn,pno->bpo", mean, taps) + cast(Tensor, upsample.bias).float()
     parity_variance = torch.einsum("pno,bnm,pmo->bpo", taps, covariance, taps)
     total_mean = parity_mean.mean(dim=1)
@@ -84,17 +66,6 @@ def _covariance(centred: Tensor, dtype: torch.dtype, chunks: int = 8) -> Tensor:
         for part in centred.chunk(chunks, dim=1)
     ]
     return torch.stack(products).sum(dim=0) / centred.shape[1]
-
-
-def _parity_taps(weight: Tensor) -> Tensor:
-    """(C, 117, 3, 3, 3) → (8 parities, 8·C neighbours, 117) for stride 2, padding 1.
-
-    Along one axis an even output is w[1]·x[i]; an odd one w[2]·x[i] + w[0]·x[i+1].
-    """
-    select = weight.new_zeros(2, 2, 3)  # parity, shift, tap
-    select[0, 0, 1] = select[1, 0, 2] = select[1, 1, 0] = 1.0
-    taps = torch.einsum("pax,qby,rcz,ioxyz->pqrabcio", select, select, select, weight)
-    return taps.reshape(8, -1, weight.shape[1])
 
 
 def top_block(

@@ -35,6 +35,7 @@ from parcela_training.preparation.prepared_set import PreparedSet
 from parcela_training.progress import OnLine, counting
 from parcela_training.publish.card_record import evaluation_record
 from parcela_training.publish.model_card import VARIANTS, log_line, model_card
+from parcela_training.publish.plausible import write_plausible
 from parcela_training.training import checkpoint
 from parcela_training.training.batch_norm import reestimate
 from parcela_training.training.recipe import Recipe, read_recipe
@@ -72,6 +73,8 @@ class Publication:
 def publish(wanted: Publication, on_line: OnLine) -> dict[str, Any]:
     """Write ``weights/<model>/`` (weights, ``card.json``, ``README.md``) and the log's line; returns the card.
 
+    Beside the U-Net goes the table of plausible classes.
+
     Raises:
         BadRequest: there is no such network in the run, or its images lie on another grid than prediction's.
     """
@@ -86,6 +89,8 @@ def publish(wanted: Publication, on_line: OnLine) -> dict[str, Any]:
     parts: tuple[Part, ...] = ("val", "test") if wanted.test else ("val",)
     measured = {kind: _measure(wanted, trained, part, prepared, kind, on_line) for kind in parts}
     card = _card(trained, earlier, prepared, part, measured, _noise(wanted, prepared, on_line))
+    if wanted.model == "unet":
+        card["plausible"] = write_plausible(prepared, folder)
     part.replace(folder / "model.safetensors")
     write_text(folder / "card.json", json.dumps(card, indent=2, ensure_ascii=False) + "\n")
     write_text(folder / "README.md", model_card(card))

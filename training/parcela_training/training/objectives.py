@@ -17,9 +17,10 @@ from parcela.atlas.aal import CLASS_COUNT
 from parcela.errors import Unavailable
 from parcela_inference.networks import build
 from parcela_inference.sub_lattices import OFFSETS, Offset, SubLattice, forward_on
+from parcela_inference.unet_layers import trunk
 from parcela_training.networks.losses import Pool, alone, segmentation_loss, voxels
 from parcela_training.networks.predict import predict
-from parcela_training.networks.unet_step import statistics, top_block, trunk
+from parcela_training.networks.unet_step import statistics, top_block
 from parcela_training.training.distributed import pooled
 from parcela_training.training.recipe import Recipe
 from parcela_training.training.samples import OUTSIDE, Sample
