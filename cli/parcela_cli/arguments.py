@@ -22,7 +22,8 @@ def described(
 
 
 Scans = Annotated[
-    list[Path], typer.Argument(metavar="SCAN…", help="T1-weighted NIfTI files (.nii, .nii.gz).")
+    list[Path],
+    typer.Argument(metavar="SCAN…", help="T1-weighted scans: NIfTI (.nii, .nii.gz) or .mgz, .mgh."),
 ]
 Out = Annotated[
     Path,

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 from typing import Any, Literal
 
+import nibabel as nib
 import numpy as np
 import pytest
 
@@ -107,6 +108,14 @@ def test_given_names_everywhere_when_kept_then_none_is_left(gateway: Gateway) ->
     for key in gateway.stored():
         with gateway.store.open(key) as file:
             assert b"Jane" not in file.read()
+
+
+def test_given_freesurfers_file_when_kept_then_it_is_nifti_with_the_same_voxels() -> None:
+    mgh = nib.MGHImage(image(), np.diag([2.0, 2.0, 2.0, 1.0]))
+    stream = io.BufferedReader(io.BytesIO(mgh.to_bytes()))
+    found = nib.Nifti1Image.from_bytes(gzip.decompress(b"".join(scrubbed(stream, 512**3, 2**31))))
+    np.testing.assert_array_equal(np.asarray(found.dataobj), image())
+    np.testing.assert_allclose(found.affine, mgh.affine)
 
 
 @pytest.mark.parametrize("version", [1, 2])

@@ -41,7 +41,10 @@ def parse_header(path: Path, stream: IO[bytes]) -> Nifti1Header:
             raise BadScan(f"{path}: the header is cut short; copy or export the file again")
         return Nifti2Header(block, _endianness(path, block, NIFTI2_BYTES), check=False)
     if block[344:347] == b"ni1" or block[4:7] == b"ni2" or path.name.endswith(HALVES):
-        raise BadScan(f"{path}: one half of a .hdr/.img pair: convert it to a single .nii.gz file")
+        raise BadScan(
+            f"{path}: one half of a .hdr/.img pair: convert it to a single .nii.gz file: "
+            "`nib-convert scan.hdr scan.nii.gz` (nib-convert comes with Parcela)"
+        )
     if block[128:132] == b"DICM":
         raise BadScan(f"{path}: a DICOM file, not NIfTI: convert its series with dcm2niix")
     raise BadScan(f"{path}: not a NIfTI file, whatever its name: convert it first")

@@ -1,4 +1,4 @@
-"""A NIfTI file as it is read: its header, parsed and checked, then its bytes, a chunk at a time in bounded memory."""
+"""A scan's file as it is read: its header, parsed and checked, then its bytes, a chunk at a time in bounded memory."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from nibabel.nifti1 import Nifti1Header
 
 from parcela.errors import BadScan
 from parcela.imaging.header import check_header, parse_header
+from parcela.imaging.mgh import MGH_BEGINNING, MGH_BYTES, parse_mgh_header
 
 TRAILING_BYTES = 1024**2  # tolerated after the last voxel: some writers pad
 CHUNK = 1024**2  # bytes at a time; a multiple of every voxel size
@@ -27,13 +28,17 @@ class Reading:
 
     Attributes:
         path: what messages call it.
-        header: as it stands in the file, checked.
+        header: as it stands in the file, checked; of FreeSurfer's formats, the same as NIfTI.
         stream: the file's bytes, unpacked; at first it stands right behind the header.
+        header_bytes: how many the header takes.
+        start: the byte at which the voxels begin.
     """
 
     path: Path
     header: Nifti1Header
     stream: IO[bytes]
+    header_bytes: int
+    start: int
 
     @classmethod
     def of(
@@ -48,23 +53,28 @@ class Reading:
             max_bytes: the most bytes the file may unpack to.
 
         Raises:
-            BadScan: it is not NIfTI, or not one three-dimensional image with a usable grid. As ``unpacking`` converts.
+            BadScan: it is neither NIfTI nor FreeSurfer's, or not one three-dimensional image with a usable grid. As
+                ``unpacking`` converts.
         """
         packed = file.peek(2)[:2] == b"\x1f\x8b"
-        stream = cast(IO[bytes], gzip.GzipFile(fileobj=file) if packed else file)
+        unpacked = gzip.GzipFile(fileobj=file) if packed else file
+        stream = cast(IO[bytes], unpacked)
+        if unpacked.peek(4)[:4] == MGH_BEGINNING:
+            header = parse_mgh_header(path, stream)
+            check_header(path, header, max_voxels, max_bytes)
+            return cls(path, header, stream, MGH_BYTES, MGH_BYTES)
         header = parse_header(path, stream)
         check_header(path, header, max_voxels, max_bytes)
-        return cls(path, header, stream)
+        start = int(header["vox_offset"]) or header.single_vox_offset
+        return cls(path, header, stream, header.sizeof_hdr, start)
 
     def rewind(self) -> None:
         """Go back to right behind the header."""
-        self.stream.seek(self.header.sizeof_hdr)
+        self.stream.seek(self.header_bytes)
 
     def voxels(self) -> Iterator[bytes]:
         """The stored voxels in file order, a chunk at a time. Raises BadScan: there are fewer than the header says."""
-        gap = (int(self.header["vox_offset"]) or self.header.single_vox_offset) - (
-            self.header.sizeof_hdr
-        )
+        gap = self.start - self.header_bytes
         if self._skip(gap) < gap:
             raise BadScan(
                 f"{self.path}: the file ends before its voxels begin: it is truncated; copy or export it again"

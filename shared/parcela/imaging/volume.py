@@ -29,7 +29,7 @@ class Volume:
     Attributes:
         data: (X, Y, Z) float32, in the array order of the file.
         geometry: the grid.
-        name: the file's name without ``.nii`` or ``.nii.gz``.
+        name: the file's name without its ending.
         sha256: of the bytes received (compressed, if they were), or empty for an image made in memory.
         warnings: what a user should know about this scan, one sentence each.
     """
@@ -46,12 +46,12 @@ class Volume:
 
 
 def scan_name(path: Path) -> str:
-    """The file's name without ``.nii`` or ``.nii.gz``; ``scan`` when nothing is left."""
-    return re.sub(r"(\.nii)?(\.gz)?$", "", path.name, flags=re.IGNORECASE) or "scan"
+    """The file's name without ``.nii``, ``.nii.gz``, ``.mgz`` or ``.mgh``; ``scan`` when nothing is left."""
+    return re.sub(r"(\.nii|\.mgh|\.mgz)?(\.gz)?$", "", path.name, flags=re.IGNORECASE) or "scan"
 
 
 def read_volume(path: str | Path) -> Volume:
-    """Read and check one NIfTI file (``.nii`` or ``.nii.gz``, versions 1 and 2).
+    """Read and check one file: NIfTI (``.nii`` or ``.nii.gz``, versions 1 and 2), or FreeSurfer's ``.mgz``, ``.mgh``.
 
     The voxels are read twice: once to the file's end in a few MB, whatever it claims, and only when all is well into
     memory. How many voxels and bytes it may have is a setting.
