@@ -23,7 +23,10 @@ def described(
 
 Scans = Annotated[
     list[Path],
-    typer.Argument(metavar="SCAN…", help="T1-weighted scans: NIfTI (.nii, .nii.gz) or .mgz, .mgh."),
+    typer.Argument(
+        metavar="SCAN…",
+        help="T1-weighted scans: .nii, .nii.gz, .mgz, or DICOM series (folder, .zip).",
+    ),
 ]
 Out = Annotated[
     Path,

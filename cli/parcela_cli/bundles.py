@@ -9,9 +9,10 @@ from typing import Any, Protocol
 
 from parcela.bundle.manifest import Manifest
 from parcela.bundle.write import FIXED_NAMES, prefixed
+from parcela.dicom.conversion import read_scan
 from parcela.errors import BadRequest
 from parcela.files import sha256_of
-from parcela.imaging.volume import Volume, read_volume
+from parcela.imaging.volume import Volume
 from parcela.record import BadRecord
 from parcela_cli.batch import Batch
 from parcela_cli.destination import check_name_lengths, names_one_file
@@ -78,7 +79,7 @@ def bundle(
         BadRequest: another scan's bundle of the same name lies there, or a name is too long. BadScan, StepFailed,
             Unavailable: see ``parcela.errors``.
     """
-    volume = read_volume(scan)
+    volume = read_scan(scan)
     files = [prefixed(file, name) for file in engine.files()]
     check_name_lengths(out, files)
     if not force:

@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from parcela.bundle.prediction import Prediction
-from parcela.imaging.volume import Volume, read_volume
+from parcela.dicom.conversion import read_scan
+from parcela.imaging.volume import Volume
 from parcela.options import (
     Device,
     LabelOptions,
@@ -45,7 +46,7 @@ def predict(
     """Parcellate one T1-weighted scan into the 116 regions of AAL.
 
     Args:
-        scan: a NIfTI file, or a volume already read.
+        scan: a NIfTI file, a DICOM series (a folder, or a zip of one), or a volume already read.
         model: ``unet``, ``highresnet``, or ``both`` (their averaged scores).
         preprocess: False when the scan is already skull-stripped and bias-corrected.
         skull_strip: ``robex`` (the reference; x86-64 Linux) or ``deepbet`` (any platform, seconds).
@@ -72,7 +73,7 @@ def predict(
             probabilities=probabilities,
             exact=exact,
         )
-    volume = scan if isinstance(scan, Volume) else read_volume(scan)
+    volume = scan if isinstance(scan, Volume) else read_scan(scan)
     return run(volume, options, device, on_step, read_template(template))
 
 

@@ -35,6 +35,11 @@ class Settings(BaseSettings):
     )
     max_voxels: int = Field(512**3, gt=0, description="the most voxels a scan may have")
     max_bytes: int = Field(2 * 1024**3, gt=0, description="the largest file accepted")
+    dicom_files: int = Field(5000, gt=0, description="the most files a DICOM series may have")
+    dicom_timeout_s: float = Field(
+        120, gt=0, description="time limit of the conversion of a DICOM series"
+    )
+    dicom_memory_mb: int = Field(4096, gt=0, description="memory limit of the same")
     weights: Path | None = Field(
         None, description="folder of the networks' weights; empty: the ones that ship"
     )

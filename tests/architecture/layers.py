@@ -11,7 +11,17 @@ from architecture.source import cycles, edges, modules
 ORDER = {
     "parcela": [
         *("errors", "record", "settings", "options", "files", "stopwatch"),
-        *("atlas", "imaging", "weights", "processes", "store", "quality", "bundle", "jobs"),
+        *(
+            "atlas",
+            "imaging",
+            "weights",
+            "processes",
+            "dicom",
+            "store",
+            "quality",
+            "bundle",
+            "jobs",
+        ),
     ],
     "parcela_gateway": [
         *("prefix", "problem", "keys", "download", "dependencies", "schemas", "metrics"),

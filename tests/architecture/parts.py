@@ -94,10 +94,11 @@ def distributions() -> Mapping[str, list[str]]:
 
 @cache
 def declared(extra: str) -> set[str]:
-    """What ``parcela[extra]`` asks for; the command (``cli``) may use every extra, the shared part every service's."""
+    """What ``parcela[extra]`` asks for; the command (``cli``) may use every extra, the shared part two of them."""
     project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
     extras: dict[str, list[str]] = project["optional-dependencies"]
-    wanted, names = {"all" if extra == "cli" else extra or "service"}, set()
+    wanted = {"cli": {"all"}, "": {"service", "dicom"}}.get(extra, {extra})
+    names = set()
     lines = list(project["dependencies"])
     while wanted:
         lines += extras.get(wanted.pop(), [])

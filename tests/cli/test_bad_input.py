@@ -62,7 +62,7 @@ def _(folder: Path) -> Path:
     return folder / "scan.nii.gz"
 
 
-@case("a folder", "not a file", "dcm2niix")
+@case("a folder", "holds no DICOM image", "give the folder")
 def _(folder: Path) -> Path:
     (folder / "series").mkdir()
     return folder / "series"
@@ -145,7 +145,7 @@ bytes_case("text", "scan.nii", b"This is no scan.\n" * 50, "not a NIfTI file", "
 bytes_case(
     "PNG", "scan.nii.gz", b"\x89PNG\r\n\x1a\n" + bytes(500), "not a NIfTI file", "convert it"
 )
-bytes_case("DICOM", "scan.nii", bytes(128) + b"DICM" + bytes(500), "a DICOM file", "dcm2niix")
+bytes_case("DICOM", "scan.nii", bytes(128) + b"DICM" + bytes(500), "a DICOM file", "export")
 bytes_case("zeros", "scan.nii", bytes(5000), "not a NIfTI file", "convert it")
 bytes_case("packed twice", "scan.nii.gz", gzip.compress(PACKED), "not a NIfTI file", "convert it")
 bytes_case(

@@ -20,11 +20,12 @@ import pytest
 
 from gateway_server import SCAN, Gateway, serving
 from nifti_files import CLASSES, image, nifti
+from parcela.imaging.header import IDENTIFYING, USELESS
 from parcela.jobs.job_files import read_request
 from parcela.jobs.keys import request_key, scan_key
 from parcela.jobs.records import JobRequest
 from parcela.settings import Settings
-from parcela_gateway.upload.scrub import IDENTIFYING, USELESS, scrubbed
+from parcela_gateway.upload.scrub import scrubbed
 from processes import wait_until
 from s3_server import s3_server, store_settings
 

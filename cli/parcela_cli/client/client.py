@@ -23,13 +23,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, TypeVar
+from typing import IO, Any, TypeVar
 
 import httpx2
 
 from parcela.bundle.write import FIXED_NAMES
+from parcela.dicom.archive import is_dicom
+from parcela.dicom.conversion import packing
 from parcela.errors import BadRequest, BadScan, LimitExceeded, StepFailed
 from parcela.files import atomic_file
+from parcela.imaging.volume import reading_file
 from parcela.options import (
     LabelOptions,
     ModelChoice,
@@ -126,7 +129,7 @@ class Client:
         """Send one scan to be parcellated; the options are those of ``parcela.predict``.
 
         Args:
-            scan: a NIfTI file. Its name stays here.
+            scan: a NIfTI file, or a DICOM series (a folder, or a zip of one). Its name stays here.
             idempotency_key: the same key with the same scan and options is the same job, whoever asks first.
 
         Raises:
@@ -366,7 +369,12 @@ def _told_sha256(response: httpx2.Response, otherwise: str) -> str:
 
 
 @contextmanager
-def _opened(scan: Path) -> Iterator[BinaryIO]:
+def _opened(scan: Path) -> Iterator[IO[bytes]]:
+    """The bytes to send: the file's, or of a DICOM series its zip's."""
+    if is_dicom(scan):
+        with reading_file(scan), packing(scan) as archive:
+            yield archive
+        return
     try:
         file = scan.open("rb")
     except OSError as error:

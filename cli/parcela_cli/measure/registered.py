@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from nibabel.spatialimages import SpatialImage
 
+from parcela.dicom.conversion import read_scan
 from parcela.imaging.geometry import Affine, rotation_degrees
-from parcela.imaging.volume import read_volume
 from parcela_cli.measure.second_image import grid_of, voxels_of
 from parcela_cli.progress import Progress, warn
 
@@ -58,7 +58,7 @@ def register_to_scan(path: Path, image: SpatialImage, scan: Path) -> Motion:
     """
     from parcela_labelling.register import register_rigidly
 
-    fixed = read_volume(scan)
+    fixed = read_scan(scan)
     voxels = voxels_of(path, image)
     moving = voxels.mean(axis=3) if voxels.ndim == 4 else voxels
     grid = grid_of(image)

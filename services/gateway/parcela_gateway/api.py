@@ -17,7 +17,7 @@ PROBLEM = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument
 SCAN_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "description": "a T1-weighted NIfTI file (.nii or .nii.gz, version 1 or 2) in the field `file`",
+        "description": "a T1-weighted scan in the field `file`: .nii, .nii.gz, .mgz, or a zip of a DICOM series",
         "content": {
             "multipart/form-data": {
                 "schema": {

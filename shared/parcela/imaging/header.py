@@ -20,6 +20,14 @@ RESAMPLED_BYTES = 56  # of memory that each of them takes while it is made (meas
 FARTHEST_MM = 1e6  # from the world's origin; beyond, it is no scanner's
 READABLE_KINDS = "iuf"  # numpy kinds: signed, unsigned, float
 HALVES = (".hdr", ".img", ".hdr.gz", ".img.gz")
+# Fields of free text, NIfTI-1's and -2's; ANALYZE's leftovers among them.
+IDENTIFYING = ("data_type", "db_name", "descrip", "aux_file", "intent_name", "unused_str")
+# Numbers that no stage reads, in whose bytes a text may be kept.
+USELESS = (
+    *("intent_p1", "intent_p2", "intent_p3", "intent_code", "extents", "session_error"),
+    *("glmax", "glmin", "cal_max", "cal_min", "toffset"),
+    *("slice_duration", "slice_start", "slice_end", "slice_code"),
+)
 
 
 def parse_header(path: Path, stream: IO[bytes]) -> Nifti1Header:
@@ -46,7 +54,9 @@ def parse_header(path: Path, stream: IO[bytes]) -> Nifti1Header:
             "`nib-convert scan.hdr scan.nii.gz` (nib-convert comes with Parcela)"
         )
     if block[128:132] == b"DICM":
-        raise BadScan(f"{path}: a DICOM file, not NIfTI: convert its series with dcm2niix")
+        raise BadScan(
+            f"{path}: a DICOM file, not NIfTI: convert its series with dcm2niix, or give all of it in a zip"
+        )
     raise BadScan(f"{path}: not a NIfTI file, whatever its name: convert it first")
 
 
@@ -57,6 +67,19 @@ def _endianness(path: Path, block: bytes, size: int) -> str:
     raise BadScan(
         f"{path}: the NIfTI header is damaged (its first field is not {size}); export the file again"
     )
+
+
+def anonymous(header: Nifti1Header) -> Nifti1Header:
+    """A copy without text and without numbers that nobody reads, whose voxels begin right behind it."""
+    clean: Nifti1Header = header.copy()
+    for field in IDENTIFYING:
+        if field in clean.keys():  # noqa: SIM118 - `in` asks a header for something else
+            clean[field] = b""
+    for field in USELESS:
+        if field in clean.keys():  # noqa: SIM118
+            clean[field] = 0
+    clean["vox_offset"] = clean.single_vox_offset
+    return clean
 
 
 def check_header(path: Path, header: Nifti1Header, max_voxels: int, max_bytes: int) -> None:

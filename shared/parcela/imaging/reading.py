@@ -15,7 +15,7 @@ import numpy as np
 from nibabel.nifti1 import Nifti1Header
 
 from parcela.errors import BadScan
-from parcela.imaging.header import check_header, parse_header
+from parcela.imaging.header import anonymous, check_header, parse_header
 from parcela.imaging.mgh import MGH_BEGINNING, MGH_BYTES, parse_mgh_header
 
 TRAILING_BYTES = 1024**2  # tolerated after the last voxel: some writers pad
@@ -98,6 +98,16 @@ class Reading:
                 f"{self.path}: holds far more data than its header says (a gzip bomb, or a wrong header): "
                 "export it again"
             )
+
+    def anonymous(self) -> Iterator[bytes]:
+        """The file as NIfTI without what may name a person: no text, no extensions, nothing behind the voxels.
+
+        Raises:
+            BadScan: it ends too early, or holds far more than its header says.
+        """
+        yield bytes(anonymous(self.header).binaryblock) + bytes(4)  # no extensions follow
+        yield from self.voxels()
+        self.finish()
 
     def _skip(self, count: int) -> int:
         """Read over ``count`` bytes without holding them; returns how many there were."""

@@ -9,8 +9,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from io import BufferedReader
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,8 +49,9 @@ class Volume:
 
 
 def scan_name(path: Path) -> str:
-    """The file's name without ``.nii``, ``.nii.gz``, ``.mgz`` or ``.mgh``; ``scan`` when nothing is left."""
-    return re.sub(r"(\.nii|\.mgh|\.mgz)?(\.gz)?$", "", path.name, flags=re.IGNORECASE) or "scan"
+    """The file's name without ``.nii.gz``, ``.mgz`` and the like; ``scan`` when nothing is left."""
+    ending = r"(\.nii|\.mgh|\.mgz|\.zip|\.dcm)?(\.gz)?$"
+    return re.sub(ending, "", path.name, flags=re.IGNORECASE) or "scan"
 
 
 def read_volume(path: str | Path) -> Volume:
@@ -60,34 +64,48 @@ def read_volume(path: str | Path) -> Volume:
         BadScan: the file is missing, damaged, not NIfTI, or not one three-dimensional image with usable geometry and
             intensities. The message names the file, the fault and the remedy.
     """
-    path, limits = Path(path), settings()
+    path = Path(path)
+    with reading_file(path):
+        _check_file(path, settings().max_bytes)
+        with path.open("rb") as file:
+            return read_open(path, file)
+
+
+def read_open(path: Path, file: BufferedReader[Any]) -> Volume:
+    """Read and check a file that is open already; ``path`` is what messages and the volume call it.
+
+    Raises:
+        BadScan: as `read_volume`. OSError: the file cannot be read.
+    """
+    limits = settings()
+    with unpacking(path):
+        reading = Reading.of(path, file, max_voxels=limits.max_voxels, max_bytes=limits.max_bytes)
+        bad = _check_voxels(reading)
+        reading.rewind()
+        data = _load(reading)
+    file.seek(0)
+    digest = hashlib.file_digest(file, "sha256").hexdigest()
+    geometry = Geometry.from_header(reading.header)
+    warnings = (*_geometry_warnings(geometry), *_voxel_warnings(bad))
+    return Volume(data, geometry, scan_name(path), digest, warnings)
+
+
+@contextmanager
+def reading_file(path: Path) -> Iterator[None]:
+    """A block that reads a file or a folder of the caller's. Raises BadScan: the disk refuses it."""
     try:
-        _check_file(path, limits.max_bytes)
-        with path.open("rb") as file, unpacking(path):
-            reading = Reading.of(
-                path, file, max_voxels=limits.max_voxels, max_bytes=limits.max_bytes
-            )
-            bad = _check_voxels(reading)
-            reading.rewind()
-            data = _load(reading)
-            file.seek(0)
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        yield
     except OSError as error:
         raise BadScan(
             f"{path}: cannot be read ({error.strerror or error}): check its permissions and the disk"
         ) from error
-    geometry = Geometry.from_header(reading.header)
-    warnings = (*_geometry_warnings(geometry), *_voxel_warnings(bad))
-    return Volume(data, geometry, scan_name(path), digest, warnings)
 
 
 def _check_file(path: Path, max_bytes: int) -> None:
     if not path.exists():
         raise BadScan(f"{path}: no such file: check the path")
     if not path.is_file():
-        raise BadScan(
-            f"{path}: not a file: give a NIfTI file (.nii or .nii.gz); a DICOM folder is converted by dcm2niix"
-        )
+        raise BadScan(f"{path}: not a file: give a NIfTI file (.nii or .nii.gz)")
     size = path.stat().st_size
     if size == 0:
         raise BadScan(f"{path}: the file is empty: copy or export it again")

@@ -133,7 +133,7 @@ class Lifeline:
 class Limits:
     """How long a child may take for its task, and how much memory. ``setting`` begins the names of their settings."""
 
-    setting: Literal["PARCELA_STEP", "PARCELA_JOB"]
+    setting: Literal["PARCELA_STEP", "PARCELA_JOB", "PARCELA_DICOM"]
     timeout_s: float
     memory_mb: int
 

@@ -13,18 +13,19 @@ import errno
 import json
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from parcela.errors import LimitExceeded, StepFailed, Unavailable
+from parcela.errors import BadScan, LimitExceeded, StepFailed, Unavailable
 from parcela.processes.child import Child, Limits, how_it_ended
 from parcela.processes.surroundings import NEEDED, speaks_of_memory
 from parcela.settings import settings
@@ -47,6 +48,9 @@ def run_isolated(
     options: Mapping[str, object] | None = None,
     *,
     module: str,
+    source: IO[bytes] | None = None,
+    result: IO[bytes] | None = None,
+    limits: Limits | None = None,
 ) -> Arrays:
     """Call a task in a child process of its own session.
 
@@ -55,11 +59,15 @@ def run_isolated(
         arrays: its arrays, by parameter name.
         options: its other parameters (JSON values).
         module: the module of tasks, which the child runs, such as ``parcela_preprocess.native_tasks``.
+        source: an open file that the task reads as its standard input, from where it stands.
+        result: an open file that the task writes to as its standard output.
+        limits: of time and memory; those of a step (settings) unless given.
 
     Returns:
         The arrays it returned, by name.
 
     Raises:
+        BadScan: the task raised one; the message is its own.
         StepFailed: it crashed, refused the scan, or found no room to work in; the message says how.
         LimitExceeded: it was stopped at the limit of time or memory (settings).
     """
@@ -70,14 +78,17 @@ def run_isolated(
                 [sys.executable, "-m", module, str(folder)],
                 environment=_environment(folder),
                 folder=folder,
-                stdout=log,
+                stdin=subprocess.DEVNULL if source is None else source.fileno(),
+                stdout=log if result is None else result,
                 stderr=log,
             )
             try:
-                code = _wait(child, task)
+                code = _wait(child, task, limits or _step_limits())
             finally:
                 child.kill()  # ROBEX runs under a shell under the child
         if code != 0:
+            if (refusal := folder / "refusal.txt").exists():
+                raise BadScan(refusal.read_text())
             reason = _reason(code, folder)
             if speaks_of_memory(reason + (folder / "log").read_text(errors="replace")):
                 raise LimitExceeded(
@@ -93,7 +104,7 @@ def run_isolated(
 def answer(tasks: Mapping[str, Callable[..., Arrays]]) -> None:
     """The child's side: do the task described in the folder that the command line names.
 
-    Leaves ``out-*.npy`` there, or ``problem.txt`` and a non-zero exit code.
+    Leaves ``out-*.npy`` there; or ``problem.txt`` (``refusal.txt``: the scan is at fault) and a non-zero exit code.
     """
     folder = Path(sys.argv[1])
     order = json.loads((folder / "task.json").read_text())
@@ -103,6 +114,9 @@ def answer(tasks: Mapping[str, Callable[..., Arrays]]) -> None:
     arrays = {path.stem.removeprefix("in-"): np.load(path) for path in folder.glob("in-*.npy")}
     try:
         results = tasks[order["task"]](**arrays, **order["options"])
+    except BadScan as error:
+        (folder / "refusal.txt").write_text(str(error))
+        raise
     except Exception as error:
         (folder / "problem.txt").write_text(f"{type(error).__name__}: {error}")
         raise
@@ -158,10 +172,13 @@ def _environment(folder: Path) -> dict[str, str]:
     }
 
 
-def _wait(child: Child, task: str) -> int:
-    """The child's exit code; raises LimitExceeded when it has gone over a limit."""
+def _step_limits() -> Limits:
     values = settings()
-    limits = Limits("PARCELA_STEP", values.step_timeout_s, values.step_memory_mb)
+    return Limits("PARCELA_STEP", values.step_timeout_s, values.step_memory_mb)
+
+
+def _wait(child: Child, task: str, limits: Limits) -> int:
+    """The child's exit code; raises LimitExceeded when it has gone over a limit."""
     started = time.monotonic()
     while (code := child.code) is None:
         if passed := limits.passed(task, time.monotonic() - started, child.resident_mb()):

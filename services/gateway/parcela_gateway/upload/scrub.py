@@ -6,26 +6,23 @@ The geometry fields, and all others that are no text, pass byte for byte: result
 from __future__ import annotations
 
 import io
+import shutil
+import tempfile
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from nibabel.nifti1 import Nifti1Header
-
+from parcela.dicom.archive import ZIP_BEGINNINGS
+from parcela.dicom.conversion import converted
+from parcela.errors import Unavailable
 from parcela.imaging.reading import CHUNK, Reading, unpacking
+from parcela.settings import Settings
 
 SCAN = Path("the scan")  # what messages call it: its real name is not known here
 LEVEL = 1  # of compression: the workers read it once
 GZIP = 16 + zlib.MAX_WBITS  # zlib then writes gzip's header: no name, no time
-# Fields of free text, NIfTI-1's and -2's; ANALYZE's leftovers among them.
-IDENTIFYING = ("data_type", "db_name", "descrip", "aux_file", "intent_name", "unused_str")
-# Numbers that no stage reads, in whose bytes a text may be kept.
-USELESS = (
-    *("intent_p1", "intent_p2", "intent_p3", "intent_code", "extents", "session_error"),
-    *("glmax", "glmin", "cal_max", "cal_min", "toffset"),
-    *("slice_duration", "slice_start", "slice_end", "slice_code"),
-)
 
 
 def scrubbed(received: io.BufferedReader[Any], max_voxels: int, max_bytes: int) -> Iterator[bytes]:
@@ -42,30 +39,35 @@ def scrubbed(received: io.BufferedReader[Any], max_voxels: int, max_bytes: int) 
     packer = zlib.compressobj(LEVEL, zlib.DEFLATED, GZIP)
     with unpacking(SCAN):
         reading = Reading.of(SCAN, received, max_voxels=max_voxels, max_bytes=max_bytes)
-        for part in _nifti(reading):
+        for part in reading.anonymous():
             if packed := packer.compress(part):
                 yield packed
     yield packer.flush()
 
 
-def _nifti(reading: Reading) -> Iterator[bytes]:
-    """Header, the mark that no extensions follow, voxels; what else there is, is dropped."""
-    yield bytes(anonymous(reading.header).binaryblock) + bytes(4)
-    yield from reading.voxels()
-    reading.finish()
+@contextmanager
+def nifti_of(
+    received: io.BufferedReader[Any], settings: Settings
+) -> Iterator[io.BufferedReader[Any]]:
+    """The file itself; of a DICOM series' zip what it is converted to, its own bytes in no file that has a name.
 
-
-def anonymous(header: Nifti1Header) -> Nifti1Header:
-    """A copy without text and without numbers that nobody reads, whose voxels begin right behind it."""
-    clean: Nifti1Header = header.copy()
-    for field in IDENTIFYING:
-        if field in clean.keys():  # noqa: SIM118 - `in` asks a header for something else
-            clean[field] = b""
-    for field in USELESS:
-        if field in clean.keys():  # noqa: SIM118
-            clean[field] = 0
-    clean["vox_offset"] = clean.single_vox_offset
-    return clean
+    Raises:
+        BadScan: it is no series of one MR volume. LimitExceeded: its conversion took too much. Unavailable: this server
+            takes no DICOM, or has no room for it.
+    """
+    if not received.peek(4).startswith(ZIP_BEGINNINGS):
+        yield received
+        return
+    with tempfile.TemporaryFile() as archive:
+        try:
+            shutil.copyfileobj(received, archive, CHUNK)
+            archive.seek(0)
+        except OSError as error:
+            raise Unavailable(
+                f"this server has no room to unpack a DICOM series ({error.strerror}): try later, or send NIfTI"
+            ) from error
+        with converted(archive, SCAN, settings) as nifti:
+            yield nifti
 
 
 class Flow(io.RawIOBase):

@@ -31,7 +31,7 @@ from parcela_gateway.dependencies import Gateway
 from parcela_gateway.jobs import JobDeleted, find_job, queued, was_deleted
 from parcela_gateway.problem import Refused
 from parcela_gateway.upload.form import file_pieces
-from parcela_gateway.upload.scrub import scrubbed, stream_of
+from parcela_gateway.upload.scrub import nifti_of, scrubbed, stream_of
 from parcela_gateway.upload.stream import Received, receive, too_large
 
 RETRY_S = 30  # when too many wait
@@ -159,8 +159,9 @@ async def _keep_scan(
             yield piece
 
     def keep(stream: io.BufferedReader) -> None:
-        scan = stream_of(hashed(scrubbed(stream, *limits)))
-        gateway.store.put(scan_key(job_id, upload), scan)
+        with nifti_of(stream, gateway.settings) as nifti:
+            scan = stream_of(hashed(scrubbed(nifti, *limits)))
+            gateway.store.put(scan_key(job_id, upload), scan)
 
     return await _receive(gateway, request, keep), digest.hexdigest()
 

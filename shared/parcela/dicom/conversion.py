@@ -1,0 +1,108 @@
+"""A DICOM series as NIfTI: converted in a child process, so that nothing of it stays on a disk or in a message."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.util import find_spec
+from io import BufferedReader
+from pathlib import Path
+from typing import IO, Any, cast
+
+from parcela.dicom.archive import is_dicom, packed, sha256_of_archive
+from parcela.errors import BadScan, Unavailable
+from parcela.imaging.volume import Volume, read_open, read_volume, reading_file
+from parcela.processes.child import Limits
+from parcela.processes.isolation import run_isolated
+from parcela.settings import Settings, settings
+
+NATIVE = "parcela.dicom.native_tasks"
+
+
+def read_scan(path: str | Path) -> Volume:
+    """Read and check one scan: a NIfTI or FreeSurfer file, or a DICOM series (a folder, or a zip of one).
+
+    A series has the SHA-256 of its zip, or of the zip that its files would make.
+
+    Raises:
+        BadScan: as `read_volume`; or the series is not one MR volume. LimitExceeded: its conversion took too long, or
+            too much memory. Unavailable: the extra `dicom` is missing.
+    """
+    path = Path(path)
+    if not is_dicom(path):
+        return read_volume(path)
+    with reading_file(path), packing(path) as archive:
+        sha256 = sha256_of_archive(archive)
+        with converted(archive, path) as nifti:
+            return replace(read_open(path, nifti), sha256=sha256)
+
+
+@contextmanager
+def packing(path: Path) -> Iterator[IO[bytes]]:
+    """A series as one zip, standing at its first byte. Raises as `read_scan`; the message names the path."""
+    limits = settings()
+    with naming(path), packed(path, limits.dicom_files, limits.max_bytes) as archive:
+        yield archive
+
+
+@contextmanager
+def converted(
+    archive: IO[bytes], path: Path, values: Settings | None = None
+) -> Iterator[BufferedReader[Any]]:
+    """The series in a zip as NIfTI without names, in a file that no disk has a name for.
+
+    Args:
+        archive: an open file of the system's, at its first byte.
+        path: what messages call it.
+        values: hold the limits; this process's settings unless given.
+
+    Raises:
+        BadScan, LimitExceeded, Unavailable: as `read_scan`.
+    """
+    check_installed()
+    limits = values or settings()
+    with tempfile.TemporaryFile() as nifti:
+        with naming(path):
+            run_isolated(
+                "dicom-conversion",
+                {},
+                {
+                    "max_files": limits.dicom_files,
+                    "max_bytes": limits.max_bytes,
+                    "max_voxels": limits.max_voxels,
+                },
+                module=NATIVE,
+                source=archive,
+                result=nifti,
+                limits=dicom_limits(limits),
+            )
+        nifti.seek(0)
+        yield cast(BufferedReader, nifti)
+
+
+def dicom_limits(values: Settings) -> Limits:
+    """Of the time and the memory of a child that reads a series."""
+    return Limits("PARCELA_DICOM", values.dicom_timeout_s, values.dicom_memory_mb)
+
+
+@contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """A block whose refusals get the name of the scan before them."""
+    try:
+        yield
+    except BadScan as error:
+        message = str(error)
+        raise BadScan(
+            message if message.startswith(f"{path}: ") else f"{path}: {message}"
+        ) from error
+
+
+def check_installed() -> None:
+    """Raises Unavailable: the libraries of the extra `dicom` are missing."""
+    for module in ("dcm2niix", "pydicom"):
+        if find_spec(module) is None:
+            raise Unavailable(
+                f"a DICOM series, and {module} is not installed: pip install 'parcela[dicom]'"
+            )
