@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, Route, sync_playwright
+from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
 from gateway_server import Gateway, serving
 from parcela.settings import Settings
@@ -28,6 +28,8 @@ TELL_VIOLATIONS = """addEventListener('securitypolicyviolation', (event) =>
     console.error('policy', event.violatedDirective, event.blockedURI))"""
 
 Visit = Callable[..., Page]
+
+expect.set_options(timeout=patient(10) * 1000)
 
 
 @pytest.fixture(scope="session")

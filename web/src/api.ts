@@ -24,6 +24,7 @@ export interface Job {
   started: number | null;
   finished: number | null;
   problem: Problem | null;
+  quality: { verdict: Verdict; reasons: string[] } | null;
   links: Record<string, string>;
 }
 
@@ -42,7 +43,6 @@ export interface Manifest {
   weights: Record<string, string | null>;
   seconds: Record<string, number>;
   warnings: string[];
-  quality?: { verdict: Verdict; reasons: string[] } | null;
   input: { shape: number[]; axes: string; sha256: string } | null;
 }
 
@@ -98,19 +98,6 @@ export async function fetchBytes(path: string, tell: (come: number, of: number) 
 export const fileOf = (job: Job, name: string): string => `${job.links["files"]}/${name}`;
 
 export const scanOf = (job: Job): string => `${job.links["self"]}/scan`;
-
-const manifests = new Map<string, Promise<Manifest>>();
-
-/** How a job's map was made; asked for once. */
-export function manifestOf(job: Job): Promise<Manifest> {
-  let manifest = manifests.get(job.id);
-  if (!manifest) {
-    manifest = fetchJson<Manifest>(fileOf(job, "manifest.json"));
-    manifest.catch(() => manifests.delete(job.id));
-    manifests.set(job.id, manifest);
-  }
-  return manifest;
-}
 
 export async function signIn(key: string): Promise<void> {
   await ask("session", { method: "POST", headers: { Authorization: `Bearer ${key}` } });

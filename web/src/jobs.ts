@@ -15,7 +15,12 @@ export const jobs = computed(() => [...known.value.values()].sort((a, b) => b.cr
 export const findJob = (id: string): Job | undefined => known.value.get(id);
 export const isEnded = (job: Job): boolean => ENDED.has(job.status);
 
+/** The job that has ended last, while the page was open: said to who cannot see the list. */
+export const ended = signal<Job | null>(null);
+
 export function enter(job: Job): void {
+  const before = known.value.get(job.id);
+  if (before && !isEnded(before) && isEnded(job)) ended.value = job;
   known.value = new Map(known.value).set(job.id, job);
 }
 

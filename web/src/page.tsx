@@ -4,8 +4,9 @@ import { render } from "preact";
 import { fetchJson, type Installation, locked, signOut } from "./api";
 import { Home } from "./home/home";
 import { JobPage } from "./job/job";
-import { follow, lost, stopFollowing } from "./jobs";
+import { ended, follow, lost, stopFollowing } from "./jobs";
 import { Login } from "./login";
+import { titleOf } from "./verdict";
 import { LANGUAGES, language, say } from "./words";
 
 export const installation = signal<Installation | null>(null);
@@ -39,6 +40,17 @@ function Header() {
   );
 }
 
+/** What has ended, for who cannot see it. */
+function Announcement() {
+  const job = ended.value;
+  const word = job?.status === "done" ? "announceDone" : "announceFailed";
+  return (
+    <p class="hidden" aria-live="polite">
+      {job && job.status !== "cancelled" && say(word, { name: titleOf(job) })}
+    </p>
+  );
+}
+
 function Main() {
   if (locked.value) return <Login />;
   return openJob.value ? <JobPage key={openJob.value} id={openJob.value} /> : <Home installation={installation.value} />;
@@ -59,6 +71,7 @@ function Page() {
       <main tabIndex={-1}>
         <Main />
       </main>
+      <Announcement />
       <footer>
         <strong>{say("research")}</strong>
         <span>

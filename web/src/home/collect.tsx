@@ -1,6 +1,6 @@
 // One table for all scans that are done: a row each, as the group's wide table of `parcela bids` has it.
 import { useState } from "preact/hooks";
-import { fetchText, fileOf, type Job, manifestOf } from "../api";
+import { fetchText, fileOf, type Job } from "../api";
 import { save } from "../save";
 import { numberIn, readTsv, type Row, writeTsv } from "../tsv";
 import { titleOf } from "../verdict";
@@ -35,10 +35,9 @@ async function collected(jobs: readonly Job[], tell: () => void): Promise<string
   async function work() {
     for (let next = left.shift(); next; next = left.shift()) {
       const [n, job] = next;
-      const [table, manifest] = await Promise.all([fetchText(fileOf(job, "dseg.tsv")), manifestOf(job)]);
-      const regions = readTsv(table);
+      const regions = readTsv(await fetchText(fileOf(job, "dseg.tsv")));
       names = regions.map((region) => region["name"] ?? "");
-      rows[n] = [titleOf(job), job.id, manifest.quality?.verdict ?? "n/a", ...summary(regions)];
+      rows[n] = [titleOf(job), job.id, job.quality?.verdict ?? "n/a", ...summary(regions)];
       tell();
     }
   }

@@ -1,18 +1,18 @@
 import { computed, signal } from "@preact/signals";
-import { fileOf, type Job, type Verdict } from "../api";
+import { fileOf, type Job } from "../api";
 import { erase, isEnded, jobs, listed } from "../jobs";
 import { Progress } from "../progress";
 import { dismiss, type Upload, uploads } from "../uploads";
-import { Badge, titleOf, verdictOf } from "../verdict";
+import { Badge, titleOf } from "../verdict";
 import { formatTime, say, type Word } from "../words";
 import { Collect } from "./collect";
 
 const PAGE = 50;
-const SHOWS: Record<string, { word: Word; holds: (job: Job, verdict: Verdict | undefined) => boolean }> = {
+const SHOWS: Record<string, { word: Word; holds: (job: Job) => boolean }> = {
   all: { word: "filterAll", holds: () => true },
   running: { word: "filterRunning", holds: (job) => !isEnded(job) },
   done: { word: "filterDone", holds: (job) => job.status === "done" },
-  doubt: { word: "filterDoubt", holds: (_, verdict) => verdict === "look" || verdict === "doubtful" },
+  doubt: { word: "filterDoubt", holds: (job) => Boolean(job.quality && job.quality.verdict !== "ok") },
   failed: { word: "filterFailed", holds: (job) => job.status === "failed" },
 };
 
@@ -23,7 +23,7 @@ const most = signal(PAGE);
 const matching = computed(() => {
   const text = filter.value.toLowerCase();
   const { holds } = SHOWS[shows.value]!;
-  return jobs.value.filter((job) => titleOf(job).toLowerCase().includes(text) && holds(job, verdictOf(job)));
+  return jobs.value.filter((job) => titleOf(job).toLowerCase().includes(text) && holds(job));
 });
 
 export function JobList() {

@@ -26,6 +26,7 @@ interface OpenApi {
 }
 
 const KINDS: Kind[] = ["predict", "label"];
+const FIRST = new Set(["model", "preprocessing", "fast"]); // the others are behind a click
 const OTHER_NAMES = new Set(["preprocess"]); // of an option that is there already
 
 const described = signal<Partial<Record<Kind, Parameter[]>>>({});
@@ -50,6 +51,8 @@ export function queryOf(of: Kind): string {
   return query.toString();
 }
 
+const isFirst = ({ name }: Parameter): boolean => FIRST.has(name);
+
 export function Options() {
   useEffect(() => void describe(), []);
   const parameters = described.value[kind.value] ?? [];
@@ -66,9 +69,17 @@ export function Options() {
           ))}
         </select>
       </label>
-      {parameters.map((parameter) => (
+      {parameters.filter(isFirst).map((parameter) => (
         <Option key={parameter.name} parameter={parameter} />
       ))}
+      <details>
+        <summary>{say("optionsMore")}</summary>
+        {parameters
+          .filter((parameter) => !isFirst(parameter))
+          .map((parameter) => (
+            <Option key={parameter.name} parameter={parameter} />
+          ))}
+      </details>
       <button type="button" class="quiet" onClick={() => ((chosen.value = {}), (kind.value = "predict"))}>
         {say("optionsReset")}
       </button>

@@ -43,6 +43,8 @@ export class Brain {
     const nv = new Niivue({
       backColor: [0, 0, 0, 1],
       crosshairColor: [1, 1, 1, 0.8],
+      fontColor: [1, 1, 1, 1],
+      fontMinPx: 15,
       show3Dcrosshair: true,
       dragMode: DRAG_MODE.slicer3D,
       dragAndDropEnabled: false,

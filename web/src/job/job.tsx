@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { type BundleFile, fetchJson, fetchText, fileOf, type Job, type Manifest, manifestOf } from "../api";
+import { type BundleFile, fetchJson, fetchText, fileOf, type Job, type Manifest, type Verdict } from "../api";
 import { Erase } from "../home/joblist";
 import { findJob, listed } from "../jobs";
 import { Progress } from "../progress";
@@ -64,7 +64,7 @@ function Result({ job }: { job: Job }) {
     Promise.all([
       fetchJson<{ files: BundleFile[] }>(job.links["files"]!),
       fetchText(fileOf(job, "dseg.tsv")),
-      manifestOf(job),
+      fetchJson<Manifest>(fileOf(job, "manifest.json")),
     ])
       .then(([{ files }, table, manifest]) => (bundle.value = { files, regions: readRegions(table), manifest }))
       .catch((error: unknown) => (fault.value = String(error)));
@@ -77,7 +77,7 @@ function Result({ job }: { job: Job }) {
   }
   return (
     <>
-      <Judgement manifest={manifest} />
+      <Judgement verdict={job.quality?.verdict} warnings={manifest.warnings} />
       <div class="result">
         <Viewer {...{ job, files, regions, hidden, selected, brain }} />
         <Regions {...{ regions, hidden, selected }} onChoose={choose} />
@@ -91,8 +91,7 @@ function Result({ job }: { job: Job }) {
 }
 
 /** The verdict with its reasons, and whatever else is to be known before the map is used. */
-function Judgement({ manifest: { quality, warnings } }: { manifest: Manifest }) {
-  const verdict = quality?.verdict;
+function Judgement({ verdict, warnings }: { verdict: Verdict | undefined; warnings: readonly string[] }) {
   if (!warnings.length && (!verdict || verdict === "ok")) return null;
   return (
     <section class={`card judgement ${verdict ?? ""}`} aria-labelledby="judgement-title">

@@ -32,7 +32,8 @@ interface Column {
   text: (region: Region) => string;
 }
 
-const NOT_NUMBERS = new Set(["index", "name", "color", "hemisphere", "lobe", "voxels", "volume_mm3", "asymmetry_index"]);
+// Columns that are shown in their own way, or by the crosshair.
+const NOT_FURTHER = /^(index|name|color|hemisphere|lobe|voxels|volume_mm3|asymmetry_index|centroid_._mm)$/;
 
 function numeric(name: string, label: string, digits: number, factor = 1, hint?: string): Column {
   const value = (region: Region) => numberIn(region.cells[name]) * factor;
@@ -43,7 +44,7 @@ function numeric(name: string, label: string, digits: number, factor = 1, hint?:
 /** What every table has, and whatever else this one has in numbers: agreement of networks, tissue. */
 function columnsOf(regions: readonly Region[]): Column[] {
   const others = Object.keys(regions[0]?.cells ?? {}).filter(
-    (name) => !NOT_NUMBERS.has(name) && regions.some((region) => !Number.isNaN(numberIn(region.cells[name]))),
+    (name) => !NOT_FURTHER.test(name) && regions.some((region) => !Number.isNaN(numberIn(region.cells[name]))),
   );
   return [
     { name: "name", label: say("region"), value: (region) => region.name, text: (region) => region.name },

@@ -1,0 +1,113 @@
+"""Who reads the page: in three languages, by keyboard and screen reader, on a telephone, in the dark."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from atlas_bundle import small_scan
+from gateway_server import Gateway, fail_once, work_once
+
+Visit = Callable[..., Page]
+TELEPHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True}
+WORDS = {
+    "en": ("Drop T1-weighted scans here", "Research software, not a medical device."),
+    "pt": ("Solte aqui exames ponderados em T1", "não é um dispositivo médico"),
+    "es": ("Suelte aquí estudios ponderados en T1", "no es un producto sanitario"),
+}
+
+
+@pytest.fixture(scope="module")
+def jobs(standing: Gateway) -> dict[str, str]:
+    """A job of each kind: done, failed, waiting."""
+    ids = {"done": standing.accepted(small_scan().scan)}
+    while work_once(standing.ledger, standing.store, small_scan().bundle):
+        pass
+    ids["failed"] = standing.accepted(small_scan().scan)
+    fail_once(standing.ledger)
+    ids["waiting"] = standing.accepted(small_scan().scan)
+    return ids
+
+
+def faults(page: Page, axe: str) -> list[tuple[str, list[str]]]:
+    """What axe calls serious or critical; and whether the page is wider than the window."""
+    page.evaluate(axe)
+    serious = [
+        (rule["id"], [node["html"][:200] for node in rule["nodes"]])
+        for rule in page.evaluate("axe.run()")["violations"]
+        if rule["impact"] in ("serious", "critical")
+    ]
+    fits = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    return serious if fits else [*serious, ("wider than the window", [])]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        pytest.param({}, id="wide"),
+        pytest.param(TELEPHONE | {"color_scheme": "dark"}, id="telephone", marks=pytest.mark.slow),
+    ],
+)
+def test_given_any_state_when_axe_looks_then_nothing_serious_stands_in_the_way(
+    visit: Visit, standing: Gateway, jobs: dict[str, str], axe: str, options: Any
+) -> None:
+    page = visit(standing.url, **options)
+    page.get_by_text("More choices").click()
+    for job_id in jobs.values():
+        expect(page.locator(f"[data-job='{job_id}']")).to_be_visible()
+    assert faults(page, axe) == []
+    for state, shown in (("failed", ".fault"), ("done", "[data-ready]")):
+        page.goto(f"/#/jobs/{jobs[state]}")
+        expect(page.locator(shown).first).to_be_visible()
+        assert faults(page, axe) == []
+    for path in ("**/events*", "**/jobs?*"):
+        page.route(path, lambda route: route.fulfill(status=401, body="{}"))
+    page.reload()
+    expect(page.get_by_label("Key")).to_be_visible()
+    assert faults(page, axe) == []
+
+
+def test_given_a_language_when_chosen_then_the_page_speaks_it_and_remembers(
+    visit: Visit, standing: Gateway
+) -> None:
+    page = visit(standing.url)
+    for language, (title, device) in WORDS.items():
+        page.locator("header select").select_option(language)
+        page.reload()
+        expect(page.get_by_role("heading", level=1)).to_have_text(title)
+        expect(page.locator("footer")).to_contain_text(device)
+        expect(page.locator(".drop")).to_contain_text(device)
+        assert page.evaluate("document.documentElement.lang") == language
+
+
+def test_given_the_first_view_then_it_is_small_and_the_viewer_is_not_in_it(
+    visit: Visit, standing: Gateway
+) -> None:
+    page = visit(standing.url)
+    expect(page.get_by_role("heading", name="Your scans")).to_be_visible()
+    loaded = page.evaluate(
+        "performance.getEntriesByType('resource').map((r) => [r.name, r.decodedBodySize])"
+    )
+    files = {name: size for name, size in loaded if "/assets/" in name}
+    assert files
+    assert not any("niivue" in name for name in files)
+    assert sum(files.values()) < 300_000
+
+
+def test_given_a_keyboard_alone_then_the_table_leads_into_the_scan(
+    visit: Visit, standing: Gateway, jobs: dict[str, str]
+) -> None:
+    page = visit(standing.url)
+    page.get_by_role("link", name="Skip to the content").focus()
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.tagName") == "MAIN"
+    page.goto(f"/#/jobs/{jobs['done']}")
+    expect(page.locator("[data-ready]")).to_be_visible()
+    page.get_by_label("Search a region").focus()
+    page.keyboard.type("thalamus_r")
+    page.get_by_role("button", name="Go to Thalamus_R").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".here")).to_have_attribute("data-region", "Thalamus_R")
