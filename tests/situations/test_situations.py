@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from monai.transforms import Spacingd
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -41,9 +40,6 @@ def coarse() -> Iterator[None]:
     labels = torch.from_numpy(_labels(GRID)).long()
     drawn = BlockScores.of(torch.nn.functional.one_hot(labels, 117).float())
 
-    def spacing(key: str, pixdim: Any) -> Spacingd:
-        return Spacingd(key, pixdim=(3.0, 3.0, 3.0))
-
     def scores(*_: object) -> BlockScores:
         return drawn
 
@@ -53,7 +49,7 @@ def coarse() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         quick = partial(preprocess, shape=GRID)
         patch.setattr("parcela_preprocess.preprocess.preprocess", quick)
-        patch.setattr("parcela_preprocess.transforms.straighten.Spacingd", spacing)
+        patch.setattr("parcela_preprocess.transforms.straighten.SPACING_MM", 3.0)
         patch.setattr("parcela_inference.parcellate.class_scores", scores)
         patch.setattr("parcela.bundle.write.write_mosaic", picture)
         yield

@@ -48,7 +48,8 @@ def first(cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> Preparing
 
 
 def stay_here(patch: pytest.MonkeyPatch) -> None:
-    """Prepare in this process, N4 included; other tests prepare in processes as a user does."""
+    """Prepare in this process, N4 included, at 3 mm; other tests prepare as a user does."""
+    patch.setattr("parcela_preprocess.transforms.straighten.SPACING_MM", 3.0)
     patch.setattr("parcela_training.preparation.prepare.spread", spread_here)
     patch.setattr("parcela_preprocess.transforms.n4.run_isolated", run_here)
 

@@ -14,6 +14,7 @@ from monai.transforms import MapTransform, Spacingd, SpatialResample
 from parcela.imaging.geometry import Geometry
 from parcela_preprocess.transforms.skull_strip import grid_of
 
+SPACING_MM = 1.0
 TILT_DEGREES = 12.0  # the cohort's most tilted grid is turned by 11.6°, and the networks bear that
 
 
@@ -26,7 +27,7 @@ class StraightenedSpacingd(MapTransform):
 
     def __init__(self, key: str) -> None:
         super().__init__(key)
-        self.spacing = Spacingd(key, pixdim=(1.0, 1.0, 1.0))
+        self.spacing = Spacingd(key, pixdim=(SPACING_MM,) * 3)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
         done: dict[Hashable, Any] = dict(data)
@@ -55,12 +56,12 @@ def _upright(image: MetaTensor) -> MetaTensor:
     box = np.stack([occupied.min(axis=0) - 1, occupied.max(axis=0) + 1])
     corners = np.array([[*corner, 1] for corner in product(*box.T)]) @ affine.T
     low, high = np.floor(corners[:, :3].min(axis=0)), np.ceil(corners[:, :3].max(axis=0))
-    upright = np.eye(4)
+    upright = np.diag([SPACING_MM, SPACING_MM, SPACING_MM, 1.0])
     upright[:3, 3] = low
     resample: Any = SpatialResample(mode="bilinear", padding_mode="zeros")
     turned: MetaTensor = resample(
         image,
         dst_affine=torch.from_numpy(upright),
-        spatial_size=[int(n) for n in high - low + 1],
+        spatial_size=[int(n) for n in np.ceil((high - low) / SPACING_MM) + 1],
     )
     return turned
