@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -54,7 +55,7 @@ def monai_scores(
     which falls on a place of the upright grid, halves what is one voxel thick: the tail of Heschl_R, 30 mm from its
     centre, would go, which is a loss of the indicators here and no shift. Lobes have no such tails.
     """
-    mode = 3 if len(ids) > len(LOBES) else "bilinear"
+    mode: Any = 3 if len(ids) > len(LOBES) else "bilinear"
     image = nib.as_closest_canonical(nib.Nifti1Image(volume.data, volume.geometry.affine))
     labels = nib.as_closest_canonical(nib.Nifti1Image(truth, volume.geometry.affine))
     affine = torch.from_numpy(np.asarray(image.affine))
