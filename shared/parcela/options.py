@@ -99,7 +99,7 @@ class PredictOptions(Options):
     )
 
     def parameters(self) -> dict[str, Any]:
-        """As a manifest records them, thread counts included: the bytes of N4 depend on them."""
+        """As a manifest records them, thread counts included: bytes may depend on them."""
         return {
             "model": self.model,
             "preprocess": self.preprocess,
@@ -124,7 +124,7 @@ class LabelOptions(Options):
     )
 
     def parameters(self) -> dict[str, Any]:
-        """As a manifest records them; the bytes of N4 and of the registration depend on the thread count."""
+        """As a manifest records them; the bytes of the registration depend on the thread count."""
         return {
             "preset": self.preset,
             "preprocess": self.preprocess,

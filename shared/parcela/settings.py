@@ -1,6 +1,6 @@
 """Settings, read from the environment (``PARCELA_…``): one default each, the same in every way of running Parcela.
 
-Thread counts are settings with fixed defaults, never the machine's core count: the bytes of N4 depend on them.
+Thread counts are settings with fixed defaults, never the machine's core count: a result's bytes may depend on them.
 """
 
 from __future__ import annotations
@@ -22,13 +22,17 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(env_prefix="PARCELA_", env_ignore_empty=True)
 
-    itk_threads: int = Field(1, ge=1, description="threads of ANTs (N4, registration)")
+    itk_threads: int = Field(
+        1, ge=1, description="threads of ANTs (registration, and the thesis's N4)"
+    )
     torch_threads: int = Field(2, ge=1, description="threads of PyTorch on a CPU")
     torch_precision: Literal["float32", "bfloat16"] = Field(
         "float32", description="of the networks' convolutions"
     )
     step_timeout_s: float = Field(
-        1800, gt=0, description="time limit of one isolated step (ROBEX, N4, deepbet, registration)"
+        1800,
+        gt=0,
+        description="time limit of one isolated step (ROBEX, deepbet, registration, the thesis's N4)",
     )
     step_memory_mb: int = Field(
         8192, gt=0, description="memory limit (resident set) of one isolated step"

@@ -47,6 +47,7 @@ COUNTERPARTS = {
     "parcela_training.metrics.measures": "MONAI",
     "parcela_training.preparation.processes": "pebble",
     "parcela_training.networks.unet_step": "MONAI",
+    "parcela_preprocess.bias_field": "antspyx",
     "parcela_inference.sub_lattices": "MONAI",
     "parcela_training.training.trainer": "Lightning",
     "parcela_training.training.distributed": "Lightning",

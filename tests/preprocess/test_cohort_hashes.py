@@ -1,6 +1,7 @@
 """Twelve sound scans of the cohort do not change by a byte: `COHORT=/path/to/bids make test-all`.
 
-``cohort_hashes.json``: SHA-256 of model image, brain mask and trail as 9b2264a made them with the cohort's masks.
+``cohort_hashes.json``: SHA-256 of model image, brain mask and trail, made with the cohort's masks. Masks and trails are
+those of 9b2264a. The images changed once since, by rounding, when N4 came to be computed here (decision 12).
 """
 
 from __future__ import annotations

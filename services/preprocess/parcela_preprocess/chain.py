@@ -25,13 +25,13 @@ from parcela.options import Preset, SkullStrip
 from parcela_preprocess.transforms import (
     CropToBraind,
     GivenMaskd,
+    N4BiasCorrectionOfBraind,
     N4BiasCorrectionWithANTsd,
     SetOriginToZeroWithANTsd,
     SkullStripWithDeepbetd,
     SkullStripWithROBEXd,
     StraightenedSpacingd,
 )
-from parcela_preprocess.transforms.skull_strip import MASK
 from parcela_preprocess.transforms.tissues import TissuesWithAtroposd
 
 Strip = Literal[SkullStrip, "given"]  # "given": by a mask that came from elsewhere
@@ -75,8 +75,7 @@ def steps(
     strip: Step = ("skull-strip", STRIPPERS[skull_strip](IMAGE, mend=preset == "modern"))
     if preset == "thesis":
         return [strip, ("bias", N4BiasCorrectionWithANTsd(IMAGE)), *geometric_steps(shape, preset)]
-    bias: Step = ("bias", N4BiasCorrectionWithANTsd(IMAGE, mask_key=MASK))
-    return [strip, bias, *geometric_steps(shape, preset)]
+    return [strip, ("bias", N4BiasCorrectionOfBraind(IMAGE)), *geometric_steps(shape, preset)]
 
 
 def compose(

@@ -55,25 +55,17 @@ def n4(
     origin: NDArray[np.float64],
     spacing: NDArray[np.float64],
     direction: NDArray[np.float64],
-    mask: NDArray[np.uint8] | None = None,
 ) -> Arrays:
     """N4 (Tustison 2010, doi:10.1109/TMI.2010.2046908) with antspyx's defaults (shrink 4, 4 × 50 iterations).
 
     Args:
-        image: (X, Y, Z) intensities. mask: (X, Y, Z), where to estimate the field; None: everywhere.
+        image: (X, Y, Z) intensities.
         origin, spacing, direction: the frame, as ITK wants it.
     """
     import ants
 
-    def to_ants(array: NDArray[Any]) -> Any:
-        return ants.from_numpy(
-            array.astype(np.float32), origin.tolist(), spacing.tolist(), direction
-        )
-
-    corrected = ants.n4_bias_field_correction(
-        to_ants(image), mask=None if mask is None else to_ants(mask)
-    )
-    return {"image": corrected.numpy().astype(np.float32)}
+    volume = ants.from_numpy(image.astype(np.float32), origin.tolist(), spacing.tolist(), direction)
+    return {"image": ants.n4_bias_field_correction(volume).numpy().astype(np.float32)}
 
 
 def atropos(

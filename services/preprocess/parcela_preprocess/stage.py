@@ -49,7 +49,7 @@ def run(task: StageTask) -> dict[str, float]:
 
 def typical_s(options: Options) -> dict[str, float]:
     """The steps to come, with the seconds that they typically take."""
-    strip = {"skull-strip": STRIP_S[options.skull_strip], "bias": 5.0}
+    strip = {"skull-strip": STRIP_S[options.skull_strip], "bias": 0.5}
     return {
         **(strip if options.preprocess else {}),
         **({"tissues": 30.0} if options.tissues else {}),

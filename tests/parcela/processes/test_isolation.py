@@ -216,9 +216,8 @@ def n4_arrays() -> dict[str, NDArray[Any]]:
     """A small smooth ball for the real N4."""
     grid = np.indices((20, 22, 24)).astype(np.float32)
     image = np.exp(-((grid - 11) ** 2).sum(axis=0) / 60).astype(np.float32)
-    mask = (image > 0.2).astype(np.uint8)
     frame = {"origin": np.zeros(3), "spacing": np.ones(3), "direction": np.eye(3)}
-    return {"image": image, "mask": mask, **frame}
+    return {"image": image, **frame}
 
 
 def test_given_a_private_folder_then_nobody_else_may_look_into_it(temporary: Path) -> None:
