@@ -36,9 +36,7 @@ EPILOG = (
     "missing from this installation · 1 several scans failed for different reasons. Research software, not a "
     "medical device."
 )
-EXAMPLES = {
-    "predict": "Example: parcela predict sub-*/anat/*_T1w.nii.gz -o out/ --skull-strip deepbet"
-}
+EXAMPLES = {"predict": "Example: parcela predict sub-*/anat/*_T1w.nii.gz -o out/ --fast"}
 
 app = typer.Typer(
     name="parcela",

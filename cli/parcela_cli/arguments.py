@@ -55,6 +55,7 @@ SourceIds = Annotated[
 ]
 Preprocess = Annotated[bool, described(Options, "preprocess", "--preprocess/--no-preprocess")]
 SkullStripOption = Annotated[SkullStrip, described(Options, "skull_strip")]
+Fast = Annotated[bool, described(Options, "fast", "--fast")]
 TissuesOption = Annotated[bool, described(Options, "tissues", "--tissues")]
 StandardSpaceOption = Annotated[
     bool, described(PredictOptions, "standard_space", "--standard-space")

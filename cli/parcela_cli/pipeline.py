@@ -33,7 +33,8 @@ def predict(
     *,
     model: ModelChoice = "unet",
     preprocess: bool = True,
-    skull_strip: SkullStrip = "robex",
+    skull_strip: SkullStrip = "auto",
+    fast: bool = False,
     space: Space = "native",
     tissues: bool = False,
     standard_space: bool = False,
@@ -49,7 +50,9 @@ def predict(
         scan: a NIfTI file, a DICOM series (a folder, or a zip of one), or a volume already read.
         model: ``unet``, ``highresnet``, or ``both`` (their averaged scores).
         preprocess: False when the scan is already skull-stripped and bias-corrected.
-        skull_strip: ``robex`` (the reference; x86-64 Linux) or ``deepbet`` (any platform, seconds).
+        skull_strip: ``robex`` (the reference; x86-64 Linux) or ``deepbet`` (any platform, seconds); ``auto``: ROBEX
+            where it runs, else deepbet.
+        fast: whole head to map in seconds: deepbet, unless ``skull_strip`` says otherwise.
         space: the grid of the label map: the scan's own (``native``), or the networks' (``model``).
         tissues: also grey matter, white matter and CSF of each region, and the head's size (eTIV).
         standard_space: also the map and the affine in the atlas's own space, Colin27, and the head's size.
@@ -67,6 +70,7 @@ def predict(
             model=model,
             preprocess=preprocess,
             skull_strip=skull_strip,
+            fast=fast,
             space=space,
             tissues=tissues,
             standard_space=standard_space or template is not None,
@@ -105,7 +109,7 @@ def run(
         choose_device(device)
         ready = preprocess(
             volume,
-            skull_strip=options.skull_strip,
+            skull_strip=options.stripping,
             preprocess=options.preprocess,
             tissues=options.tissues,
             standard_space=options.to_colin27,
@@ -137,7 +141,7 @@ def run_label(volume: Volume, options: LabelOptions, on_step: OnStep | None = No
     ready = preprocess(
         volume,
         preset=options.preset,
-        skull_strip=options.skull_strip,
+        skull_strip=options.stripping,
         preprocess=options.preprocess,
         tissues=options.tissues,
         on_step=on_step,

@@ -16,7 +16,8 @@ from parcela.settings import settings
 
 Network = Literal["unet", "highresnet"]
 ModelChoice = Literal[Network, "both"]
-SkullStrip = Literal["robex", "deepbet"]
+Stripper = Literal["robex", "deepbet"]
+SkullStrip = Literal["auto", Stripper]
 Space = Literal["native", "model"]
 Device = Literal["auto", "cpu", "cuda"]
 Preset = Literal["modern", "thesis"]
@@ -48,8 +49,13 @@ class Options(BaseModel):
         description="Skull-strip and bias-correct first; turn it off for a scan that already is both.",
     )
     skull_strip: SkullStrip = Field(
-        "robex",
-        description="robex: the reference, one to two minutes, x86-64 Linux. deepbet: any platform, seconds.",
+        "auto",
+        description="robex: the reference, a minute, x86-64 Linux. deepbet: any platform, seconds. "
+        "auto: robex where it runs, else deepbet; with fast, deepbet.",
+    )
+    fast: bool = Field(
+        False,
+        description="Whole head to map in seconds: deepbet finds the brain, unless skull_strip says otherwise.",
     )
     tissues: bool = Field(
         False,
@@ -57,9 +63,17 @@ class Options(BaseModel):
     )
 
     @property
-    def stripped_by(self) -> SkullStrip | None:
-        """What finds the brain, as a manifest records it: nothing where the scan is not preprocessed."""
-        return self.skull_strip if self.preprocess else None
+    def stripping(self) -> SkullStrip:
+        """What shall find the brain, once ``fast`` has had its say."""
+        return "deepbet" if self.fast and self.skull_strip == "auto" else self.skull_strip
+
+    def asked(self) -> dict[str, Any]:
+        """What both record of the preprocessing; what found the brain then, the preprocessing records itself."""
+        return {
+            "preprocess": self.preprocess,
+            "skull_strip": self.skull_strip if self.preprocess else None,
+            "fast": self.fast,
+        }
 
     @property
     def to_colin27(self) -> bool:
@@ -102,8 +116,7 @@ class PredictOptions(Options):
         """As a manifest records them, thread counts included: bytes may depend on them."""
         return {
             "model": self.model,
-            "preprocess": self.preprocess,
-            "skull_strip": self.stripped_by,
+            **self.asked(),
             "preset": self.preset,
             "space": self.space,
             "tissues": self.tissues,
@@ -127,8 +140,7 @@ class LabelOptions(Options):
         """As a manifest records them; the bytes of the registration depend on the thread count."""
         return {
             "preset": self.preset,
-            "preprocess": self.preprocess,
-            "skull_strip": self.stripped_by,
+            **self.asked(),
             "registration": "SyN",
             "tissues": self.tissues,
             **_threads(),

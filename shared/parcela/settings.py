@@ -32,7 +32,7 @@ class Settings(BaseSettings):
     step_timeout_s: float = Field(
         1800,
         gt=0,
-        description="time limit of one isolated step (ROBEX, deepbet, registration, the thesis's N4)",
+        description="time limit of one isolated step (ROBEX, registration, the thesis's N4)",
     )
     step_memory_mb: int = Field(
         8192, gt=0, description="memory limit (resident set) of one isolated step"

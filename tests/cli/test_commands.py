@@ -330,7 +330,7 @@ def test_given_a_run_that_is_terminated_then_no_child_runs_on_and_no_temporary_f
     temporary, out = tmp_path / "temporary", tmp_path / "out"
     temporary.mkdir()
     process = subprocess.Popen(
-        [*PARCELA, "preprocess", str(COLIN27_HEAD), "-o", str(out), "--skull-strip", "deepbet"],
+        [*PARCELA, "preprocess", str(COLIN27_HEAD), "-o", str(out), "--skull-strip", "robex"],
         env={**os.environ, "TMPDIR": str(temporary)},
         stderr=subprocess.PIPE,
     )

@@ -37,9 +37,13 @@ def bundle(scan: Path, folder: Path) -> bytes:
     parameters = {
         "model": "unet",
         "preprocess": True,
-        "skull_strip": "robex",
+        "skull_strip": "auto",
+        "fast": False,
         "preset": "modern",
         "space": "native",
+        "tissues": False,
+        "standard_space": False,
+        "probabilities": False,
         "exact": False,
         "itk_threads": 7,
     }

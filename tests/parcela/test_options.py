@@ -45,7 +45,8 @@ def test_given_options_then_a_record_of_them_has_the_name_that_earlier_gateways_
     assert record == {
         "model": "unet",
         "preprocessing": False,
-        "skull_strip": "robex",
+        "skull_strip": "auto",
+        "fast": False,
         "space": "native",
         "tissues": False,
         "standard_space": False,
@@ -56,8 +57,19 @@ def test_given_options_then_a_record_of_them_has_the_name_that_earlier_gateways_
 
 def test_given_no_preprocessing_then_the_manifest_names_nothing_that_found_the_brain() -> None:
     for kind in (PredictOptions, LabelOptions):
-        assert kind().parameters()["skull_strip"] == "robex"
+        assert kind().parameters()["skull_strip"] == "auto"
         assert kind(preprocess=False).parameters()["skull_strip"] is None
+
+
+@pytest.mark.parametrize(
+    ("chosen", "stripping"),
+    [({}, "auto"), ({"fast": True}, "deepbet"), ({"fast": True, "skull_strip": "robex"}, "robex")],
+)
+def test_given_fast_then_deepbet_finds_the_brain_unless_something_else_is_asked_for(
+    chosen: dict[str, Any], stripping: str
+) -> None:
+    for kind in (PredictOptions, LabelOptions):
+        assert kind(**chosen).stripping == stripping
 
 
 def test_given_a_choice_of_networks_then_both_means_each() -> None:

@@ -121,6 +121,7 @@ def test_given_a_stripped_scan_when_preprocessed_then_it_is_said_so_and_its_brai
     scan = volume(WHOLE)  # of a brain's own size, as the sign of a stripped scan is
     done = preprocess(scan)
     assert any("already skull-stripped" in warning for warning in done.record.warnings)
+    assert done.record.parameters["stripped_by"] == "scan"
     assert (done.brain_mask[scan.data > 0] == 1).mean() > 0.99
     assert done.image.shape == (91, 122, 123)
     assert 0 <= done.image.min() < done.image.max() <= 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -72,12 +71,12 @@ def test_given_a_large_box_when_the_brain_is_extracted_then_the_mask_lies_where_
 ) -> None:
     seen: list[NDArray[np.float64]] = []
 
-    def bright(task: str, arrays: Mapping[str, NDArray[Any]], *, module: str) -> Any:
-        assert max(arrays["image"].shape) * MM < 320
-        seen.append(arrays["affine"])
-        return {"mask": arrays["image"] > 100}
+    def bright(image: Image, affine: NDArray[np.float64]) -> NDArray[np.bool_]:
+        assert max(image.shape) * MM < 320
+        seen.append(affine)
+        return image > 100
 
-    monkeypatch.setattr(skull_strip, "run_isolated", bright)
+    monkeypatch.setattr(skull_strip, "brain_mask", bright)
     grid = boxed(head, (20, 40, 60))
     affine = np.diag([MM, MM, MM, 1.0])
     geometry = Geometry.of_grid((128, 128, 128), affine)

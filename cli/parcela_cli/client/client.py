@@ -118,7 +118,8 @@ class Client:
         *,
         model: ModelChoice = "unet",
         preprocess: bool = True,
-        skull_strip: SkullStrip = "robex",
+        skull_strip: SkullStrip = "auto",
+        fast: bool = False,
         space: Space = "native",
         tissues: bool = False,
         standard_space: bool = False,
@@ -141,6 +142,7 @@ class Client:
                 model=model,
                 preprocess=preprocess,
                 skull_strip=skull_strip,
+                fast=fast,
                 space=space,
                 tissues=tissues,
                 standard_space=standard_space,
@@ -155,14 +157,19 @@ class Client:
         *,
         preset: Preset = "modern",
         preprocess: bool = True,
-        skull_strip: SkullStrip = "robex",
+        skull_strip: SkullStrip = "auto",
+        fast: bool = False,
         tissues: bool = False,
         idempotency_key: str | None = None,
     ) -> RemoteJob:
         """Send one scan to be labelled by registration of the atlas; raises as ``submit`` does."""
         with choosing():
             options = LabelOptions(
-                preset=preset, preprocess=preprocess, skull_strip=skull_strip, tissues=tissues
+                preset=preset,
+                preprocess=preprocess,
+                skull_strip=skull_strip,
+                fast=fast,
+                tissues=tissues,
             )
         return self._submit("/label/", Path(scan), options, idempotency_key)
 

@@ -10,6 +10,7 @@ import typer
 from parcela.options import BidsLevel, ModelChoice, PredictOptions
 from parcela.settings import change_settings
 from parcela_cli.arguments import (
+    Fast,
     Force,
     Preprocess,
     ProbabilitiesOption,
@@ -52,7 +53,8 @@ def bids(
     ] = False,
     model: Annotated[ModelChoice, described(PredictOptions, "model")] = "unet",
     preprocess: Preprocess = True,
-    skull_strip: SkullStripOption = "robex",
+    skull_strip: SkullStripOption = "auto",
+    fast: Fast = False,
     tissues: TissuesOption = False,
     standard_space: StandardSpaceOption = False,
     probabilities: ProbabilitiesOption = False,
@@ -103,6 +105,7 @@ def bids(
         model=model,
         preprocess=preprocess,
         skull_strip=skull_strip,
+        fast=fast,
         tissues=tissues,
         standard_space=standard_space,
         probabilities=probabilities,
@@ -132,6 +135,7 @@ def _flags(
 ) -> list[str]:
     """What another `parcela bids` must be told to do the same."""
     flags = ["--model", options.model, "--skull-strip", options.skull_strip]
+    flags += ["--fast"] if options.fast else []
     flags.append("--preprocess" if options.preprocess else "--no-preprocess")
     flags += ["--tissues"] if options.tissues else []
     flags += ["--standard-space"] if options.standard_space else []

@@ -13,7 +13,7 @@ NAME = "colin27"
 
 def demo(
     out: OutFolder = Path("out/demo"),
-    skull_strip: SkullStripOption = "robex",
+    skull_strip: SkullStripOption = "auto",
     threads: Threads = None,
 ) -> None:
     """Parcellate a real head that ships with Parcela (Colin27) end to end, and compare with AAL's own labels on it."""

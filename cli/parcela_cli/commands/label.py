@@ -11,6 +11,7 @@ from parcela.options import LabelOptions, Preset
 from parcela.processes.surroundings import check_memory_limit
 from parcela.settings import change_settings
 from parcela_cli.arguments import (
+    Fast,
     Force,
     Out,
     Preprocess,
@@ -27,7 +28,8 @@ def label(
     out: Out = Path("parcela-out"),
     preset: Annotated[Preset, described(LabelOptions, "preset")] = "modern",
     preprocess: Preprocess = True,
-    skull_strip: SkullStripOption = "robex",
+    skull_strip: SkullStripOption = "auto",
+    fast: Fast = False,
     tissues: TissuesOption = False,
     threads: Threads = None,
     force: Force = False,
@@ -43,7 +45,7 @@ def label(
     from parcela_cli.engines import RegistrationEngine
 
     options = LabelOptions(
-        preset=preset, preprocess=preprocess, skull_strip=skull_strip, tissues=tissues
+        preset=preset, preprocess=preprocess, skull_strip=skull_strip, fast=fast, tissues=tissues
     )
     check_destination(scans, out)
     raise typer.Exit(bundle_each(scans, out, RegistrationEngine(options), force=force))

@@ -12,6 +12,7 @@ from parcela.options import Device, ModelChoice, PredictOptions, Space
 from parcela.processes.surroundings import check_memory_limit
 from parcela.settings import change_settings
 from parcela_cli.arguments import (
+    Fast,
     Force,
     Out,
     Preprocess,
@@ -30,7 +31,8 @@ def predict(
     out: Out = Path("parcela-out"),
     model: Annotated[ModelChoice, described(PredictOptions, "model")] = "unet",
     preprocess: Preprocess = True,
-    skull_strip: SkullStripOption = "robex",
+    skull_strip: SkullStripOption = "auto",
+    fast: Fast = False,
     space: Annotated[Space, described(PredictOptions, "space")] = "native",
     tissues: TissuesOption = False,
     standard_space: StandardSpaceOption = False,
@@ -71,6 +73,7 @@ def predict(
         model=model,
         preprocess=preprocess,
         skull_strip=skull_strip,
+        fast=fast,
         space=space,
         tissues=tissues,
         standard_space=standard_space or template is not None,

@@ -30,7 +30,7 @@ def preprocess(
         Preset,
         typer.Option(help="modern: as prediction does it. thesis: the published table, exactly."),
     ] = "modern",
-    skull_strip: SkullStripOption = "robex",
+    skull_strip: SkullStripOption = "auto",
     threads: Threads = None,
     force: Force = False,
 ) -> None:

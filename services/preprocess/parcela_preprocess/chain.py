@@ -6,6 +6,7 @@ the scan is first turned to RAS+ without interpolation, and N4 estimates the bia
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Literal
 
 from monai.transforms import (
@@ -21,7 +22,8 @@ from monai.transforms import (
 
 from parcela.imaging.geometry import Shape
 from parcela.imaging.preprocessed import MODEL_SHAPE
-from parcela.options import Preset, SkullStrip
+from parcela.options import Preset, SkullStrip, Stripper
+from parcela_preprocess.robex import obstacle
 from parcela_preprocess.transforms import (
     CropToBraind,
     GivenMaskd,
@@ -34,11 +36,15 @@ from parcela_preprocess.transforms import (
 )
 from parcela_preprocess.transforms.tissues import TissuesWithAtroposd
 
-Strip = Literal[SkullStrip, "given"]  # "given": by a mask that came from elsewhere
+Strip = Literal[Stripper, "given"]  # "given": by a mask that came from elsewhere
 Step = tuple[str, Transform]
 
 IMAGE = "image"
-STRIPPERS = {"robex": SkullStripWithROBEXd, "deepbet": SkullStripWithDeepbetd, "given": GivenMaskd}
+STRIPPERS: dict[Strip, Callable[..., Transform]] = {
+    "robex": SkullStripWithROBEXd,
+    "deepbet": SkullStripWithDeepbetd,
+    "given": GivenMaskd,
+}
 
 
 def geometric_steps(shape: Shape = MODEL_SHAPE, preset: Preset = "thesis") -> list[Step]:
@@ -76,6 +82,13 @@ def steps(
     if preset == "thesis":
         return [strip, ("bias", N4BiasCorrectionWithANTsd(IMAGE)), *geometric_steps(shape, preset)]
     return [strip, ("bias", N4BiasCorrectionOfBraind(IMAGE)), *geometric_steps(shape, preset)]
+
+
+def stripper_of(skull_strip: SkullStrip, preset: Preset) -> Stripper:
+    """What finds the brain: ``auto`` is ROBEX where it runs, else deepbet; to the thesis, ROBEX alone."""
+    if skull_strip != "auto":
+        return skull_strip
+    return "robex" if preset == "thesis" or obstacle() is None else "deepbet"
 
 
 def compose(

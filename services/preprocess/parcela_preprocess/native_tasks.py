@@ -1,4 +1,4 @@
-"""The child's side of the isolation: what wraps ROBEX, N4 and deepbet, array to array.
+"""The child's side of the isolation: what wraps ROBEX and ANTs, array to array.
 
 None of them ever reads a user's file: each gets an array and an affine with orthonormal axes, and what it gives back
 is taken by voxel index (ITK and nibabel read the same header differently).
@@ -28,25 +28,6 @@ def robex(*, image: NDArray[np.float32], affine: NDArray[np.float64], seed: int 
 
     mask = robex_mask(nib.Nifti1Image(image, affine), seed)
     return {"mask": (np.asarray(mask.data) > 0).astype(np.uint8)}
-
-
-def deepbet(*, image: NDArray[np.float32], affine: NDArray[np.float64]) -> Arrays:
-    """deepbet's brain mask (Fisch 2024, doi:10.1016/j.compbiomed.2024.108845), threshold 0.5, on the CPU.
-
-    Args:
-        image: (X, Y, Z) intensities. affine: (4, 4), orthonormal axes.
-    """
-    import nibabel as nib
-    from deepbet import BrainExtraction
-
-    canonical = nib.as_closest_canonical(nib.Nifti1Image(image, affine))
-    extraction = BrainExtraction(no_gpu=True)
-    scores = extraction.run_model(np.ascontiguousarray(canonical.dataobj, dtype=np.float32))
-    mask = extraction.postprocess(scores > 0.5).astype(np.uint8)
-    back = nib.orientations.ornt_transform(
-        nib.io_orientation(canonical.affine), nib.io_orientation(affine)
-    )
-    return {"mask": np.asarray(nib.apply_orientation(mask, back), np.uint8)}
 
 
 def n4(
@@ -131,7 +112,6 @@ def affine(
 
 TASKS: dict[str, Callable[..., Arrays]] = {
     "robex": robex,
-    "deepbet": deepbet,
     "n4": n4,
     "atropos": atropos,
     "affine": affine,

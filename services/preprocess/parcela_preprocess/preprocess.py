@@ -27,13 +27,14 @@ from parcela_preprocess.chain import (
     Strip,
     geometric_steps,
     steps,
+    stripper_of,
     with_tissues,
 )
 from parcela_preprocess.field_of_view import cut_warning, cuts
 from parcela_preprocess.intensities import unbearable
 from parcela_preprocess.stripped import stripped_brain
 from parcela_preprocess.transforms.crop import CUTS
-from parcela_preprocess.transforms.skull_strip import MASK
+from parcela_preprocess.transforms.skull_strip import MASK, STRIPPED_BEFORE
 from parcela_preprocess.transforms.straighten import tilt_warning
 from parcela_preprocess.transforms.tissues import SHARES
 
@@ -44,7 +45,7 @@ def preprocess(
     volume: Volume,
     *,
     preset: Preset = "modern",
-    skull_strip: SkullStrip = "robex",
+    skull_strip: SkullStrip = "auto",
     preprocess: bool = True,
     mask: NDArray[np.uint8] | None = None,
     shape: Shape = MODEL_SHAPE,
@@ -57,7 +58,8 @@ def preprocess(
     Args:
         volume: the scan as received.
         preset: ``thesis`` (exact) or ``modern`` (what prediction uses).
-        skull_strip: ``robex`` or ``deepbet``; with ``mask`` given, ignored.
+        skull_strip: ``robex``, ``deepbet``, or ``auto`` (``chain.stripper_of``); with ``mask`` given, ignored. What
+            found the brain is recorded as ``stripped_by``: one of them, or the ``scan`` that came stripped.
         preprocess: False: the scan is already stripped and bias-corrected (steps 1 and 2 are left out; one that
             is already ``shape`` within [0, 1] goes straight in).
         mask: (X, Y, Z) on the scan's grid, a brain mask from elsewhere.
@@ -108,7 +110,7 @@ def _preprocessed(
     if not strip and mask is None:
         volume, mask, notes = _as_stripped(volume, preset)
     start = _reoriented(volume, mask) if preset == "modern" else _as_received(volume, mask)
-    method: Strip = "given" if mask is not None else skull_strip
+    method: Strip = "given" if mask is not None else stripper_of(skull_strip, preset)
     todo = steps(preset, method, shape) if strip else geometric_steps(shape, preset)
     todo = with_tissues(todo) if tissues else todo
     done, seconds = _run(start, todo, on_step)
@@ -127,7 +129,14 @@ def _preprocessed(
         image=image,
         brain_mask=brain_mask,
         trail=_trail(volume, done, [name for name, _ in todo]),
-        record=PreprocessingRecord(seconds=seconds, warnings=notes, cuts=sides),
+        record=PreprocessingRecord(
+            seconds=seconds,
+            warnings=notes,
+            cuts=sides,
+            parameters={"stripped_by": "scan" if STRIPPED_BEFORE in notes else method}
+            if strip
+            else {},
+        ),
         tissues=_on_scan(done[SHARES], volume) if tissues else None,
     )
 

@@ -8,12 +8,13 @@ from parcela.bundle.manifest import software_versions
 from parcela.bundle.prediction import LIBRARIES
 from parcela.imaging.preprocessed import RECORD
 from parcela.jobs.stage_task import StageTask
-from parcela.options import Options, SkullStrip
+from parcela.options import LabelOptions, PredictOptions, Stripper
 from parcela.settings import settings
+from parcela_preprocess.chain import stripper_of
 from parcela_preprocess.preprocess import preprocess
 
 # Seconds of each step on two cores, roughly: what progress is measured by.
-STRIP_S: dict[SkullStrip, float] = {"robex": 67.0, "deepbet": 8.0}
+STRIP_S: dict[Stripper, float] = {"robex": 67.0, "deepbet": 4.0}
 GEOMETRIC_S = dict.fromkeys(
     ("spacing", "orientation", "histogram", "intensity", "crop", "origin", "resize"), 0.2
 )
@@ -30,7 +31,7 @@ def run(task: StageTask) -> dict[str, float]:
     done = preprocess(
         task.scan(),
         preset=options.preset,
-        skull_strip=options.skull_strip,
+        skull_strip=options.stripping,
         preprocess=options.preprocess,
         tissues=options.tissues,
         standard_space=options.to_colin27,
@@ -38,7 +39,7 @@ def run(task: StageTask) -> dict[str, float]:
     )
     made_here = {
         "software": software_versions(LIBRARIES),
-        "parameters": {"itk_threads": settings().itk_threads},
+        "parameters": {**done.record.parameters, "itk_threads": settings().itk_threads},
     }
     out = task.folder / "preprocessed"
     out.mkdir()
@@ -47,9 +48,10 @@ def run(task: StageTask) -> dict[str, float]:
     return done.record.seconds
 
 
-def typical_s(options: Options) -> dict[str, float]:
+def typical_s(options: PredictOptions | LabelOptions) -> dict[str, float]:
     """The steps to come, with the seconds that they typically take."""
-    strip = {"skull-strip": STRIP_S[options.skull_strip], "bias": 0.5}
+    stripper = stripper_of(options.stripping, options.preset)
+    strip = {"skull-strip": STRIP_S[stripper], "bias": 0.5}
     return {
         **(strip if options.preprocess else {}),
         **({"tissues": 30.0} if options.tissues else {}),

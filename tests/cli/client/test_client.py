@@ -86,7 +86,8 @@ def test_given_a_scan_when_submitted_then_options_and_bytes_go_over_and_its_name
     job = client.submit(scan, model="both", preprocess=False, skull_strip="deepbet", space="model")
     (asked,) = server.asked
     assert asked.path == (
-        "/predict/?preprocessing=false&skull_strip=deepbet&model=both&space=model&exact=false"
+        "/predict/?preprocessing=false&skull_strip=deepbet&fast=false&tissues=false"
+        "&model=both&space=model&standard_space=false&probabilities=false&exact=false"
     )
     assert scan.read_bytes() in asked.body
     assert b"Jane" not in asked.body
@@ -97,7 +98,10 @@ def test_given_a_scan_when_labelled_then_the_other_address_is_asked(
     server: Scripted, client: Client, scan: Path
 ) -> None:
     client.label(scan, preset="thesis")
-    assert server.asked[0].path == "/label/?preprocessing=true&skull_strip=robex&preset=thesis"
+    assert (
+        server.asked[0].path
+        == "/label/?preprocessing=true&skull_strip=auto&fast=false&tissues=false&preset=thesis"
+    )
 
 
 def test_given_a_lost_answer_when_submitted_then_it_is_sent_again_under_the_same_key(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.markup import escape
 
-from parcela.options import SkullStrip
+from parcela.options import Stripper
 from parcela_cli.destination import check_folder
 from parcela_cli.progress import stderr, warn
 from parcela_training.commands.arguments import (
@@ -50,7 +50,7 @@ Imports = Annotated[
     ),
 ]
 SkullStripOption = Annotated[
-    SkullStrip, typer.Option(help="What strips whole heads that have no imported mask.")
+    Stripper, typer.Option(help="What strips whole heads that have no imported mask.")
 ]
 Grid = Annotated[
     str | None,

@@ -13,7 +13,7 @@ from parcela.errors import BadRequest
 from parcela.files import sha256_of
 from parcela.imaging.geometry import Shape
 from parcela.imaging.preprocessed import MODEL_SHAPE
-from parcela.options import Preset, SkullStrip
+from parcela.options import Preset, Stripper
 from parcela.settings import settings
 from parcela_training.cohorts.cohort import Image
 from parcela_training.options import PresetName
@@ -51,7 +51,7 @@ class Preparation:
     chain: Preset
     opening: Preset
     shape: Shape = MODEL_SHAPE
-    skull_strip: SkullStrip = "robex"
+    skull_strip: Stripper = "robex"
     imports: bool = True
 
     def sources(self, image: Image) -> Sources:

