@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from in_process import run_here
 from job_requests import job_request
 from labelling import coarse
+from parcela.bundle.write import names_on_request
 from parcela.errors import BadScan
 from parcela.imaging.preprocessed import IMAGE, Preprocessed
 from parcela.imaging.trail import GeometryTrail
@@ -81,6 +82,9 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("parcela_inference.parcellate.class_scores", scores)
     monkeypatch.setattr("parcela_labelling.register.run_isolated", run_here)
     monkeypatch.setattr("parcela_labelling.label.register", affine)
+    monkeypatch.setattr("parcela_preprocess.atlas_affine.colin27", coarse.atlas)
+    for place in ("atlas_affine", "transforms.tissues"):
+        monkeypatch.setattr(f"parcela_preprocess.{place}.run_isolated", run_here)
     for place in ("preprocess", "stage"):
         monkeypatch.setattr(f"parcela_preprocess.{place}.preprocess", coarsely)
 
@@ -150,22 +154,31 @@ def assert_progress(told: list[tuple[str, float]], last: str) -> None:
     assert len(set(shares)) == len(shares)
 
 
-@pytest.mark.parametrize(("model", "space"), [("both", "native"), ("unet", "model")])
+EVERYTHING = {"tissues": True, "standard_space": True, "probabilities": True}
+
+
+@pytest.mark.parametrize(
+    ("model", "space", "further"), [("both", "native", {}), ("unet", "model", EVERYTHING)]
+)
 def test_given_a_prediction_by_stages_then_its_bundle_is_the_commands(
-    quick: None, small_scan: Path, tmp_path: Path, model: str, space: str
+    quick: None, small_scan: Path, tmp_path: Path, model: str, space: str, further: dict[str, bool]
 ) -> None:
     options = PredictOptions.model_validate(
-        {"model": model, "preprocessing": False, "space": space}
+        {"model": model, "preprocessing": False, "space": space, **further}
     )
     job = Submitted(tmp_path, small_scan, "predict", options)
     assert "resize" in job.run("preprocess")
-    assert_progress(job.told, "resize")
+    assert_progress(job.told, "to Colin27" if further else "resize")
     job.told.clear()
     assert "unet" in job.run("inference")
     assert_progress(job.told, "write")
 
     run(read_volume(small_scan), options).save(tmp_path / "own", prefix=False)
-    assert_same_bundle(job, job.left("inference"), tmp_path / "own")
+    made = job.left("inference")
+    assert_same_bundle(job, made, tmp_path / "own")
+    assert set(names_on_request(options)) <= set(made)
+    told = {"brain_mm3", *(["etiv_affine_mm3"] if further else [])}
+    assert told <= set(json.loads(made["manifest.json"])["volumes"])
 
 
 def test_given_noise_in_what_preprocessing_left_then_the_next_stage_says_so_and_leaves_nothing(

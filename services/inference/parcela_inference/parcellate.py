@@ -95,7 +95,7 @@ def parcellate(
         labels = to_scan(scores, trail) if space == "native" else on_grid
     in_template = None
     if template is not None:
-        with watch.step(f"to {template.name}'s grid"):
+        with watch.step(to_grid_of(template.name)):
             in_template = to_scan(scores, template.trail(trail))
     stored = scores.in_steps(WHOLE) if keep_scores else None
     return Parcellation(
@@ -107,3 +107,8 @@ def mean_certainty(largest: NDArray[np.float32], image: NDArray[np.float32]) -> 
     """Mean of the largest class score over the brain, both (I, J, K); NaN without one."""
     brain = image > 0
     return float(largest[brain].mean()) if brain.any() else float("nan")
+
+
+def to_grid_of(template: str) -> str:
+    """What the step to a template's grid is called."""
+    return f"to {template}'s grid"

@@ -5,8 +5,10 @@ from __future__ import annotations
 from parcela.bundle.write import file_name
 from parcela.errors import BadRequest
 from parcela.imaging.preprocessed import Preprocessed
+from parcela.imaging.standard_space import COLIN27
 from parcela.jobs.stage_task import StageTask
 from parcela.options import PredictOptions
+from parcela_inference.parcellate import to_grid_of
 from parcela_inference.predict import predict
 
 
@@ -36,10 +38,13 @@ def run(task: StageTask) -> dict[str, float]:
 def typical_s(options: PredictOptions) -> dict[str, float]:
     """Seconds of each step on two cores, roughly."""
     one = {"unet": 3.0, "highresnet": 24.0}
+    last = {f"to {options.space}": 1.0}
+    if options.standard_space:
+        last[to_grid_of(COLIN27)] = 3.0
     if options.model != "both":
-        return {options.model: one[options.model], f"to {options.space}": 1.0, "write": 4.0}
+        return {options.model: one[options.model], **last, "write": 4.0}
     each = [(name, s) for model, s in one.items() for name, s in _both(model, s, options.space)]
-    return {**dict(each), f"to {options.space}": 3.0, "write": 5.0}
+    return {**dict(each), **last, "write": 5.0}
 
 
 def _both(model: str, seconds: float, space: str) -> list[tuple[str, float]]:

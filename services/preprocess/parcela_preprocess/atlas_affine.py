@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from parcela.atlas.colin27 import colin27
 from parcela.errors import BadRequest
-from parcela.imaging.geometry import Geometry
+from parcela.imaging.geometry import Affine, Geometry
 from parcela.imaging.preprocessed import Preprocessed
 from parcela.imaging.standard_space import COLIN27, StandardSpace, affine_of_itk
 from parcela.imaging.trail import Grid
@@ -18,6 +20,8 @@ from parcela.imaging.volume import Volume, read_volume, scan_name
 from parcela.processes.isolation import run_isolated
 from parcela_preprocess import native_tasks
 from parcela_preprocess.brain import brain_of_stripped
+
+Floats = NDArray[np.float64]
 
 
 def colin27_space(ready: Preprocessed) -> StandardSpace:
@@ -57,21 +61,43 @@ def _registered(
     ready: Preprocessed, brain: NDArray[np.float32], geometry: Geometry, name: str
 ) -> StandardSpace:
     model = ready.trail.model
+    start = _box_to_box(ready.image, model.affine, brain, geometry.affine)
+    placed = Geometry.of_grid(model.shape, start @ model.affine)
     found = run_isolated(
         "affine",
         {
             "image": ready.image,
-            "image_frame": _frame(Geometry.of_grid(model.shape, model.affine)),
+            "image_frame": _frame(placed),
             "template": brain,
             "template_frame": _frame(geometry),
         },
         module=native_tasks.__name__,
     )
+    to_template = affine_of_itk(found["numbers"], found["centre"]) @ placed.orthonormal_affine()
     return StandardSpace(
         name=name,
         grid=Grid(shape=geometry.shape, affine=geometry.affine),
-        to_template=affine_of_itk(found["numbers"], found["centre"]),
+        to_template=to_template @ np.linalg.inv(model.affine),
     )
+
+
+def _box_to_box(
+    image: NDArray[np.float32], affine: Affine, other: NDArray[np.float32], other_affine: Affine
+) -> Affine:
+    """(4, 4) that lays one brain's box in the world on another's: a start from which a small brain is found too."""
+    (low, high), (other_low, other_high) = _box_mm(image, affine), _box_mm(other, other_affine)
+    scale = (other_high - other_low) / (high - low)
+    start = np.diag([*scale, 1.0])
+    start[:3, 3] = other_low - scale * low
+    return start
+
+
+def _box_mm(brain: NDArray[np.float32], affine: Affine) -> tuple[Floats, Floats]:
+    """The lowest and the highest corner of a brain's box, each (3,), world mm."""
+    box = ndimage.find_objects((brain > 0).astype(np.uint8))[0]
+    ends = np.array(list(product(*((part.start, part.stop - 1) for part in box))))
+    corners = ends @ affine[:3, :3].T + affine[:3, 3]
+    return corners.min(0), corners.max(0)
 
 
 def _frame(geometry: Geometry) -> NDArray[np.float64]:

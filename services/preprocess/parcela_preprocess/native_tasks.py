@@ -66,7 +66,8 @@ def atropos(
     brain, inside = (
         ants.from_numpy(a.astype(np.float32), spacing=spacing.tolist()) for a in (image, mask)
     )
-    found = ants.atropos(a=brain, x=inside, i="kmeans[3]", m="[0.1,1x1x1]", c="[5,0]")
+    how = {"i": "kmeans[3]", "m": "[0.1,1x1x1]", "c": "[5,0]", "r": 0}  # r: no seed from the clock
+    found = ants.atropos(a=brain, x=inside, **how)
     memberships = np.stack([each.numpy() for each in found["probabilityimages"]]) * mask
     means = [np.average(image, weights=each) for each in memberships]
     return {"memberships": memberships[np.argsort(means)].astype(np.float32)}

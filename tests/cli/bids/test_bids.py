@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from command import Finished, parcela_here
 from in_process import run_here
+from labelling.coarse import atlas
 from parcela.errors import BadRequest
 from parcela_cli.bids.dataset import find_scans
 from parcela_cli.bids.group import outlying
@@ -60,6 +61,7 @@ def processed(study: Path, weights: Path) -> tuple[Finished, Finished, Path]:
         coarse = partial(preprocess, shape=(46, 61, 62))
         patch.setattr("parcela_preprocess.preprocess.preprocess", coarse)
         patch.setattr("parcela_inference.parcellate.class_scores", by_intensity)
+        patch.setattr("parcela_preprocess.atlas_affine.colin27", atlas)
         for place in ("atlas_affine", "transforms.tissues"):
             patch.setattr(f"parcela_preprocess.{place}.run_isolated", run_here)
         further = ("--tissues", "--standard-space", "--probabilities")
