@@ -16,6 +16,7 @@ from parcela.imaging.label_map import packed_shares
 from parcela.imaging.trail import GeometryTrail, Grid
 from parcela_cli.measure.scores import map_by_scores
 from parcela_cli.measure.second_image import grid_of, read_image
+from parcela_inference.block_scores import BlockScores
 from parcela_inference.to_scan import to_scan
 
 MODEL = Geometry.of_grid((9, 10, 11), np.diag([4.0, 3.5, 3.0, 1.0]))
@@ -63,7 +64,7 @@ def test_given_another_grid_then_the_map_is_the_one_that_inference_makes(
 
     found = map_by_scores(path, target, None if shift is None else motion)
 
-    expected = to_scan(torch.from_numpy(steps).float(), trail)
+    expected = to_scan(BlockScores.of(torch.from_numpy(steps).float()), trail)
     assert np.unique(expected).size > 50
     assert (found.labels == expected).mean() > 0.999  # the sums' last bits may settle a tie
 
