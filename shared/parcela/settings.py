@@ -44,6 +44,9 @@ class Settings(BaseSettings):
         120, gt=0, description="time limit of the conversion of a DICOM series"
     )
     dicom_memory_mb: int = Field(4096, gt=0, description="memory limit of the same")
+    atlas: Path | None = Field(
+        None, description="folder of the atlas's three volumes; empty: the ones that ship"
+    )
     weights: Path | None = Field(
         None, description="folder of the networks' weights; empty: the ones that ship"
     )

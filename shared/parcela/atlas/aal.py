@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from parcela.errors import BadRequest, Unavailable
 from parcela.files import sha256_of
+from parcela.settings import settings
 
 REGION_COUNT = 116
 CLASS_COUNT = 117  # the regions and the background, 0
@@ -128,19 +129,24 @@ def atlas_labels() -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
 
 
 def intact(path: Path) -> Path:
-    """``path`` itself, one of the atlas's files, once its SHA-256 is the one published with it.
+    """Where one of the atlas's files lies, once its SHA-256 is the one published with it.
+
+    A volume is taken from the folder ``PARCELA_ATLAS``, where that is set.
 
     Raises:
         Unavailable: the file is missing, or its bytes are not the published ones.
     """
-    remedy = "install Parcela again"
-    if not (path.is_file() and _HASHES.is_file()):
+    file, remedy = path, "install Parcela again"
+    if settings().atlas and path in (AAL_LABELS, COLIN27_HEAD, COLIN27_BRAIN):
+        file = cast(Path, settings().atlas) / path.name
+        remedy = "PARCELA_ATLAS must hold the files of Debian's mricron-data"
+    if not (file.is_file() and _HASHES.is_file()):
         raise Unavailable(
-            f"{path}: this file of the atlas, or its list of hashes, is missing: {remedy}"
+            f"{file}: this file of the atlas, or its list of hashes, is missing: {remedy}"
         )
-    if sha256_of(path) != _published_hashes().get(path.name):
-        raise Unavailable(f"{path}: this file of the atlas is damaged (SHA-256 differs): {remedy}")
-    return path
+    if sha256_of(file) != _published_hashes().get(file.name):
+        raise Unavailable(f"{file}: this file of the atlas is damaged (SHA-256 differs): {remedy}")
+    return file
 
 
 @cache

@@ -14,6 +14,7 @@ import pytest
 
 from parcela.atlas import aal as atlas
 from parcela.errors import BadRequest, Unavailable
+from parcela.settings import settings
 
 LOBES = {
     "Central": 6,
@@ -135,6 +136,26 @@ def test_given_a_missing_file_when_read_then_it_is_named(copied: Path) -> None:
 
     with pytest.raises(Unavailable, match=r"aal\.nii\.gz.*missing"):
         atlas.atlas_labels()
+
+
+def test_given_a_copy_of_ones_own_when_set_then_it_is_read_and_its_bytes_are_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, _ = atlas.atlas_labels()
+    shutil.copy(atlas.AAL_LABELS, tmp_path)
+    monkeypatch.setenv("PARCELA_ATLAS", str(tmp_path))
+    settings.cache_clear()
+    try:
+        assert atlas.intact(atlas.AAL_LABELS) == tmp_path / "aal.nii.gz"
+        np.testing.assert_array_equal(atlas.atlas_labels()[0], before)
+        assert len(atlas.regions()) == atlas.REGION_COUNT  # this table is Parcela's own
+        with pytest.raises(Unavailable, match=r"ch2\.nii\.gz.*missing: PARCELA_ATLAS must hold"):
+            atlas.intact(atlas.COLIN27_HEAD)
+        (tmp_path / "aal.nii.gz").write_bytes(b"another atlas")
+        with pytest.raises(Unavailable, match=r"aal\.nii\.gz.*damaged"):
+            atlas.atlas_labels()
+    finally:
+        settings.cache_clear()
 
 
 def test_given_the_colours_then_all_differ_and_a_pair_shares_its_hue() -> None:

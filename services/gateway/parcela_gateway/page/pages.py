@@ -18,7 +18,7 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse
 
-from parcela.atlas.aal import COLIN27_HEAD
+from parcela.atlas.aal import COLIN27_HEAD, intact
 from parcela.bundle.page import render_page
 from parcela.errors import ParcelaError
 from parcela_gateway.problem import NoSuchAddress
@@ -61,7 +61,7 @@ def asset(request: Request, name: str) -> Response:
 @router.get(f"/sample/{SAMPLE}")
 def sample() -> FileResponse:
     """Colin27's head, to try Parcela with."""
-    return FileResponse(COLIN27_HEAD, media_type="application/gzip", filename=SAMPLE)
+    return FileResponse(intact(COLIN27_HEAD), media_type="application/gzip", filename=SAMPLE)
 
 
 @router.get("/docs")
