@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -57,16 +57,31 @@ class Engine(Protocol):
 
 
 def bundle_each(
-    scans: Sequence[Path], out: Path, engine: Engine, *, force: bool, manifest: str = MANIFEST
+    scans: Sequence[Path],
+    out: Path,
+    engine: Engine,
+    *,
+    force: bool,
+    manifest: str = MANIFEST,
+    finish: Callable[[Path, Path], None] | None = None,
 ) -> int:
     """Have the engine make each scan's bundle, unless that was done before. Returns the exit code.
 
-    ``manifest`` is the fixed name of the file that tells how a bundle was made, and of what.
+    Args:
+        scans: their files.
+        out: where to.
+        engine: what makes them.
+        force: make also what is there already.
+        manifest: the fixed name of the file that tells how a bundle was made, and of what.
+        finish: is called with each scan and its main file, whether that was made now or before.
     """
     batch = Batch(scans)
     for scan, name in batch:
         with batch.reporting(scan):
-            bundle(scan, name, out, engine, force=force, manifest=manifest).print()
+            result = bundle(scan, name, out, engine, force=force, manifest=manifest)
+            if finish is not None:
+                finish(scan, Path(result.cells[0]))
+            result.print()
     return batch.exit_code
 
 

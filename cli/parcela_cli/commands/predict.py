@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -44,6 +45,12 @@ def predict(
         ),
     ] = None,
     probabilities: ProbabilitiesOption = False,
+    dicom_seg: Annotated[
+        bool,
+        typer.Option(
+            "--dicom-seg", help="Of DICOM series: the map as a DICOM segmentation besides."
+        ),
+    ] = False,
     exact: Annotated[bool, described(PredictOptions, "exact", "--exact")] = False,
     device: Annotated[Device, typer.Option(help="auto: CUDA where there is one.")] = "auto",
     threads: Threads = None,
@@ -81,17 +88,44 @@ def predict(
         exact=exact,
     )
     check_destination(scans, out)
+    finish = segmentation_beside(scans, space) if dicom_seg else None
     if server is None:
         from parcela_cli.engines import NetworkEngine
         from parcela_cli.pipeline import read_template
 
         engine = NetworkEngine(options, device, read_template(template))
-        raise typer.Exit(bundle_each(scans, out, engine, force=force))
+        raise typer.Exit(bundle_each(scans, out, engine, force=force, finish=finish))
     from parcela_cli.client.client import Client
     from parcela_cli.client.engine import ServerEngine
 
     with Client(server, key=key) as client:
-        raise typer.Exit(bundle_each(scans, out, ServerEngine.of(client, options), force=force))
+        server_engine = ServerEngine.of(client, options)
+        raise typer.Exit(bundle_each(scans, out, server_engine, force=force, finish=finish))
+
+
+def segmentation_beside(scans: Sequence[Path], space: Space) -> Callable[[Path, Path], None]:
+    """What makes a DICOM segmentation of a scan's map, unless it is there already.
+
+    Raises:
+        BadRequest: a scan is no DICOM series, or the map will not lie on its grid.
+    """
+    from parcela.dicom.archive import is_dicom
+    from parcela.dicom.conversion import write_segmentation
+    from parcela_cli.destination import writing
+
+    if space != "native":
+        raise BadRequest(f"--dicom-seg with --space {space}: it lies on the series' own grid")
+    for scan in scans:
+        if not is_dicom(scan):
+            raise BadRequest(f"--dicom-seg: {scan} is no DICOM series: give its folder or a zip")
+
+    def finish(scan: Path, label_map: Path) -> None:
+        target = label_map.with_name(f"{label_map.name.removesuffix('.nii.gz')}.dcm")
+        if not target.exists() or target.stat().st_mtime < label_map.stat().st_mtime:
+            with writing(target):
+                write_segmentation(scan, label_map, target)
+
+    return finish
 
 
 def _check_local_only(device: Device, threads: int | None, template: Path | None) -> None:

@@ -1,4 +1,4 @@
-"""A DICOM series as NIfTI: converted in a child process, so that nothing of it stays on a disk or in a message."""
+"""A DICOM series as NIfTI, and its label map as DICOM: by a child process, so that nothing of it stays anywhere."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any, cast
 
+import numpy as np
+
 from parcela.dicom.archive import is_dicom, packed, sha256_of_archive
 from parcela.errors import BadScan, Unavailable
+from parcela.files import atomic_file
 from parcela.imaging.volume import Volume, read_open, read_volume, reading_file
 from parcela.processes.child import Limits
 from parcela.processes.isolation import run_isolated
@@ -82,6 +85,31 @@ def converted(
         yield cast(BufferedReader, nifti)
 
 
+def write_segmentation(scan: Path, label_map: Path, target: Path) -> None:
+    """Write the label map of a series as a DICOM segmentation, on the series' own images.
+
+    Args:
+        scan: the series, a folder or a zip.
+        label_map: as it was made of this series.
+        target: the new file, which appears whole or not at all.
+
+    Raises:
+        BadScan, Unavailable: as `read_scan`. StepFailed: the map does not lie on the series' grid. OSError: the file
+            cannot be written.
+    """
+    check_installed()
+    limits, volume = settings(), read_volume(label_map)
+    with reading_file(scan), packing(scan) as archive, atomic_file(target) as segmentation:
+        run_isolated(
+            "dicom-segmentation",
+            {"labels": volume.data.astype(np.uint8), "affine": volume.geometry.affine},
+            {"max_files": limits.dicom_files, "max_bytes": limits.max_bytes},
+            module=NATIVE,
+            source=archive,
+            result=segmentation,
+        )
+
+
 def dicom_limits(values: Settings) -> Limits:
     """Of the time and the memory of a child that reads a series."""
     return Limits("PARCELA_DICOM", values.dicom_timeout_s, values.dicom_memory_mb)
@@ -101,7 +129,7 @@ def naming(path: Path) -> Iterator[None]:
 
 def check_installed() -> None:
     """Raises Unavailable: the libraries of the extra `dicom` are missing."""
-    for module in ("dcm2niix", "pydicom"):
+    for module in ("dcm2niix", "pydicom", "highdicom"):
         if find_spec(module) is None:
             raise Unavailable(
                 f"a DICOM series, and {module} is not installed: pip install 'parcela[dicom]'"

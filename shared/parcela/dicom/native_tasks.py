@@ -10,9 +10,12 @@ import resource
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import dcm2niix
+import numpy as np
+from numpy.typing import NDArray
 
 from parcela.dicom.archive import unpack
 from parcela.dicom.series import check_series, read_instances
@@ -79,7 +82,34 @@ def _run_dcm2niix(series: Path, converted: Path) -> Path:
     return images[0]
 
 
-TASKS = {"dicom-conversion": convert}
+def segment(
+    labels: NDArray[np.uint8], affine: NDArray[np.float64], max_files: int, max_bytes: int
+) -> Arrays:
+    """Write a label map as a DICOM segmentation of the series in the zip: standard input to standard output.
+
+    Args:
+        labels: (X, Y, Z) ids 0 to 116.
+        affine: of the map, voxel index to mm, RAS+.
+        max_files, max_bytes: of the series.
+
+    Raises:
+        BadScan: what came is not one MR series of one volume.
+        ValueError: the map does not lie on the series' grid.
+    """
+    from parcela.dicom.segmentation import segmentation_of  # highdicom takes a second to load
+
+    files = unpack(sys.stdin.buffer, Path(tempfile.mkdtemp()), max_files, max_bytes)
+    check_series(instances := read_instances(files))
+    segmentation = segmentation_of([instance.path for instance in instances], labels, affine)
+    segmentation.save_as(sys.stdout.buffer, enforce_file_format=True)
+    sys.stdout.buffer.flush()
+    return {}
+
+
+TASKS: dict[str, Callable[..., Arrays]] = {
+    "dicom-conversion": convert,
+    "dicom-segmentation": segment,
+}
 
 if __name__ == "__main__":
     answer(TASKS)
