@@ -4,7 +4,8 @@
 
 Negative intensities, cut fields of view, heads said to be brains, tilted grids, on a scan of each data set. An hour
 on two cores; every map is kept below ``--work`` as soon as it is done, so that repeating the command goes on.
-Writes benchmarks/results/odd_scans.md and .json.
+Writes benchmarks/results/odd_scans.md and .json, and the table of docs/scans.md; ``--tables`` does that alone, from the
+maps that lie there.
 """
 
 from __future__ import annotations
@@ -28,30 +29,32 @@ def main() -> None:
     parser.add_argument("--scans", nargs="+", default=["sub-ixi052", "sub-ds021"])
     parser.add_argument("--before", metavar="PYTHON", help="an earlier installation's interpreter")
     parser.add_argument("--only", nargs="+", help="some situations")
+    parser.add_argument("--tables", action="store_true", help="run nothing")
     parser.add_argument("--work", type=Path, default=Path(".cache/benchmarks/odd_scans"))
     arguments = parser.parse_args()
 
     installations = [Parcela("after", sys.executable)]
     if arguments.before:
         installations.insert(0, Parcela("before", arguments.before))
-    labels = [each.label for each in installations]
     images = {image.id: image for image in find_cohort(arguments.cohort).images}
     rows = []
-    for name in arguments.scans:
-        image = images[name]
+    for image in (images[name] for name in arguments.scans):
         names = [
             each
             for each in odd_scans.names_for(image)
             if not arguments.only or each in arguments.only or each not in SITUATIONS
         ]
-        odd_scans.run(image, names, installations, arguments.work)
+        if not arguments.tables:
+            odd_scans.run(image, names, installations, arguments.work)
         rows += [
-            odd_scans.row(image, each, labels, arguments.work)
-            for each in names
+            odd_scans.row(image, each, ("before", "after"), arguments.work)
+            for each in odd_scans.names_for(image)
             if each in SITUATIONS
         ]
     rows.sort(key=lambda row: list(SITUATIONS).index(row["situation"]))
-    write_results("odd_scans", [odd_scans.table(rows, labels)], {"rows": rows})
+    table = odd_scans.table(rows, ("before", "after"))
+    write_results("odd_scans", [table], {"rows": rows})
+    odd_scans.write_page(rows)
 
 
 if __name__ == "__main__":

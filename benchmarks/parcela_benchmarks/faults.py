@@ -226,6 +226,7 @@ SITUATIONS: dict[str, tuple[str, Fault, str]] = {
     "stripped said, a stray voxel": ("C", said_to_be_stripped(stray_voxel), SAID),
     "stripped said, a voxel of -20": ("C", said_to_be_stripped(one_negative_of_stripped), SAID),
     "stripped said, noise around": ("C", said_to_be_stripped(noise_around), SAID),
+    "tilted by 8° about x": ("D", tilted("x", 8.0), WHOLE),
     "tilted by 15° about x": ("D", tilted("x", 15.0), WHOLE),
     "tilted by 30° about x": ("D", tilted("x", 30.0), WHOLE),
     "tilted by 15° about y": ("D", tilted("y", 15.0), WHOLE),
@@ -238,6 +239,11 @@ SITUATIONS: dict[str, tuple[str, Fault, str]] = {
     "one voxel of -20, whole head": ("A", to_be_stripped(one_voxel(-20.0)), STRIPPED),
     "offset of -1024, whole head": ("A", to_be_stripped(offset(-1024.0)), STRIPPED),
     "one voxel of 1e6, whole head": ("A", to_be_stripped(one_voxel(1e6)), STRIPPED),
+    "top quarter cut off askew, whole head": (
+        "B",
+        to_be_stripped(cut_obliquely(30.0, 0.25)),
+        STRIPPED,
+    ),
     "tilted by 30° about x, whole head": ("D", to_be_stripped(tilted("x", 30.0)), STRIPPED),
 }
 WHOLE_HEADS_ONLY = {name for name in SITUATIONS if "whole head" in name} | {STRIPPED}

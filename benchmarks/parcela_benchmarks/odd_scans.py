@@ -1,4 +1,7 @@
-"""What became of spoilt scans: Dice of each map against the sound scan's own, before and after a change."""
+"""What became of spoilt scans: Dice of each map against the sound scan's own, before and after a change.
+
+The tables tell what lies below the work folder: a map that was not made is a dash.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parcela.atlas.aal import CLASS_COUNT
+from parcela.files import write_text
 from parcela.imaging.volume import Volume
 from parcela_benchmarks import one_map
 from parcela_benchmarks.faults import REFERENCES, SITUATIONS, WHOLE_HEADS_ONLY, Fault, Faulty
@@ -24,6 +28,10 @@ from parcela_training.preparation.imported import read_mask
 from parcela_training.report.document import Table
 
 Mask = NDArray[np.uint8]
+
+PAGE = Path(__file__).parents[2] / "docs" / "scans.md"
+BEGIN, END = "<!-- written by benchmarks/odd_scans.py -->\n", "<!-- end of what is written -->\n"
+UNMEASURED = "–"
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +103,20 @@ def _write(folder: Path, spoilt: Faulty, scan: Volume) -> None:
 
 
 def row(image: Image, name: str, labels: Sequence[str], work: Path) -> Row:
-    """What became of one situation by each installation.
+    """What became of one situation by each installation that has done it.
 
     Dice is the mean over the regions of the sound scan's map that lie wholly in view; a region not found counts 0.
     """
     fault, _, reference = SITUATIONS[name]
-    folder, sound = (work / image.id / part.replace(" ", "_") for part in (name, reference))
-    view = np.load(folder / "view.npz")["view"]
+    folder, sound = (folder_of(image, part, work) for part in (name, reference))
     outcomes: dict[str, Any] = {}
     for label in labels:
-        outcome = json.loads((folder / f"{label}.json").read_text())
+        files = [folder / f"{label}.json", sound / f"{label}.json"]
+        if not all(file.exists() for file in files):
+            continue
+        outcome = json.loads(files[0].read_text())
         if outcome["refused"] is None:
+            view = np.load(folder / "view.npz")["view"]
             truth = np.load(sound / f"{label}.npz")["labels"]
             outcome |= _agreement(np.load(folder / f"{label}.npz")["labels"], truth, view)
         outcomes[label] = outcome
@@ -132,24 +143,71 @@ def table(rows: Sequence[Row], labels: Sequence[str]) -> Table:
             row["fault"],
             row["situation"],
             row["scan"],
-            *(_dice_cell(row[label]) for label in labels),
-            _said(row[labels[-1]]),
+            *(_dice_cell(row.get(label)) for label in labels),
+            _verdict_cell(row.get(labels[-1])),
+            _said(row.get(labels[-1])),
         )
         for row in rows
     )
+    columns = ("Fault", "Situation", "Scan", *(label.capitalize() for label in labels))
     return Table(
         "1",
         "Faulty scans against the sound scan's own map",
-        ("Fault", "Situation", "Scan", *(label.capitalize() for label in labels), "Said"),
+        (*columns, "Verdict", "Said"),
         cells,
-        "U-Net. Mean Dice over the regions wholly in view, on the sound scan's grid; a region not found counts 0.",
+        "U-Net. Mean Dice over the regions wholly in view, on the sound scan's grid; a region not found counts 0. "
+        f"{UNMEASURED}: not measured.",
         missing="nothing was run.",
     )
 
 
-def _dice_cell(outcome: Mapping[str, Any]) -> str:
+def page_table(rows: Sequence[Row]) -> str:
+    """The same for the documentation: a row for each situation, before and after beside each other for each scan."""
+    scans = list(dict.fromkeys(row["scan"] for row in rows))
+    by_place = {(row["situation"], row["scan"]): row for row in rows}
+    head = ["", "what was done to the scan"]
+    for scan in scans:
+        head += [f"{scan}: regions", "before", "now", "verdict"]
+    lines = [head, ["---"] * len(head)]
+    for situation in dict.fromkeys(row["situation"] for row in rows):
+        line = [next(row["fault"] for row in rows if row["situation"] == situation), situation]
+        for scan in scans:
+            row = by_place.get((situation, scan), {})
+            before, after = row.get("before"), row.get("after")
+            seen = (after or before or {}).get("regions_in_view", UNMEASURED)
+            line += [str(seen), _dice_cell(before), _dice_cell(after), _verdict_cell(after)]
+        lines.append(line)
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def write_page(rows: Sequence[Row]) -> None:
+    """Put the table into its place in the documentation."""
+    before, _, after = _parts(PAGE.read_text(encoding="utf-8"))
+    write_text(PAGE, f"{before}{BEGIN}{page_table(rows)}{END}{after}")
+
+
+def page_table_as_written() -> str:
+    """The table that stands in the documentation."""
+    return _parts(PAGE.read_text(encoding="utf-8"))[1]
+
+
+def _parts(text: str) -> tuple[str, str, str]:
+    before, _, rest = text.partition(BEGIN)
+    inner, _, after = rest.partition(END)
+    return before, inner, after
+
+
+def _dice_cell(outcome: Mapping[str, Any] | None) -> str:
+    if outcome is None:
+        return UNMEASURED
     return "refused" if outcome["refused"] else f"{outcome['dice']:.3f}"
 
 
-def _said(outcome: Mapping[str, Any]) -> str:
+def _verdict_cell(outcome: Mapping[str, Any] | None) -> str:
+    return (outcome or {}).get("verdict") or UNMEASURED
+
+
+def _said(outcome: Mapping[str, Any] | None) -> str:
+    if outcome is None:
+        return UNMEASURED
     return outcome["refused"] or "; ".join(outcome["warnings"]) or "nothing"

@@ -64,7 +64,11 @@ def _verdict(scan: Any, done: Any, parcellation: Any, labels: Any, affine: Any) 
         weights=weights,
     )
     quality = judging.judge(evidence)
-    return {"verdict": quality.verdict, "reasons": list(quality.reasons)}
+    return {
+        "verdict": quality.verdict,
+        "reasons": list(quality.reasons),
+        "numbers": dict(quality.numbers),
+    }
 
 
 def main() -> None:

@@ -77,8 +77,15 @@ KINDS: dict[str, tuple[str, str, str]] = {
     "M": ("HEAD", "405 on all but the results", "as GET, without a body"),
     "N": (
         "Strict without need",
-        "an sform of 0, a voxel size of 0, metres and µm were refused; `x.NII.GZ` became a folder",
-        "taken, and said where it is odd",
+        (
+            "an sform of 0, a voxel size of 0, metres and µm were refused; `x.NII.GZ` became a folder; links lacked "
+            "the path under which a proxy publishes the gateway; deepbet failed on a head in a box of 512 mm; words "
+            "over narrow panels of the picture ran into each other; a scan of 0.5 mm took 98 s back to its grid"
+        ),
+        (
+            "taken, and said where it is odd; links begin with that path; empty margins are cut off first; the words "
+            "stand apart; the way back to the grid is shorter"
+        ),
     ),
     HELD: ("What held", "so", "so still"),
 }
