@@ -102,15 +102,15 @@ class PredictOptions(Options):
         description="Also the networks' scores of all 117 classes, on their grid (probseg.nii.gz).",
     )
 
-    @property
-    def to_colin27(self) -> bool:
-        """The head's size goes with the tissues."""
-        return self.standard_space or self.tissues
-
     exact: bool = Field(
         False,
         description="Every class everywhere, by MONAI's own network: slow, the same map to 0.01 % of its voxels.",
     )
+
+    @property
+    def to_colin27(self) -> bool:
+        """The head's size goes with the tissues."""
+        return self.standard_space or self.tissues
 
     def parameters(self) -> dict[str, Any]:
         """As a manifest records them, thread counts included: bytes may depend on them."""

@@ -172,6 +172,7 @@ def test_given_a_job_that_fails_then_its_detail_and_exit_code_are_the_local_ones
     [
         (("--device", "cuda"), "the server chooses its own device"),
         (("--threads", "3"), "the server has its own setting"),
+        (("--template", "mni.nii.gz"), "a server takes scans alone"),
         (("--server", "nowhere"), "is not a server's address"),
     ],
 )

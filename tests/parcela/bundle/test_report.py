@@ -118,5 +118,27 @@ def test_given_no_name_when_reported_then_the_page_still_has_a_title(tmp_path: P
     assert "<title>Parcellation</title>" in a_report(tmp_path, title="")
 
 
+def test_given_tissues_then_the_report_tells_them_by_region_and_for_the_whole_brain(
+    tmp_path: Path,
+) -> None:
+    labels = np.zeros((4, 4, 4), np.uint8)
+    geometry = Geometry.of_grid(labels.shape, np.eye(4))
+    by_class = np.zeros(117)
+    by_class[[0, 1]] = 3000.0, 4500.0
+    picture = tmp_path / "qc.png"
+    picture.write_bytes(PNG)
+    write_report(
+        tmp_path / "report.html",
+        title="",
+        picture=picture,
+        rows=region_table(RegionCounts.of(labels), mean_places(labels), geometry),
+        manifest=Manifest(task="predict", volumes={"brain_mm3": 1.4e6, "grey_mm3": 7500.0}),
+        tissue_mm3={"grey_mm3": by_class},
+    )
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "brain mask 1400 ml, grey matter 8 ml." in page
+    assert ["Precentral_L", "4.50"] in Cells(page).rows
+
+
 def test_given_a_judged_map_then_the_report_tells_the_verdict(tmp_path: Path) -> None:
     assert "Quality: <strong>look</strong>" in a_report(tmp_path)
