@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import gzip
 from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 
+import nibabel as nib
+import numpy as np
 from playwright.sync_api import Page, expect
 
 from atlas_bundle import REASON, small_scan
+from dicom_series import oblique, series, write_folder
 from gateway_server import Gateway, fail_once, serving, work_once
 from parcela.atlas.aal import regions
 from parcela.settings import Settings
@@ -90,6 +94,21 @@ def test_given_a_damaged_scan_when_dropped_then_the_reason_is_said(
     page = visit(standing.url)
     page.evaluate(DROP, ["x.nii.gz", b64encode(b"no scan").decode()])
     expect(page.locator("li.job.failed", has_text="x.nii.gz")).to_contain_text("the scan:")
+
+
+def test_given_a_folder_without_a_scan_when_chosen_then_it_is_sent_as_a_dicom_series(
+    visit: Visit, standing: Gateway, tmp_path: Path
+) -> None:
+    folder = write_folder(series(np.full((4, 5, 6), 7, np.uint16), oblique()), tmp_path / "visit 7")
+    page = visit(standing.url)
+    page.get_by_label("Choose a folder", exact=True).last.set_input_files(folder)
+    item = page.locator("li.job[data-job]", has_text="visit 7")
+    job_id = item.get_attribute("data-job")
+    scan = nib.Nifti1Image.from_bytes(
+        gzip.decompress(standing.http.get(f"/jobs/{job_id}/scan").content)
+    )
+    assert scan.shape == (4, 5, 6)
+    standing.http.delete(f"/jobs/{job_id}")
 
 
 def test_given_a_running_job_when_cancelled_then_it_is_erased(

@@ -111,3 +111,24 @@ def test_given_a_keyboard_alone_then_the_table_leads_into_the_scan(
     page.get_by_role("button", name="Go to Thalamus_R").focus()
     page.keyboard.press("Enter")
     expect(page.locator(".here")).to_have_attribute("data-region", "Thalamus_R")
+
+
+def test_given_a_browser_without_webgl_when_a_map_is_opened_then_its_picture_is_shown(
+    visit: Visit, standing: Gateway, jobs: dict[str, str]
+) -> None:
+    page = visit(standing.url)
+    page.add_init_script("HTMLCanvasElement.prototype.getContext = () => null")
+    page.goto(f"/?#/jobs/{jobs['done']}")
+    expect(page.get_by_text("This browser cannot draw the scan")).to_be_visible()
+    expect(page.locator(".viewer img")).to_be_visible()
+    expect(page.locator("td.volume_mm3")).to_have_count(116)
+
+
+def test_given_the_pages_about_the_api_when_opened_then_the_policy_lets_their_style_in(
+    visit: Visit, standing: Gateway
+) -> None:
+    page = visit(standing.url)
+    answer = page.goto("/docs")
+    assert answer is not None
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert page.evaluate("getComputedStyle(document.body).maxWidth") == "1024px"

@@ -39,6 +39,7 @@ export async function erase(job: Job): Promise<void> {
 
 let source: EventSource | null = null;
 let timer = 0;
+let failures = 0; // since the last list came
 
 export function stopFollowing(): void {
   clearTimeout(timer);
@@ -69,11 +70,12 @@ export function follow(): void {
   stream.addEventListener("listed", () => {
     // what was deleted while nobody listened is not told
     if (first) drop([...known.value.keys()].filter((id) => !told.has(id)));
-    [first, listed.value] = [false, true];
+    [first, listed.value, failures] = [false, true, 0];
   });
   stream.onerror = () => {
     lost.value = true;
-    if (stream.readyState === EventSource.CLOSED) timer = window.setTimeout(retry, AGAIN_MS);
+    // at first it is perhaps a key that is missing: that is said at once
+    if (stream.readyState === EventSource.CLOSED) timer = window.setTimeout(retry, failures++ ? AGAIN_MS : 0);
   };
 }
 

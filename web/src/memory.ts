@@ -29,7 +29,7 @@ export function remembered<T>(name: string, otherwise: T): Signal<T> {
 const names = remembered<Record<string, string>>("names", {});
 
 export function nameScan(id: string, file: string): void {
-  const stem = file.replace(/\.(nii\.gz|nii|gz|zip)$/i, "");
+  const stem = file.replace(/\.(nii\.gz|nii|gz|zip|mg[hz])$/i, "");
   names.value = Object.fromEntries([...Object.entries(names.value), [id, stem]].slice(-MOST_NAMES));
 }
 

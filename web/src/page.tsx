@@ -6,12 +6,19 @@ import { Home } from "./home/home";
 import { JobPage } from "./job/job";
 import { ended, follow, lost, stopFollowing } from "./jobs";
 import { Login } from "./login";
+import { dismissAll } from "./uploads";
 import { titleOf } from "./verdict";
 import { LANGUAGES, language, say } from "./words";
 
 export const installation = signal<Installation | null>(null);
 const place = signal(location.hash);
 const openJob = computed(() => /^#\/jobs\/([0-9a-f]{32})$/.exec(place.value)?.[1]);
+
+async function leave(): Promise<void> {
+  dismissAll();
+  await signOut();
+  stopFollowing();
+}
 
 function Header() {
   return (
@@ -32,7 +39,7 @@ function Header() {
         </select>
       </label>
       {installation.value?.keys && !locked.value && (
-        <button type="button" class="quiet" onClick={() => void signOut().then(stopFollowing)}>
+        <button type="button" class="quiet" onClick={() => void leave()}>
           {say("signOut")}
         </button>
       )}

@@ -27,9 +27,14 @@ export function send(files: readonly File[], kind: Kind, query: string): void {
 }
 
 export function dismiss(upload: Upload): void {
-  requests.get(upload.key)?.abort();
   uploads.value = uploads.value.filter((other) => other.key !== upload.key);
+  requests.get(upload.key)?.abort();
   begin();
+}
+
+/** Forget what was not sent: it is of who signs out. */
+export function dismissAll(): void {
+  for (const upload of uploads.value) dismiss(upload);
 }
 
 const requests = new Map<string, XMLHttpRequest>();
@@ -72,7 +77,7 @@ function end(upload: Upload, request: XMLHttpRequest): void {
     change(upload.key, { state: "again", problem: detailOf(request) });
     const pause_s = Number(request.getResponseHeader("Retry-After")) || AGAIN_S;
     window.setTimeout(() => {
-      change(upload.key, { state: "waiting" });
+      change(upload.key, { state: "waiting" }); // nothing, where it was dismissed
       begin();
     }, pause_s * 1000);
   } else {

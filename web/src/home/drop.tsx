@@ -1,7 +1,7 @@
 import type { Signal } from "@preact/signals";
 import { useRef, useState } from "preact/hooks";
 import { ask, type Installation } from "../api";
-import { filesOf, isScan } from "../dropped";
+import { scansInFolder, scansOf } from "../dropped";
 import { say } from "../words";
 
 const SAMPLE = "colin27.nii.gz";
@@ -25,7 +25,7 @@ export function Drop({ installation, fault, onFiles }: Props) {
   async function drop(event: DragEvent) {
     event.preventDefault();
     setOver(false);
-    if (event.dataTransfer) take(await filesOf(event.dataTransfer));
+    if (event.dataTransfer) take(await scansOf(event.dataTransfer));
   }
   async function sample() {
     try {
@@ -34,11 +34,11 @@ export function Drop({ installation, fault, onFiles }: Props) {
       fault.value = say("sampleFailed", { why: String(error) });
     }
   }
-  function chosen(event: Event, ofFolder: boolean) {
+  async function chosen(event: Event, ofFolder: boolean) {
     const input = event.currentTarget as HTMLInputElement;
     const all = [...(input.files ?? [])];
-    take(ofFolder ? all.filter((file) => isScan(file.name)) : all);
     input.value = "";
+    take(ofFolder ? await scansInFolder(all[0]?.webkitRelativePath.split("/")[0] ?? "", all) : all);
   }
   return (
     <section
@@ -61,14 +61,14 @@ export function Drop({ installation, fault, onFiles }: Props) {
           {say("sample")}
         </button>
       </div>
-      <input ref={files} type="file" multiple hidden aria-label={say("dropChoose")} onChange={(event) => chosen(event, false)} />
+      <input ref={files} type="file" multiple hidden aria-label={say("dropChoose")} onChange={(event) => void chosen(event, false)} />
       <input
         ref={folder}
         type="file"
         hidden
         aria-label={say("dropFolder")}
         {...{ webkitdirectory: true }}
-        onChange={(event) => chosen(event, true)}
+        onChange={(event) => void chosen(event, true)}
       />
       <p class="fault" role="alert">
         {fault.value}

@@ -14,10 +14,10 @@ export const en = {
   loginWrong: "This key is not known here.",
 
   dropTitle: "Drop T1-weighted scans here",
-  dropHint: "NIfTI (.nii, .nii.gz), one or many, or a folder of them",
+  dropHint: "NIfTI (.nii, .nii.gz), FreeSurfer's .mgz, or a DICOM series as a folder or a zip; one or many",
   dropChoose: "Choose files",
   dropFolder: "Choose a folder",
-  dropNone: "There is no NIfTI file (.nii, .nii.gz) in what was dropped.",
+  dropNone: "Nothing in what was dropped can be a scan.",
   sample: "Try the sample brain",
   sampleHint: "Colin27, the head that the atlas was drawn on",
   sampleFailed: "The sample did not come: {why}",
@@ -61,6 +61,8 @@ export const en = {
   "hint.standard_space": "The map and the affine on Colin27's grid.",
   "option.probabilities": "Also the scores of all classes",
   "hint.probabilities": "Large: 4-D, on the networks' grid.",
+  "option.exact": "Every class everywhere",
+  "hint.exact": "MONAI's own network: slow, the same map to 0.01 % of its voxels.",
 
   jobs: "Your scans",
   jobsNone: "Nothing yet. Drop a scan above, or try the sample brain.",

@@ -16,10 +16,10 @@ export const es: Words = {
   loginWrong: "Esta clave no se conoce aquí.",
 
   dropTitle: "Suelte aquí estudios ponderados en T1",
-  dropHint: "NIfTI (.nii, .nii.gz), uno o varios, o una carpeta con ellos",
+  dropHint: "NIfTI (.nii, .nii.gz), .mgz de FreeSurfer, o una serie DICOM como carpeta o zip; uno o varios",
   dropChoose: "Elegir archivos",
   dropFolder: "Elegir una carpeta",
-  dropNone: "No hay ningún archivo NIfTI (.nii, .nii.gz) en lo que se soltó.",
+  dropNone: "Nada de lo que se soltó puede ser un estudio.",
   sample: "Probar con el cerebro de muestra",
   sampleHint: "Colin27, la cabeza sobre la que se dibujó el atlas",
   sampleFailed: "La muestra no llegó: {why}",
@@ -63,6 +63,8 @@ export const es: Words = {
   "hint.standard_space": "El mapa y la transformación afín en la rejilla de Colin27.",
   "option.probabilities": "También las puntuaciones de todas las clases",
   "hint.probabilities": "Grande: 4-D, en la rejilla de las redes.",
+  "option.exact": "Todas las clases en todas partes",
+  "hint.exact": "La red del propio MONAI: lenta, el mismo mapa salvo el 0,01 % de los vóxeles.",
 
   jobs: "Sus estudios",
   jobsNone: "Nada todavía. Suelte un estudio arriba, o pruebe con el cerebro de muestra.",
