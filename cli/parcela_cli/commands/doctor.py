@@ -46,6 +46,17 @@ def _libraries() -> Iterator[Finding]:
             yield f"{name} is not installed", INSTALL
 
 
+def _dicom() -> Iterator[Finding]:
+    from parcela.dicom.conversion import check_installed
+
+    try:
+        check_installed()
+    except Unavailable as error:
+        yield "not installed", str(error)
+    else:
+        yield f"dcm2niix {version('dcm2niix')}, highdicom {version('highdicom')}", ""
+
+
 def _accelerator() -> Iterator[Finding]:
     import torch
 
@@ -92,4 +103,5 @@ CHECKS: tuple[tuple[str, Callable[[], Iterator[Finding]], bool], ...] = (
     ("weights", _weights, True),
     ("atlas", _atlas, True),
     ("ROBEX", _robex, False),
+    ("DICOM", _dicom, False),
 )

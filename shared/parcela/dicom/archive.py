@@ -24,7 +24,9 @@ from parcela.imaging.header import GIB
 ZIP_BEGINNINGS = (b"PK\x03\x04", b"PK\x05\x06")  # the second: an empty one
 NESTED = (b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"BZh", b"\xfd7zXZ")
 PREAMBLE_BYTES = 132
-OLD_BEGINNINGS = (b"\x02\x00", b"\x08\x00")  # first group of a file without a preamble
+PREAMBLE = bytes(128) + b"DICM"
+META = b"\x02\x00"  # the first group, where the preamble is missing
+OLD_BEGINNINGS = (META, b"\x08\x00")  # the other: a bare data set
 CHUNK = 1024**2
 ENCRYPTED = 0x1 | 0x40  # flags of a member
 PLAIN_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
@@ -141,6 +143,8 @@ def _extract(archive: zipfile.ZipFile, member: zipfile.ZipInfo, path: Path) -> P
         if not _looks_dicom(block):
             return None
         with path.open("xb") as target:
+            if block.startswith(META):  # dcm2niix wants what should come before it
+                target.write(PREAMBLE)
             target.write(block)
             shutil.copyfileobj(source, target, CHUNK)
     return path

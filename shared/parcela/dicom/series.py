@@ -93,19 +93,29 @@ def _is_image(header: FileDataset) -> bool:
 
 def _read(path: Path) -> FileDataset:
     try:
-        syntax = pydicom.filereader.read_file_meta_info(path).get("TransferSyntaxUID", "")
-        if syntax and syntax not in SYNTAXES:
-            raise BadScan(
-                f"its pixels are packed as {UID(syntax).name}, which dcm2niix does not read: "
-                "unpack them first (gdcmconv --raw, or dcmconv)"
-            )
+        _check_syntax(_syntax(path))
         return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS), force=True)
-    except BadScan:
-        raise
-    except (InvalidDicomError, OSError, ValueError, KeyError, EOFError) as error:
+    except (InvalidDicomError, OSError, ValueError, LookupError, EOFError) as error:
         raise BadScan(f"{DAMAGED}: export the series again") from error
     except (AttributeError, TypeError, NotImplementedError, RecursionError, OverflowError) as error:
         raise BadScan(f"{DAMAGED}: export the series again") from error
+
+
+def _syntax(path: Path) -> str:
+    """How the file says that it is packed: asked first, since reading one that is deflated would unpack all of it."""
+    try:
+        meta = pydicom.filereader.read_file_meta_info(path)
+    except InvalidDicomError:  # a bare data set, as there were before files had a format
+        return ""
+    return str(meta.get("TransferSyntaxUID", ""))
+
+
+def _check_syntax(syntax: str) -> None:
+    if syntax and syntax not in SYNTAXES:
+        raise BadScan(
+            f"its pixels are packed as {UID(syntax).name}, which dcm2niix does not read: "
+            "unpack them first (gdcmconv --raw, or dcmconv)"
+        )
 
 
 def check_series(instances: Sequence[Instance]) -> int:

@@ -142,6 +142,12 @@ def test_given_a_zip_of_a_series_when_unpacked_then_numbers_are_all_names(tmp_pa
     assert all(path.name.isdecimal() for path in paths)
 
 
+def test_given_an_image_without_its_preamble_when_unpacked_then_it_has_one(tmp_path: Path) -> None:
+    bare = ONE[132:]
+    (path, _) = unpack(zipped(lambda z: z.writestr("x", bare)), tmp_path, FILES, BYTES)[::-1]
+    assert path.read_bytes() == bytes(128) + b"DICM" + bare
+
+
 def test_given_a_folder_when_packed_twice_then_the_zips_are_equal_and_name_nobody(
     tmp_path: Path,
 ) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import shutil
 import tempfile
+import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ from parcela.settings import Settings
 
 SCAN = Path("the scan")  # what messages call it: its real name is not known here
 LEVEL = 1  # of compression: the workers read it once
+CONVERSIONS = threading.BoundedSemaphore(2)  # DICOM series at a time; more wait
 GZIP = 16 + zlib.MAX_WBITS  # zlib then writes gzip's header: no name, no time
 
 
@@ -66,7 +68,7 @@ def nifti_of(
             raise Unavailable(
                 f"this server has no room to unpack a DICOM series ({error.strerror}): try later, or send NIfTI"
             ) from error
-        with converted(archive, SCAN, settings) as nifti:
+        with CONVERSIONS, converted(archive, SCAN, settings) as nifti:
             yield nifti
 
 
