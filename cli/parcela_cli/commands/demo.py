@@ -6,7 +6,7 @@ from pathlib import Path
 
 from parcela.options import PredictOptions
 from parcela.settings import change_settings
-from parcela_cli.arguments import OutFolder, SkullStripOption, Threads
+from parcela_cli.arguments import Fast, OutFolder, SkullStripOption, Threads
 
 NAME = "colin27"
 
@@ -14,6 +14,7 @@ NAME = "colin27"
 def demo(
     out: OutFolder = Path("out/demo"),
     skull_strip: SkullStripOption = "auto",
+    fast: Fast = False,
     threads: Threads = None,
 ) -> None:
     """Parcellate a real head that ships with Parcela (Colin27) end to end, and compare with AAL's own labels on it."""
@@ -27,7 +28,7 @@ def demo(
 
     volume = read_volume(intact(COLIN27_HEAD))
     with Progress("Colin27, whole head (181×217×181, 1 mm)") as progress:
-        options = PredictOptions(skull_strip=skull_strip)
+        options = PredictOptions(skull_strip=skull_strip, fast=fast)
         prediction = run(volume, options, on_step=progress.step)
         progress.step("write")
         paths = prediction.save(out, NAME)

@@ -100,8 +100,8 @@ def sharpened(logs: Array) -> Array:
         return logs
     places = (logs - low) / width
     below = np.minimum(places.astype(np.intp), BINS - 2)
-    histogram = np.bincount(below, 1 - places + below, BINS)
-    histogram += np.bincount(below + 1, places - below, BINS)
+    above = places - below
+    histogram = np.bincount(below, 1 - above, BINS) + np.bincount(below + 1, above, BINS)
     size = 2 ** (int(np.ceil(np.log2(BINS))) + 1)  # with room for the Gaussian at both ends
     first = (size - BINS) // 2
     blur = np.fft.fft(_gaussian(size, FWHM / width))
@@ -116,7 +116,7 @@ def sharpened(logs: Array) -> Array:
     )
     expected = np.zeros(BINS)
     np.divide(blurred_values, blurred, out=expected, where=blurred != 0)
-    return np.asarray(np.interp(places, np.arange(BINS), expected))
+    return np.asarray(expected[below] + above * (expected[below + 1] - expected[below]))
 
 
 def _gaussian(size: int, fwhm: float) -> Array:

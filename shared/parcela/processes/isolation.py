@@ -1,6 +1,6 @@
 """Run a native program's task in a child process, with a limit of time and of memory.
 
-ROBEX, ANTs and deepbet may crash, hang or eat the machine on an unlucky scan; then that scan fails, with a reason, and
+ROBEX and ANTs may crash, hang or eat the machine on an unlucky scan; then that scan fails, with a reason, and
 nothing else does. Arrays go over as ``.npy`` files in a private folder that is erased afterwards. A child never
 outlives its starter, however that one ends (`parcela.processes.child`).
 
