@@ -6,8 +6,10 @@ No message repeats a value that may name a person.
 
 from __future__ import annotations
 
+import struct
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,7 @@ import numpy as np
 import pydicom
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset
-from pydicom.errors import InvalidDicomError
+from pydicom.errors import BytesLengthException, InvalidDicomError
 from pydicom.uid import UID
 
 from parcela.dicom.archive import NO_IMAGE
@@ -44,6 +46,11 @@ FEWEST_IMAGES = 3
 SAME_MM = 1e-3  # two images that are not farther apart lie at the same place
 UNEVEN = 0.1  # of the usual distance: no scanner's rounding
 DAMAGED = "a DICOM file in it is damaged"
+MALFORMED = (  # what pydicom raises of a header, where a value is first asked for
+    *(ArithmeticError, AttributeError, BytesLengthException, EOFError, InvalidDicomError),
+    *(LookupError, NotImplementedError, OSError, RecursionError, TypeError, ValueError),
+    struct.error,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +74,16 @@ class Plane:
     spacing_mm: tuple[float, float]
 
 
+@contextmanager
+def explaining_damage() -> Iterator[None]:
+    """A block that reads headers. Raises BadScan: one holds what pydicom cannot read, which no message repeats."""
+    try:
+        yield
+    except MALFORMED as error:
+        raise BadScan(f"{DAMAGED}: export the series again") from error
+
+
+@explaining_damage()
 def read_instances(paths: Iterable[Path]) -> list[Instance]:
     """The images among DICOM files, their headers read up to the pixels; reports and directories are left out.
 
@@ -92,13 +109,8 @@ def _is_image(header: FileDataset) -> bool:
 
 
 def _read(path: Path) -> FileDataset:
-    try:
-        _check_syntax(_syntax(path))
-        return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS), force=True)
-    except (InvalidDicomError, OSError, ValueError, LookupError, EOFError) as error:
-        raise BadScan(f"{DAMAGED}: export the series again") from error
-    except (AttributeError, TypeError, NotImplementedError, RecursionError, OverflowError) as error:
-        raise BadScan(f"{DAMAGED}: export the series again") from error
+    _check_syntax(_syntax(path))
+    return pydicom.dcmread(path, stop_before_pixels=True, specific_tags=list(TAGS), force=True)
 
 
 def _syntax(path: Path) -> str:
@@ -112,12 +124,14 @@ def _syntax(path: Path) -> str:
 
 def _check_syntax(syntax: str) -> None:
     if syntax and syntax not in SYNTAXES:
+        name = UID(syntax).name
+        way = "in an unknown way" if name == syntax else f"as {name}"
         raise BadScan(
-            f"its pixels are packed as {UID(syntax).name}, which dcm2niix does not read: "
-            "unpack them first (gdcmconv --raw, or dcmconv)"
+            f"its pixels are packed {way}, which dcm2niix does not read: unpack them first (gdcmconv --raw, or dcmconv)"
         )
 
 
+@explaining_damage()
 def check_series(instances: Sequence[Instance]) -> int:
     """Refuse images that are not one MR series of one volume; returns how many slices there are.
 

@@ -10,7 +10,12 @@ import numpy as np
 import pytest
 from pydicom.dataset import Dataset, FileDataset
 from pydicom.encaps import encapsulate
-from pydicom.uid import EnhancedSRStorage, HTJ2KLossless, SecondaryCaptureImageStorage, generate_uid
+from pydicom.uid import (
+    EnhancedSRStorage,
+    HTJ2KLossless,
+    SecondaryCaptureImageStorage,
+    generate_uid,
+)
 
 from dicom_series import NAME, PATIENT, file_bytes, oblique, series
 from parcela.dicom.series import check_series, planes_of, read_instances
@@ -107,7 +112,10 @@ REFUSED: dict[str, tuple[Change, str]] = {
     ),
     "two at one place": (shifted, "several of its images lie at the same place"),
     "uneven": (nudged, "mm apart"),
-    "packed otherwise": (repacked, "which dcm2niix does not read"),
+    "packed otherwise": (
+        repacked,
+        "packed as High-Throughput JPEG 2000.*, which dcm2niix does not",
+    ),
     "no image": (lambda images: images.clear(), "holds no DICOM image"),
     "reports alone": (reports, "holds no DICOM image"),
     "cut in its header": (without("Rows"), "ends in its header"),
@@ -133,6 +141,28 @@ def test_given_a_file_cut_short_when_read_then_it_is_refused(tmp_path: Path, cut
     paths = written(images(), tmp_path)
     paths[0].write_bytes(paths[0].read_bytes()[:cut])
     with pytest.raises(BadScan):
+        check_series(read_instances(paths))
+
+
+def test_given_pixels_packed_as_nobody_does_when_read_then_the_message_does_not_quote_the_file(
+    tmp_path: Path,
+) -> None:
+    paths = written(images(), tmp_path)
+    content = paths[0].read_bytes()
+    paths[0].write_bytes(content.replace(b"1.2.840.10008.1.2.1\0", b"1.2.999.10008.1.2.1\0", 1))
+    with pytest.raises(BadScan, match="packed in an unknown way, which dcm2niix does not read"):
+        read_instances(paths)
+
+
+@pytest.mark.parametrize("tag", [b"\x08\x00\x60\x00", b"\x20\x00\x0d\x00", b"\x28\x00\x10\x00"])
+def test_given_a_value_that_is_none_of_its_kind_when_checked_then_the_series_is_refused(
+    tmp_path: Path, tag: bytes
+) -> None:
+    paths = written(images(), tmp_path)
+    content = paths[3].read_bytes()
+    place = content.index(tag) + len(tag)
+    paths[3].write_bytes(content[:place] + b"\x43\xff" + content[place + 2 :])
+    with pytest.raises(BadScan, match="damaged"):
         check_series(read_instances(paths))
 
 
