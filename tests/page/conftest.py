@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,14 @@ from redis_server import RedisServer, redis_url, shared_redis
 __all__ = ["redis_url", "shared_redis"]
 
 # It runs as root, in a container, without a graphics card; ANGLE draws on the processor.
-ARGUMENTS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
+ARGUMENTS = [
+    *("--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"),
+    *("--disable-gpu-compositing", "--disable-gpu-rasterization"),
+]
+WINDOW = {
+    "width": 1000,
+    "height": 700,
+}  # not larger than need be: every pixel is drawn on the processor
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 TELL_VIOLATIONS = """addEventListener('securitypolicyviolation', (event) =>
     console.error('policy', event.violatedDirective, event.blockedURI))"""
@@ -46,8 +54,8 @@ def browser() -> Iterator[Browser]:
         launched.close()
 
 
-@pytest.fixture
-def visit(browser: Browser) -> Iterator[Visit]:
+@contextmanager
+def visits(browser: Browser) -> Iterator[Visit]:
     """Opens a gateway's page in a window of its own; afterwards nothing may have gone wrong in any of them.
 
     Wrong is: an error in a script, a violation of the policy, a request to another host.
@@ -56,7 +64,9 @@ def visit(browser: Browser) -> Iterator[Visit]:
     contexts = []
 
     def opened(url: str, **options: Any) -> Page:
-        context = browser.new_context(base_url=url, locale="en-GB", **options)
+        context = browser.new_context(
+            **{"base_url": url, "locale": "en-GB", "viewport": WINDOW} | options
+        )
         contexts.append(context)
         context.set_default_timeout(patient(10) * 1000)
         context.add_init_script(TELL_VIOLATIONS)
@@ -77,6 +87,20 @@ def visit(browser: Browser) -> Iterator[Visit]:
     for context in contexts:
         context.close()
     assert wrong == []
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Iterator[Visit]:
+    """Opens a gateway's page for one test."""
+    with visits(browser) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def module_visit(browser: Browser) -> Iterator[Visit]:
+    """Opens a gateway's page for several tests: a map takes a while to open."""
+    with visits(browser) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
+import pytest
 from playwright.sync_api import Page, expect
 
 from atlas_bundle import REASON, small_scan
@@ -34,7 +35,7 @@ PLACES = {
 }
 
 
-def drop(page: Page, name: str = "sub-01_T1w.nii.gz") -> None:
+def drop(page: Page, name: str) -> None:
     page.evaluate(DROP, [name, b64encode(small_scan().scan).decode()])
 
 
@@ -44,15 +45,16 @@ def work(gateway: Gateway) -> None:
         pass
 
 
-def show_done(page: Page, gateway: Gateway, name: str = "sub-01_T1w.nii.gz") -> None:
-    """Have a scan done, and opened in the viewer."""
-    drop(page, name)
-    stem = name.removesuffix(".nii.gz")
-    expect(page.locator("li.job", has_text=stem)).to_have_count(1)
-    expect(page.locator("li.job[data-job]", has_text=stem)).to_have_count(1)
-    work(gateway)
-    page.get_by_role("link", name=f"Open {stem}", exact=True).click()
+@pytest.fixture(scope="module")
+def opened(module_visit: Visit, standing: Gateway) -> Page:
+    """A scan that was dropped as ``take me.nii.gz``, is done, and is open in the viewer."""
+    page = module_visit(standing.url)
+    drop(page, "take me.nii.gz")
+    expect(page.locator("li.job[data-job]", has_text="take me")).to_be_visible()
+    work(standing)
+    page.get_by_role("link", name="Open take me", exact=True).click()
     expect(page.locator("[data-ready]")).to_be_visible()
+    return page
 
 
 def test_given_a_scan_when_dropped_then_each_stage_shows_and_at_last_the_verdict(
@@ -125,10 +127,9 @@ def test_given_a_running_job_when_cancelled_then_it_is_erased(
 
 
 def test_given_a_map_when_opened_then_regions_places_and_table_belong_together(
-    visit: Visit, standing: Gateway
+    opened: Page,
 ) -> None:
-    page = visit(standing.url)
-    show_done(page, standing)
+    page = opened
     expect(page.locator(".judgement")).to_contain_text(REASON)
     names = {region.index: region.name for region in regions()}
     for place, name in PLACES.items():
@@ -160,10 +161,9 @@ def test_given_a_map_when_opened_then_regions_places_and_table_belong_together(
 
 
 def test_given_a_map_when_its_table_is_used_then_it_sorts_searches_and_hides(
-    visit: Visit, standing: Gateway
+    opened: Page,
 ) -> None:
-    page = visit(standing.url)
-    show_done(page, standing)
+    page = opened
     volumes = page.locator("td.volume_mm3")
     header = page.get_by_role("button", name="Volume (ml)")
     header.click()
@@ -188,10 +188,9 @@ def test_given_a_map_when_its_table_is_used_then_it_sorts_searches_and_hides(
 
 
 def test_given_a_map_when_all_is_downloaded_then_it_is_what_the_api_gives(
-    visit: Visit, standing: Gateway, tmp_path: Path
+    opened: Page, standing: Gateway, tmp_path: Path
 ) -> None:
-    page = visit(standing.url)
-    show_done(page, standing, "take me.nii.gz")
+    page = opened
     job = page.url.rsplit("/", 1)[1]
     for link, name, path in (
         ("Download all (zip)", "take me_bundle.zip", "bundle.zip"),
@@ -218,7 +217,7 @@ def test_given_the_server_ends_and_begins_again_then_the_page_finds_its_way_back
     settings = Settings(redis=redis_url, store=str(tmp_path / "store"))
     with serving(settings) as gateway:
         page = visit(gateway.url)
-        drop(page)
+        drop(page, "sub-01_T1w.nii.gz")
         expect(page.locator("li.job[data-job]")).to_contain_text("waiting")
     expect(page.get_by_text("The server does not answer")).to_be_visible()
     with serving(settings, port=int(gateway.url.rsplit(":", 1)[1])) as again:

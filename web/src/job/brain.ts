@@ -139,8 +139,10 @@ export class Brain {
   }
 
   private tellHover(event: MouseEvent): void {
-    const scale = this.canvas.width / this.canvas.clientWidth;
-    const frac = this.nv.canvasPos2frac([event.offsetX * scale, event.offsetY * scale]);
+    // as NiiVue reads a click, so that both name the same region
+    const { left, top, width } = this.canvas.getBoundingClientRect();
+    const scale = this.canvas.width / width;
+    const frac = this.nv.canvasPos2frac([(event.clientX - left) * scale, (event.clientY - top) * scale]);
     const outside = frac[0]! < 0; // between the slices, or on the 3-D view
     const [x, y, z] = this.nv.frac2mm(frac, SCAN, true);
     this.onHover(outside ? 0 : (this.labels?.at([x!, y!, z!]) ?? 0));
