@@ -62,7 +62,8 @@ format: setup  ## put the code in the project's style
 web:  ## build the page from web/ (needs Node 20 or later; who changes nothing there needs neither)
 	cd web && npm ci --ignore-scripts && npm run check && npm run build
 
-bench: setup  ## measure the ways back to the scan's grid
+bench: setup  ## measure speed and memory beside MONAI's own (an hour), and the ways back to the scan's grid
+	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/round_trip.py
 
 $(READY): pyproject.toml constraints.txt

@@ -10,11 +10,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from parcela.atlas.aal import CLASS_COUNT
+from parcela.atlas.aal import CLASS_COUNT, COLIN27_BRAIN
 from parcela.imaging.preprocessed import MODEL_SHAPE
+from parcela.imaging.volume import read_volume
 from parcela.settings import settings
 from parcela_inference import scores
-from parcela_inference.networks import build_highresnet, pad_to_halvings
+from parcela_inference.block_scores import BlockScores
+from parcela_inference.networks import build_highresnet, build_unet, pad_to_halvings
+from parcela_preprocess.preprocess import preprocess
 
 
 @pytest.fixture
@@ -69,3 +72,37 @@ def test_given_highresnet_then_its_scores_by_sub_lattices_are_monais_on_any_grid
     expected = monais[:, :13, :10, :15].movedim(0, -1)
     torch.testing.assert_close(by_lattices.float(), expected, atol=1e-6, rtol=1e-3)  # 16 bits
     assert expected.amax() > 20 * expected.mean()  # scores that are all alike would show nothing
+
+
+@pytest.mark.slow
+def test_given_the_shipped_unet_then_its_map_by_blocks_is_monais_but_for_one_voxel_in_ten_thousand() -> (
+    None
+):
+    brain = preprocess(read_volume(COLIN27_BRAIN), preprocess=False).image
+    by_blocks = scores.class_scores(brain, "unet")
+    exact = scores.class_scores(brain, "unet", exact=True)
+    (_, labels), (_, expected) = by_blocks.highest(), exact.highest()
+    assert (by_blocks.way, exact.way) == ("plausible classes", "network")
+    assert (labels != expected).sum() <= 1e-4 * (expected > 0).sum()
+
+
+def test_given_a_head_that_does_not_fit_the_table_then_the_plain_network_labels_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    unet = build_unet().eval().requires_grad_(False)
+    monkeypatch.setattr(scores, "network", lambda *_: unet)
+    asked: list[float] = []
+
+    def by_blocks(*_: object) -> tuple[BlockScores, float]:
+        return BlockScores(MODEL_SHAPE, "plausible classes"), asked[-1]
+
+    def at_once(_net: object, _image: object, dense: Tensor) -> None:
+        dense.zero_()[..., 0] = 1
+
+    monkeypatch.setattr(scores, "class_scores_by_blocks", by_blocks)
+    monkeypatch.setattr(scores, "_class_scores_at_once", at_once)
+    ways = {}
+    for outside in (scores.MOST_OUTSIDE, 2 * scores.MOST_OUTSIDE):
+        asked.append(outside)
+        ways[outside] = scores.class_scores(np.ones(MODEL_SHAPE, np.float32), "unet").way
+    assert list(ways.values()) == ["plausible classes", "network"]

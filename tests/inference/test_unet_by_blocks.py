@@ -11,7 +11,7 @@ from monai.networks.nets import UNet
 
 from parcela_inference.block_scores import EDGE
 from parcela_inference.networks import build_unet
-from parcela_inference.unet_by_blocks import class_scores_by_blocks
+from parcela_inference.unet_by_blocks import PLANES, class_scores_by_blocks
 from parcela_inference.unet_layers import top_layers
 
 SHAPE = (28, 20, 30)
@@ -75,6 +75,23 @@ def test_given_the_classes_that_are_the_highest_in_each_block_then_the_map_is_mo
     assert len(np.unique(found)) > 3
 
 
+def test_given_a_class_at_a_block_s_last_sample_then_the_next_block_is_asked_for_it_too(
+    unet: UNet, image: torch.Tensor
+) -> None:
+    held, _ = class_scores_by_blocks(unet, image, torch.zeros(*BLOCKS, 117, dtype=torch.bool))
+    _, labels = held.highest()
+    for i, row, k in np.ndindex(2, 2, 2):
+        place = (1 + i, 1 - row, 1 + k)
+        last = 10 if row == 0 else 14  # the nearest sample of the other block of the second axis
+        beside = [
+            labels[12 * (1 + i) + plane, last, c]
+            for plane in PLANES
+            for c in range(12 * (1 + k) + 2, 12 * (2 + k), 4)
+            if 12 * (1 + i) + plane < SHAPE[0] and c < SHAPE[2]
+        ]
+        assert set(beside) <= set(held.block(place).classes.tolist())
+
+
 def test_given_a_table_without_what_is_there_then_samples_find_it_and_say_how_much(
     unet: UNet, image: torch.Tensor, monais: torch.Tensor
 ) -> None:
@@ -82,7 +99,8 @@ def test_given_a_table_without_what_is_there_then_samples_find_it_and_say_how_mu
     _, found = held.highest()
     labels = monais.argmax(-1).numpy()
     sampled = np.zeros(SHAPE, bool)
-    sampled[2::4, 2::4, 2::4] = True
+    planes = [plane for plane in range(SHAPE[0]) if plane % EDGE in PLANES]
+    sampled[planes, 2::4, 2::4] = True
     sampled[:12] = sampled[:, :, :12] = False
     np.testing.assert_array_equal(found[sampled], labels[sampled])
     assert (labels[sampled] > 0).any()

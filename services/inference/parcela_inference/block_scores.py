@@ -7,6 +7,7 @@ background. So the scores of a scan take a tenth of the memory, and the way back
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Literal, Self
@@ -25,6 +26,17 @@ CORNERS = tuple(product((0, 1), repeat=3))
 
 Place = tuple[int, int, int]  # of a block: it begins at EDGE times this
 Way = Literal["plausible classes", "sub-lattices", "network"]
+
+
+@contextmanager
+def on_one_thread() -> Iterator[None]:
+    """For many small operations: PyTorch's second thread would wait for each longer than it works."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,18 +78,21 @@ class BlockScores:
     blocks: dict[Place, Block] = field(default_factory=dict)
 
     @classmethod
+    @on_one_thread()
     def of(cls, dense: Tensor, way: Way = "network") -> Self:
         """Dense scores, (I, J, K, C), without what is nothing in 16 bits beside the highest, in and around a block."""
         i, j, k, _ = dense.shape
         held = cls((i, j, k), way)
         for place in held.places():
-            around, inner = (_part(dense, place, margin).movedim(-1, 0) for margin in (1, 0))
-            (classes,) = torch.where(can_win(around.flatten(1).float(), ROUNDING))
+            around = _part(dense, place, margin=1).flatten(0, 2).float()
+            (classes,) = torch.where(can_win(around.T, ROUNDING))
             if classes.tolist() != [0]:
-                held.blocks[place] = Block(classes, inner[classes].contiguous())
+                inner = _part(dense, place)[..., classes]
+                held.blocks[place] = Block(classes, inner.movedim(-1, 0).contiguous())
         return held
 
     @classmethod
+    @on_one_thread()
     def mean(cls, several: Sequence[BlockScores]) -> Self:
         """The mean of scores on one grid."""
         mean = cls(several[0].shape)

@@ -19,7 +19,7 @@ from parcela_inference.sub_lattices import class_scores_by_lattices
 from parcela_inference.unet_by_blocks import class_scores_by_blocks
 from parcela_inference.weights import network, plausible_classes
 
-MOST_OUTSIDE = 0.05  # of what a head is made of, where the plausible classes have it not
+MOST_OUTSIDE = 0.005  # of a head, where it is not plausible: benchmarks/results/plausible.md
 
 
 def choose_device(device: Device = "auto") -> str:

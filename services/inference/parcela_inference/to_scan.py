@@ -21,9 +21,10 @@ from parcela.imaging.to_scan import (
     places_along_axes,
 )
 from parcela.imaging.trail import GeometryTrail
-from parcela_inference.block_scores import EDGE, Block, BlockScores
+from parcela_inference.block_scores import EDGE, Block, BlockScores, on_one_thread
 
 
+@on_one_thread()
 def to_scan(scores: BlockScores, trail: GeometryTrail) -> NDArray[np.uint8]:
     """The label map on the scan's grid.
 

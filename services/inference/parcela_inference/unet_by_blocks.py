@@ -22,6 +22,7 @@ from parcela_inference.unet_top import CHANNELS, TopBlock
 
 MARGIN = 2  # voxels from the brain, farther than any label reaches
 STEP = 4  # voxels from one sample to the next
+PLANES = (0, 4, 8, 11)  # of a layer of blocks that are sampled
 
 
 def class_scores_by_blocks(
@@ -42,10 +43,10 @@ def class_scores_by_blocks(
     for number, slab in _slabs(top, touched):
         places = touched[number].nonzero()
         table = plausible[number, places[:, 0], places[:, 1]]
-        highest = top.every_class(_samples(slab, touched[number])).argmax(-1).view(len(places), -1)
-        labelled += int((highest > 0).sum())
-        outside += int((~table.gather(1, highest)).sum())
-        chosen = table.scatter(1, highest, True)
+        own, around = _highest_of_samples(top, slab, touched[number])
+        labelled += int((own > 0).sum())
+        outside += int((~table.gather(1, own)).sum())
+        chosen = table.scatter(1, around, True)
         chosen[:, 0] = True
         for (row, column), mask in zip(places.tolist(), chosen, strict=True):
             classes = mask.nonzero()[:, 0]
@@ -97,11 +98,26 @@ def _cells(touched: Tensor, top: TopBlock) -> Tensor:
     return around[: top.size[1], : top.size[2]].nonzero()
 
 
-def _samples(slab: Tensor, touched: Tensor) -> Tensor:
-    """The 3×3×3 neighbourhoods of every fourth voxel of the touched blocks, (n, 27·120), in the blocks' order."""
-    first, parts = STEP // 2, []
+def _highest_of_samples(top: TopBlock, slab: Tensor, touched: Tensor) -> tuple[Tensor, Tensor]:
+    """The highest of all classes at the samples in each touched block, (n, s), and in and around it, (n, t).
+
+    In a layer every fourth voxel along both axes is a sample, and around a block those at two voxels from it. Across
+    layers the first and the last plane are sampled too, since the next layer is not there yet.
+    """
+    j, k = touched.shape
+    each = EDGE // STEP  # samples of a block along an axis
+    parts = []
     for a, b, c in product(range(3), repeat=3):
-        sampled = slab[first + a :: STEP, first + b :: STEP, first + c :: STEP]
-        in_blocks = sampled.unflatten(1, (len(touched), -1)).unflatten(3, (touched.shape[1], -1))
+        sampled = slab[
+            [plane + a for plane in PLANES], STEP // 2 + b :: STEP, STEP // 2 + c :: STEP
+        ]
+        in_blocks = sampled.unflatten(1, (j, each)).unflatten(3, (k, each))
         parts.append(in_blocks.permute(1, 3, 0, 2, 4, 5)[touched].flatten(0, 3))
-    return torch.cat(parts, -1)
+    own = top.every_class(torch.cat(parts, -1)).argmax(-1).view(-1, len(PLANES), each, each)
+    layer = own.new_zeros(j, k, *own.shape[1:])
+    layer[touched] = own
+    whole = functional.pad(
+        layer.permute(2, 0, 3, 1, 4).reshape(len(PLANES), each * j, each * k), (1, 1, 1, 1)
+    )
+    around = whole.unfold(1, each + 2, each).unfold(2, each + 2, each).permute(1, 2, 0, 3, 4)
+    return own.flatten(1), around[touched].flatten(1)
