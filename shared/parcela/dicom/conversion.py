@@ -22,6 +22,7 @@ from parcela.processes.isolation import run_isolated
 from parcela.settings import Settings, settings
 
 NATIVE = "parcela.dicom.native_tasks"
+UNNAMED = Path("the scan")  # what the child calls it, which does not know its name
 
 
 def read_scan(path: str | Path) -> Volume:
@@ -121,7 +122,7 @@ def naming(path: Path) -> Iterator[None]:
     try:
         yield
     except BadScan as error:
-        message = str(error)
+        message = str(error).removeprefix(f"{UNNAMED}: ")
         raise BadScan(
             message if message.startswith(f"{path}: ") else f"{path}: {message}"
         ) from error

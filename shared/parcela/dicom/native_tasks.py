@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parcela.dicom.archive import unpack
+from parcela.dicom.conversion import UNNAMED
 from parcela.dicom.series import check_series, read_instances
 from parcela.errors import BadScan
 from parcela.imaging.reading import Reading
 from parcela.processes.child import how_it_ended
 from parcela.processes.isolation import Arrays, answer
 
-SCAN = Path("the scan")
 # No text of the series in any file: -b n and -ba y (no JSON, nothing named in it), -c (no comment), -f (a fixed name).
 # The series' own grid: -x i neither crops nor turns it. Unpacked: -z n.
 OPTIONS = ("-b", "n", "-ba", "y", "-c", "", "-f", "scan", "-x", "i", "-z", "n", "-w", "1")
@@ -49,7 +49,7 @@ def convert(max_files: int, max_bytes: int, max_voxels: int) -> Arrays:
         path.unlink()
     nifti = _run_dcm2niix(series, converted)
     with nifti.open("rb") as file:
-        reading = Reading.of(SCAN, file, max_voxels=max_voxels, max_bytes=max_bytes)
+        reading = Reading.of(UNNAMED, file, max_voxels=max_voxels, max_bytes=max_bytes)
         if reading.header["dim"][3] != count:
             raise BadScan(
                 f"dcm2niix made {reading.header['dim'][3]} slices of {count} images: export the series again"

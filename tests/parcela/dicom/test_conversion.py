@@ -133,7 +133,7 @@ def test_given_more_voxels_than_allowed_then_the_series_is_refused(
     values = settings().model_copy(update={"max_voxels": 1000})
     with (
         path.open("rb") as archive,
-        pytest.raises(BadScan, match="4096 voxels, over the limit of 1000"),
+        pytest.raises(BadScan, match=f"^{path}: 16×16×16 is 4096 voxels, over the limit of 1000"),
         converted(archive, path, values),
     ):
         pass
