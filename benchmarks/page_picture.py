@@ -30,12 +30,12 @@ def main() -> None:
         page = browser.new_page(viewport=SIZE, locale="en-GB")  # type: ignore[arg-type]
         page.set_default_timeout(WORKING_MS)
         page.goto(given.url)
+        page.get_by_label("Fast").check()
         page.get_by_role("button", name="Try the sample brain").click()
         page.locator("li.job.done").wait_for()
         take(page, given.out / "page-list.png")
         page.get_by_role("link", name="Open colin27").first.click()
         page.locator("[data-ready]").wait_for()
-        page.get_by_label("View").select_option("all")
         page.get_by_role("button", name="Go to Putamen_L").click()
         page.locator(".here[data-region=Putamen_L]").wait_for()
         take(page, given.out / "page-scan.png")
