@@ -214,12 +214,14 @@ def test_given_a_scan_that_has_changed_in_the_store_then_no_stage_computes_on_it
 def test_given_a_label_by_stages_then_its_bundle_is_the_commands(
     quick: None, scan: Path, tmp_path: Path
 ) -> None:
-    options = LabelOptions(preset="thesis", preprocess=False)
+    options = LabelOptions(preset="thesis", preprocess=False, tissues=True)
     job = Submitted(tmp_path, scan, "label", options)
     for stage in STAGES["label"]:
         job.run(stage)
     made = job.left("labelling")
-    assert "desc-registration_check.json" in made
+    assert {"desc-registration_check.json", "label-GM_probseg.nii.gz"} <= set(made)
+    assert made["dseg.tsv"].splitlines()[0].endswith(b"\tgrey_mm3\twhite_mm3\tcsf_mm3")
+    assert "etiv_affine_mm3" in json.loads(made["manifest.json"])["volumes"]
     run_label(read_volume(scan), options).save(tmp_path / "own", prefix=False)
     assert_same_bundle(job, made, tmp_path / "own")
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from monai.data import MetaTensor
 
 from in_process import run_here
 from parcela.errors import BadRequest
@@ -13,7 +17,9 @@ from parcela.imaging.geometry import Geometry
 from parcela.imaging.preprocessed import MODEL_SHAPE, Preprocessed
 from parcela.imaging.tissues import TISSUES
 from parcela.imaging.volume import Volume
+from parcela_preprocess.native_tasks import BRIGHTEST
 from parcela_preprocess.preprocess import preprocess
+from parcela_preprocess.transforms.tissues import SHARES, TissuesWithAtroposd
 
 LEVELS = {"csf": 30.0, "grey": 60.0, "white": 100.0}
 
@@ -38,6 +44,8 @@ def test_given_three_tissues_then_each_has_its_shares_on_the_scans_own_grid(
 ) -> None:
     monkeypatch.setattr("parcela_preprocess.transforms.tissues.run_isolated", run_here)
     volume, tissue = a_brain()
+    vessels = np.random.default_rng(1).random(tissue.shape) < 0.004
+    volume.data[vessels & (tissue >= 0)] = 2000.0
 
     ready = preprocess(volume, preprocess=False, shape=(24, 24, 24), tissues=True)
 
@@ -50,6 +58,29 @@ def test_given_three_tissues_then_each_has_its_shares_on_the_scans_own_grid(
     np.testing.assert_array_equal(ready.tissues.sum(0, dtype=int) > 0, ready.brain_mask > 0)
     ready.save(tmp_path)
     np.testing.assert_array_equal(Preprocessed.load(tmp_path).tissues, ready.tissues)
+
+
+def test_given_a_brain_then_the_shares_are_those_of_atropos_itself() -> None:
+    import ants
+
+    volume, tissue = a_brain()
+    mask = (tissue >= 0).astype(np.float32)
+    spacing = list(volume.geometry.spacing_mm)
+    cut = np.minimum(volume.data, np.percentile(volume.data[mask > 0], BRIGHTEST))
+    image, inside = (ants.from_numpy(array, spacing=spacing) for array in (cut, mask))
+    theirs = ants.atropos(a=image, x=inside, i="kmeans[3]", m="[0.1,1x1x1]", c="[5,0]", r=0)
+    affine = torch.from_numpy(volume.geometry.affine)
+    data: dict[Hashable, Any] = {
+        "image": MetaTensor(torch.from_numpy(volume.data[None]), affine=affine),
+        "brain_mask": MetaTensor(torch.from_numpy(mask[None]), affine=affine),
+    }
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("parcela_preprocess.transforms.tissues.run_isolated", run_here)
+        shares = TissuesWithAtroposd("image")(data)[SHARES]
+
+    for share, expected in zip(np.asarray(shares), theirs["probabilityimages"], strict=True):
+        assert np.abs(share / 255 - expected.numpy() * mask).max() < 0.01
 
 
 def test_given_an_image_of_the_networks_grid_then_its_tissues_are_refused() -> None:

@@ -20,7 +20,7 @@ BIDS_VERSION = "1.10.0"
 RAW = "raw"  # the name of the data set of scans in BIDS URIs
 IGNORED = (
     *("*_qc.png", "*_report.html", "*_manifest.json", "*_lut.txt", "*_itksnap.txt", "*_failed.txt"),
-    *("*_xfm.mat", "group_*"),
+    *("*_xfm.mat", "group_*", "group.html"),
 )
 README = """The 116 regions of AAL in each participant's own space, made by Parcela.
 

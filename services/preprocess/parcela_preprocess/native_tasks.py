@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from parcela.processes.isolation import Arrays, answer
 
 COARSE_MM = 4.0  # of the affine registration
+BRIGHTEST = (
+    99.5  # percentile of the brain: above it lie vessels, which k-means may take for a tissue
+)
 
 
 def robex(*, image: NDArray[np.float32], affine: NDArray[np.float64], seed: int = 0) -> Arrays:
@@ -63,8 +66,9 @@ def atropos(
     """
     import ants
 
+    cut = np.minimum(image, np.percentile(image[mask > 0], BRIGHTEST))
     brain, inside = (
-        ants.from_numpy(a.astype(np.float32), spacing=spacing.tolist()) for a in (image, mask)
+        ants.from_numpy(a.astype(np.float32), spacing=spacing.tolist()) for a in (cut, mask)
     )
     how = {"i": "kmeans[3]", "m": "[0.1,1x1x1]", "c": "[5,0]", "r": 0}  # r: no seed from the clock
     found = ants.atropos(a=brain, x=inside, **how)

@@ -87,9 +87,10 @@ def test_given_a_data_set_then_good_scans_are_done_a_bad_one_says_why_and_nothin
     assert reason.strip() in first.err
 
 
-def test_given_the_derivatives_then_the_bids_validator_finds_no_error(
-    processed: tuple[Finished, Finished, Path],
+def test_given_the_derivatives_and_a_group_then_the_bids_validator_finds_no_error(
+    processed: tuple[Finished, Finished, Path], study: Path
 ) -> None:
+    assert parcela_here("bids", study, processed[2], "group").code == 0
     done = subprocess.run([VALIDATOR, "--json", processed[2]], capture_output=True, text=True)
     issues = json.loads(done.stdout)["issues"]["issues"]
     assert [issue for issue in issues if issue["severity"] == "error"] == []
