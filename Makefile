@@ -63,6 +63,7 @@ web:  ## build the page from web/ (needs Node 20 or later; who changes nothing t
 	cd web && npm ci --ignore-scripts && npm run check && npm run build
 
 bench: setup  ## measure speed and memory beside MONAI's own (an hour), and the ways back to the scan's grid
+	$(BIN)/python benchmarks/speed_preprocessing.py
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/round_trip.py
 
