@@ -24,6 +24,7 @@ from architecture.parts import (
     HEAVY,
     command_importing_training,
     heavy_imports,
+    requirements_of_images_alone,
     services_importing_services,
     shared_importing_others,
     undeclared_dependencies,
@@ -80,6 +81,7 @@ PLANTED: list[tuple[Rule, str, dict[str, str]]] = [
             (heavy_imports, "shared/parcela/x.py", "def f():\n    import ants"),
             (undeclared_dependencies, "shared/parcela/x.py", "import monai"),
             (undeclared_dependencies, "cli/parcela_cli/x.py", "import not_installed_anywhere"),
+            (requirements_of_images_alone, "services/gateway/requirements.txt", "leftpad\n"),
             (rooms_without_a_place, "shared/parcela/new/x.py", ""),
             (
                 unfinished_first_lines,

@@ -14,6 +14,7 @@ from packaging.requirements import Requirement
 from architecture.source import imports, packages
 
 PYPROJECT = Path(__file__).parents[2] / "pyproject.toml"
+SERVICES = PYPROJECT.parent / "services"
 HEAVY = {"torch", "monai", "ants"}
 
 # Two names are offered where users look for them: `parcela.predict` and `parcela.Client` fetch the command's
@@ -93,20 +94,51 @@ def distributions() -> Mapping[str, list[str]]:
 
 
 @cache
-def declared(extra: str) -> set[str]:
-    """What ``parcela[extra]`` asks for; the command (``cli``) may use every extra, the shared part two of them."""
+def declared(part: str) -> set[str]:
+    """What is installed where a part runs.
+
+    A part of the service has its image's ``requirements.txt``. The shared part runs in all of them, and beside the
+    extra ``dicom``; the training has the core and its extra; the command may use every extra.
+    """
+    images = {file.parent.name: names_in(file) for file in SERVICES.glob("*/requirements.txt")}
+    if part == "":
+        return set.intersection(*images.values()) | pyproject_extra("dicom")
+    extras = {"cli": {"all"}, "training": {"experiment"}}.get(part, set())
+    return images.get(part) or pyproject_requirements(frozenset(extras))
+
+
+def names_in(requirements: Path) -> set[str]:
+    lines = requirements.read_text(encoding="utf-8").splitlines()
+    return {canonical(Requirement(line).name) for line in lines if not line.startswith("#")}
+
+
+def pyproject_extra(extra: str) -> set[str]:
     project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
-    extras: dict[str, list[str]] = project["optional-dependencies"]
-    wanted = {"cli": {"all"}, "": {"service", "dicom"}}.get(extra, {extra})
-    names = set()
-    lines = list(project["dependencies"])
-    while wanted:
-        lines += extras.get(wanted.pop(), [])
+    return {canonical(Requirement(line).name) for line in project["optional-dependencies"][extra]}
+
+
+@cache
+def pyproject_requirements(extras: frozenset[str]) -> set[str]:
+    """The names that ``parcela[extras]`` asks for, those of the core among them."""
+    project = tomllib.loads(PYPROJECT.read_text(encoding="utf-8"))["project"]
+    lines, wanted, names = list(project["dependencies"]), set(extras), set()
+    while lines or wanted:
+        lines += project["optional-dependencies"].get(wanted.pop(), []) if wanted else []
         for requirement in [Requirement(line) for line in lines]:
             names.add(canonical(requirement.name))
-            wanted |= requirement.extras
+            wanted |= requirement.extras if requirement.name == "parcela" else set()
         lines = []
     return names
+
+
+def requirements_of_images_alone(tree: Path) -> list[str]:
+    """What an image of the service installs has its bounds in pyproject.toml."""
+    bounded = pyproject_requirements(frozenset({"all"}))
+    return [
+        f"{file.relative_to(tree)}: {name} is not in pyproject.toml"
+        for file in sorted(tree.glob("services/*/requirements.txt"))
+        for name in sorted(names_in(file) - bounded)
+    ]
 
 
 def canonical(name: str) -> str:
