@@ -79,7 +79,7 @@ def _run(unit: tuple[str, str], arguments: Sequence[str], key: str | None) -> in
         *(["--session-label", session] if session else []),
     ]
     done = subprocess.run(
-        [sys.executable, "-m", "parcela_cli.app", "bids", *arguments, *labels, "--jobs", "1"],
+        [sys.executable, "-P", "-m", "parcela_cli.app", "bids", *arguments, *labels, "--jobs", "1"],
         env=os.environ | ({"PARCELA_API_KEY": key} if key else {}),
         capture_output=True,
         text=True,

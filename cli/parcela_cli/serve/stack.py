@@ -80,9 +80,9 @@ def parts(folder: DataFolder, socket_path: Path, host: str, port: int) -> list[P
         "PARCELA_PUBLISHED": host,
     }
     private = {"TMPDIR": str(folder.work)}
-    worker = [sys.executable, "-m", "parcela_cli.app", "worker"]
+    worker = [sys.executable, "-P", "-m", "parcela_cli.app", "worker"]
     return [
-        Part("gateway", [sys.executable, "-m", "parcela_gateway"], environment),
+        Part("gateway", [sys.executable, "-P", "-m", "parcela_gateway"], environment),
         Part("preprocess", [*worker, "preprocess", "labelling"], environment | private),
         Part("inference", [*worker, "inference"], environment | private),
     ]

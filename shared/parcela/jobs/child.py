@@ -92,7 +92,7 @@ class ComputeChild:
     def _start(self) -> Child:
         self._folder = make_private_folder()
         child = Child(
-            [sys.executable, "-m", "parcela.jobs.child_main", self.module],
+            [sys.executable, "-P", "-m", "parcela.jobs.child_main", self.module],
             environment={"TMPDIR": str(self._folder)},
             folder=self._folder,
             stdin=subprocess.PIPE,

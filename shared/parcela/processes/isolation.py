@@ -75,7 +75,7 @@ def run_isolated(
         _write_order(folder, task, arrays, options or {})
         with (folder / "log").open("wb") as log:
             child = Child(
-                [sys.executable, "-m", module, str(folder)],
+                [sys.executable, "-P", "-m", module, str(folder)],
                 environment=_environment(folder),
                 folder=folder,
                 stdin=subprocess.DEVNULL if source is None else source.fileno(),

@@ -77,6 +77,15 @@ def test_given_a_task_that_works_then_its_arrays_come_back_with_type_and_order(r
     np.testing.assert_array_equal(found["image"], image * 2 + 0.5)
 
 
+def test_given_a_folder_with_modules_of_its_own_then_the_child_does_not_take_them(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A user's folder may hold a numpy.py, and is no place to run code from."""
+    (tmp_path / "numpy.py").write_text("raise SystemExit('not the library')")
+    monkeypatch.chdir(tmp_path)
+    run("double", {"image": np.ones(2)})
+
+
 def test_given_a_task_that_hangs_then_it_is_stopped_with_everything_it_started(
     run: Run, limit: Limit, tmp_path: Path
 ) -> None:
