@@ -8,7 +8,6 @@ there is taken too. A head that has much of it should go the whole way: small pa
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import product
 
 import torch
 from monai.networks.nets import UNet
@@ -106,14 +105,11 @@ def _highest_of_samples(top: TopBlock, slab: Tensor, touched: Tensor) -> tuple[T
     """
     j, k = touched.shape
     each = EDGE // STEP  # samples of a block along an axis
-    parts = []
-    for a, b, c in product(range(3), repeat=3):
-        sampled = slab[
-            [plane + a for plane in PLANES], STEP // 2 + b :: STEP, STEP // 2 + c :: STEP
-        ]
-        in_blocks = sampled.unflatten(1, (j, each)).unflatten(3, (k, each))
-        parts.append(in_blocks.permute(1, 3, 0, 2, 4, 5)[touched].flatten(0, 3))
-    own = top.every_class(torch.cat(parts, -1)).argmax(-1).view(-1, len(PLANES), each, each)
+    along = torch.arange(STEP // 2, EDGE, STEP)
+    inside = torch.cartesian_prod(torch.tensor(PLANES), along, along)
+    corners = functional.pad(EDGE * touched.nonzero(), (1, 0))
+    voxels = (corners[:, None] + inside).flatten(0, 1)
+    own = top.every_class(slab, voxels).argmax(-1).view(-1, len(PLANES), each, each)
     layer = own.new_zeros(j, k, *own.shape[1:])
     layer[touched] = own
     whole = functional.pad(

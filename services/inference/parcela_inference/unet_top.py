@@ -77,9 +77,15 @@ class TopBlock:
                     0, voxels, functional.leaky_relu_(raised, self._slope)
                 )
 
-    def every_class(self, neighbourhoods: Tensor) -> Tensor:
-        """The scores before the softmax, (n, 117), at voxels with such 3×3×3 neighbourhoods, (n, 27·120), raised."""
-        return torch.addmm(self._bias, neighbourhoods, self._kernel.flatten(1).T)
+    def every_class(self, raised: Tensor, voxels: Tensor) -> Tensor:
+        """The scores before the softmax, (n, 117), at (n, 3) voxels of (i+2, j+2, k+2, 120) raised, a voxel around."""
+        size = torch.tensor(raised.shape[:3])
+        first = (voxels[:, 0] * size[1] + voxels[:, 1]) * size[2] + voxels[:, 2]
+        scores, flat = self._bias.repeat(len(voxels), 1), raised.flatten(0, 2)
+        for a, b, c in product(range(3), repeat=3):
+            at = first + (a * size[1] + b) * size[2] + c
+            scores.addmm_(flat[at], self._kernel[:, a, b, c].T)
+        return scores
 
     def some_classes(self, raised: Tensor, classes: Tensor) -> Tensor:
         """The scores of (m,) classes before the softmax, (m, i, j, k), of (i+2, j+2, k+2, 120) raised."""
@@ -97,16 +103,26 @@ def _moments(features: Tensor, taps: Tensor) -> tuple[Tensor, Tensor]:
         taps: (8, 8·C, 117) float64.
     """
     i, j, k = (size - 1 for size in features.shape[:3])
-    total = taps.new_zeros(taps.shape[1])
-    products = taps.new_zeros(taps.shape[1], taps.shape[1])
-    for plane in range(i):  # float32 adds up one plane, and float64 the planes
-        around = [features[plane + a, b : b + j, c : c + k] for a, b, c in PARITIES]
-        neighbours = torch.cat(around, -1).flatten(0, 1)
-        total += neighbours.sum(0)
-        products += neighbours.T @ neighbours
+    half = taps.shape[1] // 2  # the neighbours in one plane; the others lie in the next
+    total, products = taps.new_zeros(2 * half), taps.new_zeros(2 * half, 2 * half)
+    lower = first = _in_plane(features[0])
+    for plane in range(1, i + 1):  # float32 adds up one plane, and float64 the planes
+        upper = _in_plane(features[plane])
+        total += torch.cat([lower.sum(0), upper.sum(0)])
+        products[:half, :half] += lower.T @ lower
+        products[:half, half:] += lower.T @ upper
+        lower = upper
+    products[half:, :half] = products[:half, half:].T
+    products[half:, half:] = products[:half, :half] - first.T @ first  # the last plane is of zeros
     mean = torch.einsum("n,pno->po", total / (i * j * k), taps).mean(0)
     square = torch.einsum("pno,nm,pmo->po", taps, products / (i * j * k), taps).mean(0)
     return mean, square - mean.square()
+
+
+def _in_plane(plane: Tensor) -> Tensor:
+    """(J+1, K+1, C) → (J·K, 4·C): each voxel and the three beyond it."""
+    j, k = (size - 1 for size in plane.shape[:2])
+    return torch.cat([plane[b : b + j, c : c + k] for _, b, c in PARITIES[:4]], -1).flatten(0, 1)
 
 
 def _by_parity(taps: Tensor) -> list[Tensor]:
