@@ -298,10 +298,12 @@ def limited(command: str, kilobytes: int, words: str, *, slow: bool = False) -> 
         return said(subprocess.run(shell, env=env, capture_output=True, text=True, check=False))
 
 
-NEEDED = "and a scan of the usual size needs about 3 GB"
+NEEDED = "and a scan of the usual size needs about 2 GB"
 limited("predict", 900_000, f"this process may take 0.9 GB of memory (`ulimit -v`), {NEEDED}")
 limited("label", 300_000, f"this process may take 0.3 GB of memory (`ulimit -v`), {NEEDED}")
-limited("predict --no-preprocess --threads 1", 2_700_000, f"memory ran out, {NEEDED}", slow=True)
+limited(
+    "predict --no-preprocess --threads 1 --exact", 2_700_000, f"memory ran out, {NEEDED}", slow=True
+)
 
 
 # ---------------------------------------------------------------------------------------- L: nobody reads

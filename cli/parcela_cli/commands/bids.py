@@ -59,7 +59,7 @@ def bids(
     standard_space: StandardSpaceOption = False,
     probabilities: ProbabilitiesOption = False,
     threads: Threads = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Scans at a time; 3 GB of memory each.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Scans at a time; 2 GB of memory each.")] = 1,
     server: Annotated[
         str | None, typer.Option(metavar="URL", help="Have this server do it.")
     ] = None,

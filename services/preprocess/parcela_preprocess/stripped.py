@@ -104,10 +104,9 @@ def without_ringing(scan: Image, spacing_mm: Spacing) -> tuple[Image, Notes]:
     deep = ndimage.binary_erosion(brain, iterations=depth)
     if below[beside].mean() < RINGING[0] or below[deep].sum() > RINGING[1] * deep.sum():
         return scan, ()
-    note = (
-        "the background swings about 0, as resampling by splines leaves it: it was read as 0, and so were "
-        f"{int((below & brain).sum())} voxels of the brain below 0"
-    )
+    note = "the background swings about 0, as resampling by splines leaves it: it was read as 0"
+    if count := int((below & brain).sum()):
+        note += f", and so were {count} voxels of the brain below 0"
     return np.where(brain, np.maximum(scan, 0), np.float32(0)), (note,)
 
 

@@ -13,10 +13,8 @@ from pathlib import Path
 
 from parcela.errors import LimitExceeded
 
-NEEDED = "a scan of the usual size needs about 3 GB (as a limit by `ulimit -v`: 4 GB)"
-LEAST_ADDRESSES = (
-    2_500_000_000  # bytes; the U-Net takes 3.4 GB of addresses, and PyTorch alone much of it
-)
+NEEDED = "a scan of the usual size needs about 2 GB (as a limit by `ulimit -v`: 3 GB)"
+LEAST_ADDRESSES = 2_500_000_000  # bytes of addresses; PyTorch alone takes much of it
 SAYINGS = (  # of Python, NumPy, PyTorch, the loader, the C++ library, ITK
     *("can't start new thread", "unable to allocate", "can't allocate memory"),
     *("cannot allocate memory", "out of memory", "bad_alloc", "failed to allocate"),

@@ -127,7 +127,7 @@ def test_given_memory_that_runs_out_then_it_is_one_error_with_what_is_needed(
 ) -> None:
     with pytest.raises(LimitExceeded, match="memory ran out") as ended, explaining_memory():
         work()
-    assert "needs about 3 GB" in str(ended.value)
+    assert "needs about 2 GB" in str(ended.value)
     assert ended.value.exit_code == 3
 
 
@@ -150,7 +150,7 @@ def test_given_a_native_program_without_memory_then_it_is_said_so(
     task: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
-    with pytest.raises(LimitExceeded, match=rf"^{task} found no memory.*needs about 3 GB"):
+    with pytest.raises(LimitExceeded, match=rf"^{task} found no memory.*needs about 2 GB"):
         run_isolated(task, {}, module="unruly_tasks")
 
 
