@@ -59,6 +59,7 @@ def test_given_the_plan_then_every_change_is_tried_where_it_changes_something() 
     assert names["constant learning rate"] == ["unet", "highresnet"]
 
 
+@pytest.mark.slow
 def test_given_two_changes_when_trained_then_both_stand_beside_the_recipe_and_are_not_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -94,6 +94,7 @@ def test_given_the_same_files_when_ants_maps_points_then_it_agrees(tmp_path: Pat
     np.testing.assert_allclose(transforms.scan_to_atlas(points), expected, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_given_one_image_when_registered_twice_then_every_byte_is_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -102,6 +102,7 @@ def test_given_a_scan_when_the_thesis_chain_runs_then_it_equals_monai_by_hand(
     )
 
 
+@pytest.mark.slow
 def test_given_the_modern_preset_when_a_scan_is_turned_by_whole_axes_then_the_image_is_the_same(
     here: None,
     scan: Volume,

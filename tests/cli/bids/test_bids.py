@@ -185,6 +185,7 @@ def test_given_what_is_no_data_set_of_scans_then_it_is_refused_unless_told(tmp_p
         find_scans(tmp_path, sessions=["x"], check=False)
 
 
+@pytest.mark.slow
 def test_given_several_at_a_time_then_each_session_has_a_process_and_the_codes_are_joined(
     study: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
