@@ -56,14 +56,14 @@ def _map(folder: Path) -> tuple[Any, dict[str, Any]]:
 
 
 def _verdict(scan: Any, done: Any, parcellation: Any, labels: Any, affine: Any) -> dict[str, Any]:
-    judging = import_module("parcela.quality.judge")
+    judging = import_module("parcela.quality.assess")
     weights = import_module("parcela.weights.cards").hashes_of("unet")
     evidence = judging.Evidence(
         *(scan, done, parcellation.on_grid, labels, affine),
         certainty=parcellation.certainty,
         weights=weights,
     )
-    quality = judging.judge(evidence)
+    quality = judging.assess(evidence)
     return {
         "verdict": quality.verdict,
         "reasons": list(quality.reasons),

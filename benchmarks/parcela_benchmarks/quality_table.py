@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from parcela.atlas.counts import dice
 from parcela.imaging.geometry import Geometry
-from parcela.quality.judge import on_grid
+from parcela.quality.assess import on_grid
 from parcela.quality.measures import sides_right
 from parcela.quality.verdict import Quality, graded
 from parcela.weights.cards import read_card

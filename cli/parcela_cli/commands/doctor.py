@@ -88,12 +88,12 @@ def _atlas() -> Iterator[Finding]:
 def _robex() -> Iterator[Finding]:
     from parcela_preprocess.robex import obstacle
 
-    found = obstacle()
-    if found is None:
+    problem = obstacle()
+    if problem is None:
         yield "runs here", ""
     else:
         deepbet = "deepbet finds the brain where it is missing"
-        yield found.reason, f"{found.remedy}; {deepbet}" if found.remedy else deepbet
+        yield problem.reason, f"{problem.remedy}; {deepbet}" if problem.remedy else deepbet
 
 
 CHECKS: tuple[tuple[str, Callable[[], Iterator[Finding]], bool], ...] = (

@@ -25,7 +25,7 @@ ROUNDING = 2**-11  # of a number in 16 bits
 CORNERS = tuple(product((0, 1), repeat=3))
 
 Place = tuple[int, int, int]  # of a block: it begins at EDGE times this
-Way = Literal["plausible classes", "sub-lattices", "network"]
+ScoringMethod = Literal["plausible classes", "sub-lattices", "network"]
 
 
 @contextmanager
@@ -74,12 +74,12 @@ class BlockScores:
     """
 
     shape: Shape
-    way: Way = "network"
+    way: ScoringMethod = "network"
     blocks: dict[Place, Block] = field(default_factory=dict)
 
     @classmethod
     @on_one_thread()
-    def of(cls, dense: Tensor, way: Way = "network") -> Self:
+    def of(cls, dense: Tensor, way: ScoringMethod = "network") -> Self:
         """Dense scores, (I, J, K, C), without what is nothing in 16 bits beside the highest, in and around a block."""
         i, j, k, _ = dense.shape
         held = cls((i, j, k), way)

@@ -14,7 +14,7 @@ from parcela.imaging.tissues import WHOLE
 from parcela.imaging.trail import GeometryTrail
 from parcela.options import ModelChoice, Network, Space, networks_of
 from parcela.stopwatch import OnStep, Stopwatch
-from parcela_inference.block_scores import BlockScores, Way
+from parcela_inference.block_scores import BlockScores, ScoringMethod
 from parcela_inference.scores import class_scores
 from parcela_inference.to_scan import to_scan
 
@@ -40,7 +40,7 @@ class Parcellation:
     by_network: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     in_template: NDArray[np.uint8] | None = None
     scores: NDArray[np.uint8] | None = None
-    ways: dict[str, Way] = field(default_factory=dict)
+    ways: dict[str, ScoringMethod] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
 
 
@@ -76,7 +76,7 @@ def parcellate(
     models = networks_of(model)
     by_network: dict[str, NDArray[np.uint8]] = {}
     certainty: dict[str, float] = {}
-    ways: dict[str, Way] = {}
+    ways: dict[str, ScoringMethod] = {}
     every = []
     for name in models:
         with watch.step(name):

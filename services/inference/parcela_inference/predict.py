@@ -23,7 +23,7 @@ from parcela.imaging.tissues import WHOLE, Shares
 from parcela.imaging.trail import GeometryTrail
 from parcela.imaging.volume import Volume
 from parcela.options import Device, PredictOptions
-from parcela.quality.judge import Evidence, judge
+from parcela.quality.assess import Evidence, assess
 from parcela.stopwatch import OnStep
 from parcela.weights.cards import hashes_of
 from parcela_inference.parcellate import Parcellation, parcellate
@@ -75,7 +75,7 @@ def predict(
     grid = ready.trail.scan if options.space == "native" else ready.trail.model
     labels = ready.in_view(parcellation.labels, grid)
     by_network = {name: ready.in_view(each, grid) for name, each in parcellation.by_network.items()}
-    quality = judge(
+    quality = assess(
         Evidence(
             volume,
             ready,

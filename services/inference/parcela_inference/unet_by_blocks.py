@@ -42,9 +42,9 @@ def class_scores_by_blocks(
     for number, slab in _slabs(top, touched):
         places = touched[number].nonzero()
         table = plausible[number, places[:, 0], places[:, 1]]
-        own, around = _highest_of_samples(top, slab, touched[number])
-        labelled += int((own > 0).sum())
-        outside += int((~table.gather(1, own)).sum())
+        winners, around = _highest_of_samples(top, slab, touched[number])
+        labelled += int((winners > 0).sum())
+        outside += int((~table.gather(1, winners)).sum())
         chosen = table.scatter(1, around, True)
         chosen[:, 0] = True
         for (row, column), mask in zip(places.tolist(), chosen, strict=True):
@@ -109,11 +109,11 @@ def _highest_of_samples(top: TopBlock, slab: Tensor, touched: Tensor) -> tuple[T
     inside = torch.cartesian_prod(torch.tensor(PLANES), along, along)
     corners = functional.pad(EDGE * touched.nonzero(), (1, 0))
     voxels = (corners[:, None] + inside).flatten(0, 1)
-    own = top.every_class(slab, voxels).argmax(-1).view(-1, len(PLANES), each, each)
-    layer = own.new_zeros(j, k, *own.shape[1:])
-    layer[touched] = own
+    winners = top.every_class(slab, voxels).argmax(-1).view(-1, len(PLANES), each, each)
+    layer = winners.new_zeros(j, k, *winners.shape[1:])
+    layer[touched] = winners
     whole = functional.pad(
         layer.permute(2, 0, 3, 1, 4).reshape(len(PLANES), each * j, each * k), (1, 1, 1, 1)
     )
     around = whole.unfold(1, each + 2, each).unfold(2, each + 2, each).permute(1, 2, 0, 3, 4)
-    return own.flatten(1), around[touched].flatten(1)
+    return winners.flatten(1), around[touched].flatten(1)

@@ -9,7 +9,7 @@ from parcela.imaging.preprocessed import Preprocessed
 from parcela.imaging.standard_space import etiv_mm3
 from parcela.imaging.volume import Volume
 from parcela.options import LabelOptions
-from parcela.quality.judge import Evidence, judge
+from parcela.quality.assess import Evidence, assess
 from parcela.stopwatch import OnStep, Stopwatch
 from parcela_labelling.label import Labelling, label
 from parcela_labelling.to_scan import to_scan
@@ -51,7 +51,7 @@ def label_scan(
     watch = Stopwatch(on_step)
     with watch.step("to native"):
         labels = ready.in_view(to_scan(labelling.labels, ready.trail), ready.trail.scan)
-    quality = judge(Evidence(volume, ready, labelling.labels, labels, ready.trail.scan.affine))
+    quality = assess(Evidence(volume, ready, labelling.labels, labels, ready.trail.scan.affine))
     manifest = manifest_of(
         "label",
         ready,

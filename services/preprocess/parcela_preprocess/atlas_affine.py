@@ -63,7 +63,7 @@ def _registered(
     model = ready.trail.model
     start = _box_to_box(ready.image, model.affine, brain, geometry.affine)
     placed = Geometry.of_grid(model.shape, start @ model.affine)
-    found = run_isolated(
+    fitted = run_isolated(
         "affine",
         {
             "image": ready.image,
@@ -73,7 +73,7 @@ def _registered(
         },
         module=native_tasks.__name__,
     )
-    to_template = affine_of_itk(found["numbers"], found["centre"]) @ placed.orthonormal_affine()
+    to_template = affine_of_itk(fitted["numbers"], fitted["centre"]) @ placed.orthonormal_affine()
     return StandardSpace(
         name=name,
         grid=Grid(shape=geometry.shape, affine=geometry.affine),

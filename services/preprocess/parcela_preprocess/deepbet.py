@@ -54,11 +54,11 @@ def _canonical_mask(image: torch.Tensor) -> NDArray[np.bool_]:
     """Of an image, (X, Y, Z), whose axes are nearest to RAS+."""
     small = _resized(image, COARSE)
     low, high = np.quantile(small.numpy(), (DARK, BRIGHT))
-    found = _network("bbox_model")(_normalised(small, low, high)[None, None])[0, 1] > 0.5
-    if not found.any():
+    inside = _network("bbox_model")(_normalised(small, low, high)[None, None])[0, 1] > 0.5
+    if not inside.any():
         raise StepFailed("deepbet found no brain: is it a T1-weighted head?")
     x, y, z = image.shape
-    box = _box(_largest_part(found.numpy()), (x, y, z))
+    box = _box(_largest_part(inside.numpy()), (x, y, z))
     part = image[box]
     scores = _network("model")(_normalised(_resized(part, FINE), low, high)[None, None])[0, 1]
     mask = np.zeros((x, y, z), np.bool_)

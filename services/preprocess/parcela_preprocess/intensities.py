@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from parcela.quality.judge import SPIKE
+from parcela.quality.assess import SPIKE
 
 Image = NDArray[np.float32]
 Mask = NDArray[np.bool_]

@@ -71,8 +71,8 @@ def atropos(
         ants.from_numpy(a.astype(np.float32), spacing=spacing.tolist()) for a in (cut, mask)
     )
     how = {"i": "kmeans[3]", "m": "[0.1,1x1x1]", "c": "[5,0]", "r": 0}  # r: no seed from the clock
-    found = ants.atropos(a=brain, x=inside, **how)
-    memberships = np.stack([each.numpy() for each in found["probabilityimages"]]) * mask
+    segmented = ants.atropos(a=brain, x=inside, **how)
+    memberships = np.stack([each.numpy() for each in segmented["probabilityimages"]]) * mask
     means = [np.average(image, weights=each) for each in memberships]
     return {"memberships": memberships[np.argsort(means)].astype(np.float32)}
 
@@ -100,7 +100,7 @@ def affine(
         smooth = ants.smooth_image(fine, COARSE_MM / 3, sigma_in_physical_coordinates=True)
         return ants.resample_image(smooth, (COARSE_MM,) * 3)
 
-    found = ants.registration(
+    registered = ants.registration(
         fixed=coarse(image, image_frame),
         moving=coarse(template, template_frame),
         type_of_transform="Affine",
@@ -108,7 +108,7 @@ def affine(
         aff_shrink_factors=(2, 1),
         aff_smoothing_sigmas=(1, 0),
     )
-    transform = ants.read_transform(found["fwdtransforms"][0])
+    transform = ants.read_transform(registered["fwdtransforms"][0])
     return {
         "numbers": np.asarray(transform.parameters, np.float64),
         "centre": np.asarray(transform.fixed_parameters[:3], np.float64),

@@ -42,5 +42,7 @@ def obstacle() -> Obstacle | None:
 
 def stand_in() -> str:
     """What is to be said where deepbet has taken ROBEX's place unasked."""
-    found = obstacle()
-    return "deepbet found the brain, since ROBEX " + (found.reason if found else "was passed over")
+    problem = obstacle()
+    return "deepbet found the brain, since ROBEX " + (
+        problem.reason if problem else "was passed over"
+    )

@@ -36,7 +36,7 @@ class TissuesWithAtroposd(MapTransform):
             image: MetaTensor = done[key]
             mask = np.asarray(done[self.mask_key][0]) > 0
             box = ndimage.find_objects(mask.astype(np.uint8))[0]
-            found = run_isolated(
+            segmented = run_isolated(
                 "atropos",
                 {
                     "image": np.asarray(image[0], np.float32)[box],
@@ -46,6 +46,6 @@ class TissuesWithAtroposd(MapTransform):
                 module=native_tasks.__name__,
             )
             shares = np.zeros((len(TISSUES), *mask.shape), np.uint8)
-            shares[:, *box] = shares_of(found["memberships"], mask[box])
+            shares[:, *box] = shares_of(segmented["memberships"], mask[box])
             done[SHARES] = MetaTensor(torch.from_numpy(shares), affine=image.affine)
         return done

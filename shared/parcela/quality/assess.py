@@ -51,7 +51,7 @@ class Evidence:
     by_network: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
 
 
-def judge(evidence: Evidence) -> Quality:
+def assess(evidence: Evidence) -> Quality:
     """Measure a finished map and hold it against the bounds."""
     scan, ready = evidence.scan, evidence.ready
     numbers, farthest = on_grid(ready.image, ready.trail.model.affine, evidence.labels)

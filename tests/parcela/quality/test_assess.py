@@ -11,7 +11,7 @@ from parcela.imaging.geometry import Geometry
 from parcela.imaging.preprocessed import Preprocessed, PreprocessingRecord
 from parcela.imaging.trail import GeometryTrail
 from parcela.imaging.volume import Volume
-from parcela.quality.judge import Evidence, judge
+from parcela.quality.assess import Evidence, assess
 from parcela.quality.verdict import Quality
 
 SHAPE = (16, 16, 16)
@@ -36,7 +36,7 @@ def said(quality: Quality) -> str:
 
 
 def test_given_a_map_then_what_it_holds_is_in_the_numbers() -> None:
-    quality = judge(evidence())
+    quality = assess(evidence())
     assert quality.numbers["regions_missing"] == 114
     assert len(quality.missing_regions) == 114
     assert quality.numbers["regions_ml"] == quality.numbers["brain_ml"]
@@ -46,7 +46,7 @@ def test_given_a_map_then_what_it_holds_is_in_the_numbers() -> None:
 
 def test_given_sides_written_against_the_affine_then_it_is_said() -> None:
     swapped = replace(evidence(), delivered=evidence().labels[::-1])
-    quality = judge(swapped)
+    quality = assess(swapped)
     assert quality.verdict == "doubtful"
     assert "left regions lie right of right ones" in said(quality)
 
@@ -54,7 +54,7 @@ def test_given_sides_written_against_the_affine_then_it_is_said() -> None:
 def test_given_a_cut_then_side_and_area_are_told() -> None:
     cut = Cut(side="S", area_cm2=150.04, plane=(0, 0, 1, -60))
     ready = replace(evidence().ready, record=PreprocessingRecord(seconds={}, cuts=(cut,)))
-    quality = judge(replace(evidence(), ready=ready))
+    quality = assess(replace(evidence(), ready=ready))
     assert quality.cut_cm2 == {"S": 150.0}
     assert "the field of view cuts the brain" in said(quality)
 
@@ -64,13 +64,13 @@ def test_given_negative_intensities_and_a_spike_then_both_are_said() -> None:
     data = scan.data.copy()
     data[4:6, 4:6, 4:12] *= -1  # 32 of 1728
     data[9, 9, 9] = 1e6
-    reasons = said(judge(replace(evidence(), scan=scan.with_data(data))))
+    reasons = said(assess(replace(evidence(), scan=scan.with_data(data))))
     assert "negative intensities" in reasons
     assert "spikes" in reasons
 
 
 def test_given_two_networks_that_disagree_then_it_is_said() -> None:
     labels = evidence().labels
-    quality = judge(replace(evidence(), by_network={"unet": labels, "highresnet": labels[::-1]}))
+    quality = assess(replace(evidence(), by_network={"unet": labels, "highresnet": labels[::-1]}))
     assert quality.numbers["agreement"] == 0
     assert "the two networks disagree" in said(quality)
