@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from situations import commands, heads
+from situations import commands, heads, surroundings
 from situations.situation import SITUATIONS, Situation
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "situations.md"
-WRITTEN_BY = (heads, commands)  # importing them declares the situations
+WRITTEN_BY = (heads, commands, surroundings)  # importing them declares the situations
 
 HELD = "what held"
 # By the letter of the fault: what it is about, what happened once, what happens now.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -37,6 +38,11 @@ class World:
 
 
 Happening = tuple[str, str]  # "exit 0" or "HTTP 400"; all that was said
+
+
+def said(done: subprocess.CompletedProcess[str]) -> Happening:
+    """How a process ended, and all that it said."""
+    return f"exit {done.returncode}", done.stdout + done.stderr
 
 
 @dataclass(frozen=True)

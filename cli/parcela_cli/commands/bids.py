@@ -134,12 +134,14 @@ def _flags(
     options: PredictOptions, threads: int | None, server: str | None, *, force: bool
 ) -> list[str]:
     """What another `parcela bids` must be told to do the same."""
-    flags = ["--model", options.model, "--skull-strip", options.skull_strip]
-    flags += ["--fast"] if options.fast else []
-    flags.append("--preprocess" if options.preprocess else "--no-preprocess")
-    flags += ["--tissues"] if options.tissues else []
-    flags += ["--standard-space"] if options.standard_space else []
-    flags += ["--probabilities"] if options.probabilities else []
+    flags = []
+    for name, value in options.model_dump(exclude_defaults=True).items():
+        word = name.replace("_", "-")
+        flags += (
+            [f"--{word}" if value else f"--no-{word}"]
+            if isinstance(value, bool)
+            else [f"--{word}", value]
+        )
     flags += ["--threads", str(threads)] if threads else []
     flags += ["--server", server] if server else []
     return [*flags, "--force"] if force else flags

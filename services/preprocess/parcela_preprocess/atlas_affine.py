@@ -8,11 +8,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from parcela.atlas.colin27 import colin27
 from parcela.errors import BadRequest
-from parcela.imaging.geometry import Affine, Geometry
+from parcela.imaging.geometry import Affine, Geometry, box_of
 from parcela.imaging.preprocessed import Preprocessed
 from parcela.imaging.standard_space import COLIN27, StandardSpace, affine_of_itk
 from parcela.imaging.trail import Grid
@@ -94,7 +93,7 @@ def _box_to_box(
 
 def _box_mm(brain: NDArray[np.float32], affine: Affine) -> tuple[Floats, Floats]:
     """The lowest and the highest corner of a brain's box, each (3,), world mm."""
-    box = ndimage.find_objects((brain > 0).astype(np.uint8))[0]
+    box = box_of(brain > 0)
     ends = np.array(list(product(*((part.start, part.stop - 1) for part in box))))
     corners = ends @ affine[:3, :3].T + affine[:3, 3]
     return corners.min(0), corners.max(0)

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+
+from parcela.imaging.geometry import box_of
 
 Array = NDArray[np.float64]
 Image = NDArray[np.float32]
@@ -36,7 +37,7 @@ def without_bias(image: Image, mask: Mask) -> Image:
     """
     if not mask.any():
         return image
-    box = ndimage.find_objects(mask.astype(np.uint8))[0]
+    box = box_of(mask)
     corrected = image.copy()
     corrected[box] *= np.exp(-log_field(image, mask, box))
     return corrected

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from parcela.errors import StepFailed
+from parcela.imaging.geometry import box_of
 
 BRAIN_ML = (
     600.0,
@@ -113,7 +114,7 @@ def head_box(
     x, y, z = (
         _widened(part, round(HEAD_BORDER_MM / step), n) if side > LONGEST_HEAD_MM else slice(0, n)
         for part, step, n, side in zip(
-            ndimage.find_objects(bright.astype(np.uint8))[0],
+            box_of(bright),
             *(spacing_mm, image.shape, sides_mm),
             strict=True,
         )
@@ -127,8 +128,8 @@ def _widened(part: slice, border: int, size: int) -> slice:
 
 def extent_mm(mask: NDArray[Any], spacing_mm: tuple[float, float, float]) -> list[float]:
     """The sides of the box around a mask, (X, Y, Z), along its axes; the mask is not empty."""
-    box = ndimage.find_objects((mask > 0).astype(np.uint8))[0]
-    return [(part.stop - part.start) * step for part, step in zip(box, spacing_mm, strict=True)]
+    sides = zip(box_of(mask > 0), spacing_mm, strict=True)
+    return [(part.stop - part.start) * step for part, step in sides]
 
 
 def millilitres(mask: NDArray[np.bool_], spacing_mm: tuple[float, float, float]) -> float:

@@ -20,6 +20,7 @@ from scipy import ndimage, optimize
 from scipy.spatial.transform import Rotation
 
 from parcela.atlas.aal import COLIN27_BRAIN, intact
+from parcela.imaging.geometry import box_of
 from parcela.imaging.volume import read_volume
 
 Array = NDArray[np.float64]
@@ -96,7 +97,7 @@ def _atlas() -> tuple[Image, Array]:
     """Colin27's brain in its box, 1 mm, equalised; its surface's places from its middle, (n, 3)."""
     head = torch.from_numpy(read_volume(intact(COLIN27_BRAIN)).data[None])
     equalised = np.asarray(ScaleIntensity()(HistogramNormalize()(head)))[0]
-    atlas = equalised[ndimage.find_objects((equalised > 0).astype(np.uint8))[0]]
+    atlas = equalised[box_of(equalised > 0)]
     brain = ndimage.binary_fill_holes(atlas > 0)
     surface = np.argwhere(brain & ~ndimage.binary_erosion(brain))[::SURFACE_STEP]
     return np.asarray(atlas, np.float32), surface - (np.array(atlas.shape) - 1) / 2
@@ -126,7 +127,7 @@ def _smooth(blocks: Array) -> Array:
 
 def _start(image: Image, sides: str) -> Array:
     """The atlas laid against the sides that are whole: shift of its middle, no turn, a brain's size."""
-    box = ndimage.find_objects((image > 0).astype(np.uint8))[0]
+    box = box_of(image > 0)
     low = np.array([part.start for part in box])
     size = np.array([part.stop - part.start for part in box], np.float64)
     atlas = np.array(_atlas()[0].shape) / SIZE

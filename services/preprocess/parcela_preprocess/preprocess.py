@@ -35,7 +35,7 @@ from parcela_preprocess.intensities import unbearable
 from parcela_preprocess.robex import stand_in
 from parcela_preprocess.stripped import stripped_brain
 from parcela_preprocess.transforms.crop import CUTS
-from parcela_preprocess.transforms.skull_strip import MASK, STRIPPED_BEFORE
+from parcela_preprocess.transforms.skull_strip import MASK, STRIPPED_BY
 from parcela_preprocess.transforms.straighten import tilt_warning
 from parcela_preprocess.transforms.tissues import SHARES
 
@@ -122,8 +122,8 @@ def _preprocessed(
         )
     (brain_mask,) = _on_scan(done[MASK], volume)
     notes += tuple(done.get("notes", ()))
-    found_by = "scan" if STRIPPED_BEFORE in notes else method
-    if skull_strip == "auto" and found_by == "deepbet":
+    stripped_by = done.get(STRIPPED_BY)
+    if skull_strip == "auto" and stripped_by == "deepbet":
         notes += (stand_in(),)
     sides: tuple[Cut, ...] = done.get(CUTS, ())
     if preset == "thesis":
@@ -137,7 +137,7 @@ def _preprocessed(
             seconds=seconds,
             warnings=notes,
             cuts=sides,
-            parameters={"stripped_by": found_by} if strip else {},
+            parameters={STRIPPED_BY: stripped_by} if strip else {},
         ),
         tissues=_on_scan(done[SHARES], volume) if tissues else None,
     )

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from parcela.errors import BadScan
+from parcela.imaging.geometry import box_of
 from parcela_preprocess.brain import (
     BRAIN_ML,
     STRIPPED_EXTENT_MM,
@@ -120,7 +121,7 @@ def main_parts(foreground: Mask) -> Mask:
 
 def _within_box(foreground: Mask, mask: Mask) -> Mask:
     """The foreground inside a mask's bounding box: crumbs there do not move the box, and are kept."""
-    box = ndimage.find_objects(mask.astype(np.uint8))[0]
+    box = box_of(mask)
     inside = np.zeros_like(mask)
     inside[box] = foreground[box]
     return inside

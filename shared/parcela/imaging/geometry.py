@@ -9,6 +9,7 @@ header in metres or micrometres is read so, where that makes a head of it.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import nibabel as nib
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 Affine = NDArray[np.float64]
 Shape = tuple[int, int, int]
+Box = tuple[slice, slice, slice]
 OTHER_UNITS = {
     1: ("m", 1000.0),
     3: ("µm", 0.001),
@@ -104,6 +106,14 @@ def nearest_axes(rotation: Affine) -> Affine:
 def rotation_degrees(rotation: Affine) -> float:
     """The angle of a rotation, (3, 3), in degrees, 0 to 180."""
     return float(np.degrees(np.arccos(np.clip((np.trace(rotation) - 1) / 2, -1, 1))))
+
+
+def box_of(mask: NDArray[Any]) -> Box:
+    """The box around what is not 0 in a mask, (X, Y, Z), which is not empty."""
+    occupied = mask != 0
+    planes = (occupied.any(axis=(1, 2)), occupied.any(axis=(0, 2)), occupied.any(axis=(0, 1)))
+    x, y, z = (slice(int(p.argmax()), len(p) - int(p[::-1].argmax())) for p in planes)
+    return x, y, z
 
 
 def _sform_axes(header: Nifti1Header) -> Affine | None:

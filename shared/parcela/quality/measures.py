@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from parcela.atlas.aal import regions
 from parcela.atlas.counts import RegionCounts, mean_places
-from parcela.imaging.geometry import Affine
+from parcela.imaging.geometry import Affine, box_of
 from parcela.quality.reference import BLOCK, Floats, Reference
 
 Image = NDArray[np.float32]
@@ -159,8 +159,7 @@ def sides_right(labels: Labels, affine: Affine) -> float:
 
 
 def _box(mask: Mask) -> NDArray[np.intp]:
-    box = ndimage.find_objects(mask.astype(np.uint8))[0]
-    return np.array([part.stop - part.start for part in box])
+    return np.array([part.stop - part.start for part in box_of(mask)])
 
 
 def _soft_dice(one: Floats, other: Floats) -> float:

@@ -18,18 +18,6 @@ from parcela.imaging import volume
 from parcela.imaging.volume import read_volume
 from parcela.settings import Settings
 
-KINDS = (
-    "uint8",
-    "int8",
-    "int16",
-    "uint16",
-    "int32",
-    "uint32",
-    "int64",
-    "uint64",
-    "float32",
-    "float64",
-)
 one_folder = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 

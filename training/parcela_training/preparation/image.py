@@ -18,8 +18,7 @@ from parcela.imaging.trail import GeometryTrail
 from parcela.imaging.volume import read_volume
 from parcela_labelling.label import label
 from parcela_labelling.opening import open_labels
-from parcela_preprocess.preprocess import Preprocessed, preprocess
-from parcela_preprocess.transforms.skull_strip import STRIPPED_BEFORE
+from parcela_preprocess.preprocess import preprocess
 from parcela_training.cohorts.cohort import Image
 from parcela_training.preparation.imported import check_labels, matched, read_labels, read_mask
 from parcela_training.preparation.prepared_set import PreparedImage
@@ -92,16 +91,12 @@ def preprocessed(image: Image, how: Preparation, sources: Sources) -> Unlabelled
         scan, preset=how.chain, skull_strip=how.skull_strip, mask=mask, shape=how.shape
     )
     record = {
-        "mask_from": "imported" if mask is not None else _stripped_by(done, how),
+        "mask_from": "imported" if mask is not None else done.record.parameters["stripped_by"],
         "seconds": {"preprocessing": round(sum(done.record.seconds.values()), 3)},
         "steps": done.record.seconds,
         "warnings": [*scan.warnings, *done.record.warnings],
     }
     return UnlabelledImage(done.image, done.trail, record)
-
-
-def _stripped_by(done: Preprocessed, how: Preparation) -> str:
-    return "scan" if STRIPPED_BEFORE in done.record.warnings else how.skull_strip
 
 
 def _halfway(

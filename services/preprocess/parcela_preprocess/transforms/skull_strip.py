@@ -22,6 +22,9 @@ from parcela_preprocess.intensities import above_zero, in_brain, unbearable, wit
 from parcela_preprocess.stripped import without_ringing
 
 MASK = "brain_mask"
+STRIPPED_BY = (
+    "stripped_by"  # what found the brain: robex, deepbet, a mask that was given, or the scan itself
+)
 STRIPPED_BEFORE = "the scan is already skull-stripped: its own brain was taken as it is"
 
 
@@ -42,6 +45,7 @@ class GivenMaskd(MapTransform):
         for key in self.key_iterator(done):
             mask = np.asarray(done[self.mask_key][0]) > 0
             done[key], notes = _masked(done[key], mask, mend=self.mend)
+            done[STRIPPED_BY] = "given"
             done["notes"] = (*done.get("notes", ()), *notes)
         return done
 
@@ -72,6 +76,7 @@ class _SkullStripd(MapTransform):
                 notes += ringing
                 image = with_values(image, array)
             mask = brain_of_stripped(array, geometry.spacing_mm)
+            done[STRIPPED_BY] = self.method.lower() if mask is None else "scan"
             if mask is None:
                 mask = self.extract(above_zero(array) if self.mend else array, geometry)
                 check_brain(mask, geometry.spacing_mm, self.method)

@@ -10,8 +10,8 @@ import torch
 from monai.config import KeysCollection
 from monai.data import MetaTensor
 from monai.transforms import MapTransform
-from scipy import ndimage
 
+from parcela.imaging.geometry import box_of
 from parcela.imaging.tissues import TISSUES, shares_of
 from parcela.processes.isolation import run_isolated
 from parcela_preprocess import native_tasks
@@ -35,7 +35,7 @@ class TissuesWithAtroposd(MapTransform):
         for key in self.key_iterator(done):
             image: MetaTensor = done[key]
             mask = np.asarray(done[self.mask_key][0]) > 0
-            box = ndimage.find_objects(mask.astype(np.uint8))[0]
+            box = box_of(mask)
             segmented = run_isolated(
                 "atropos",
                 {
