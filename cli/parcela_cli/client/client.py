@@ -11,28 +11,14 @@ Whatever is safe to repeat is repeated while the server cannot be reached or is 
 
 from __future__ import annotations
 
-import hashlib
-import ipaddress
-import os
-import re
 import secrets
-import socket
 import time
-from base64 import b64decode
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, TypeVar
-
-import httpx2
 
 from parcela.bundle.write import FIXED_NAMES
-from parcela.dicom.archive import is_dicom
-from parcela.dicom.conversion import packing
-from parcela.errors import BadRequest, BadScan, LimitExceeded, StepFailed
-from parcela.files import atomic_file
-from parcela.imaging.volume import reading_file
+from parcela.errors import LimitExceeded
 from parcela.options import (
     LabelOptions,
     ModelChoice,
@@ -43,20 +29,15 @@ from parcela.options import (
     Space,
     choosing,
 )
-from parcela.store.checksums import DamagedFile
+from parcela_cli.client.connection import SERVER, Connection
 from parcela_cli.client.received_bundle import unpack
-from parcela_cli.client.remote_job import RemoteJob, RemoteModel, list_of, read_job, refusal
-from parcela_cli.client.retry import Patience
+from parcela_cli.client.remote_job import RemoteJob, RemoteModel, list_of, read_job
+from parcela_cli.client.transfer import opened, pour, save_file
 
-SERVER = "http://127.0.0.1:8000"
-API_KEY = "PARCELA_API_KEY"
-GZIP_MAGIC = b"\x1f\x8b"
-BUSY = (429, 502, 503)
 POLL_S = 1.0
-CHUNK = 1024**2
+IDENTITY = {"Accept-Encoding": "identity"}  # packed files as they are
 
 OnProgress = Callable[[RemoteJob], None]
-T = TypeVar("T")
 
 
 class Client:
@@ -82,18 +63,8 @@ class Client:
         Raises:
             BadRequest: the address is not one of HTTP.
         """
-        url = httpx2.URL(server)
-        if url.scheme not in ("http", "https") or not url.host:
-            raise BadRequest(f"{server!r} is not a server's address: give one such as {SERVER}")
-        key = key or os.environ.get(API_KEY)
-        self.server = str(url).rstrip("/")
-        self._patience = Patience(self.server, patience_s)
-        self._http = httpx2.Client(
-            base_url=self.server,
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=timeout_s,
-            mounts={"http://": None, "https://": None} if is_loopback(url.host) else {},
-        )
+        self._connection = Connection(server, key, timeout_s, patience_s)
+        self.server = self._connection.server
 
     def __enter__(self) -> Client:
         return self
@@ -108,7 +79,7 @@ class Client:
 
     def close(self) -> None:
         """Let go of the connections."""
-        self._http.close()
+        self._connection.close()
 
     # ------------------------------------------------------------------------------------------------ submitting
 
@@ -179,13 +150,13 @@ class Client:
         headers = {"Idempotency-Key": key or secrets.token_hex(16)}
 
         def send() -> RemoteJob:
-            with _opened(scan) as file:
+            with opened(scan) as file:
                 upload = {"file": ("scan", file, "application/octet-stream")}
-                return self._once(
+                return self._connection.once(
                     "POST", path, read_job, params=query, files=upload, headers=headers
                 )
 
-        return self._patience.retrying(send)
+        return self._connection.repeating(send)
 
     # --------------------------------------------------------------------------------------------------- looking
 
@@ -195,15 +166,17 @@ class Client:
         Raises:
             BadRequest: there is no such job, or it was deleted.
         """
-        return self._ask("GET", f"/jobs/{_id(job)}", read_job)
+        return self._connection.ask("GET", f"/jobs/{_id(job)}", read_job)
 
     def jobs(self, limit: int = 100) -> list[RemoteJob]:
         """The caller's jobs that the server still knows, newest first, at most ``limit`` (1000) of them."""
-        return self._ask("GET", "/jobs", list_of("jobs", RemoteJob), params={"limit": limit})
+        return self._connection.ask(
+            "GET", "/jobs", list_of("jobs", RemoteJob), params={"limit": limit}
+        )
 
     def models(self) -> list[RemoteModel]:
         """The networks that the server has."""
-        return self._ask("GET", "/models", list_of("models", RemoteModel))
+        return self._connection.ask("GET", "/models", list_of("models", RemoteModel))
 
     def wait(
         self,
@@ -260,18 +233,12 @@ class Client:
         target = Path(path)
         target.parent.mkdir(parents=True, exist_ok=True)
 
-        def save(response: httpx2.Response) -> Path:
-            with atomic_file(target) as stream:
-                head, sha256 = _pour(response, stream)
-                if file.endswith(".gz") and head != GZIP_MAGIC:
-                    raise StepFailed(f"{response.request.url} is not a gzip file: nothing was kept")
-                if sha256 != _told_sha256(response, sha256):
-                    raise DamagedFile(
-                        f"{response.request.url} came damaged (SHA-256): nothing was kept; fetch it again"
-                    )
-            return target
-
-        return self._ask("GET", f"/jobs/{_id(job)}/files/{file}", save, headers=IDENTITY)
+        return self._connection.ask(
+            "GET",
+            f"/jobs/{_id(job)}/files/{file}",
+            lambda response: save_file(response, target),
+            headers=IDENTITY,
+        )
 
     def bundle(
         self, job: RemoteJob | str, folder: str | Path, name: str | None = None
@@ -291,102 +258,21 @@ class Client:
             StepFailed: a file differs from the hash in the manifest.
         """
 
-        def save(response: httpx2.Response) -> dict[str, Path]:
-            return unpack(lambda stream: _pour(response, stream), Path(folder), name)
-
-        return self._ask("GET", f"/jobs/{_id(job)}/bundle.zip", save, headers=IDENTITY)
+        return self._connection.ask(
+            "GET",
+            f"/jobs/{_id(job)}/bundle.zip",
+            lambda response: unpack(lambda stream: pour(response, stream), Path(folder), name),
+            headers=IDENTITY,
+        )
 
     # ---------------------------------------------------------------------------------------------------- ending
 
     def delete(self, job: RemoteJob | str) -> None:
         """Cancel a job if it runs, and erase every trace of its scan. One that is gone already is no error."""
-        self._ask("DELETE", f"/jobs/{_id(job)}", lambda _: None, gone=True)
+        self._connection.ask("DELETE", f"/jobs/{_id(job)}", lambda _: None, gone=True)
 
     cancel = delete
-
-    # --------------------------------------------------------------------------------------------------- sending
-
-    def _ask(
-        self,
-        method: str,
-        path: str,
-        read: Callable[[httpx2.Response], T],
-        *,
-        gone: bool = False,
-        **options: Any,
-    ) -> T:
-        return self._patience.retrying(lambda: self._once(method, path, read, gone=gone, **options))
-
-    def _once(
-        self,
-        method: str,
-        path: str,
-        read: Callable[[httpx2.Response], T],
-        *,
-        gone: bool = False,
-        **options: Any,
-    ) -> T:
-        with self._http.stream(method, path, **options) as response:
-            if response.status_code in BUSY:
-                response.read()
-                raise httpx2.HTTPStatusError(
-                    str(refusal(response)), request=response.request, response=response
-                )
-            if not response.is_success and not (gone and response.status_code in (404, 410)):
-                response.read()
-                raise refusal(response)
-            return read(response)
-
-
-IDENTITY = {"Accept-Encoding": "identity"}  # packed files as they are
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a name or address is this computer's own, so that no proxy of the environment has a part in it."""
-    name = host.lower().rstrip(".")
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    with suppress(OSError):  # also as 127.1, which getaddrinfo takes
-        name = socket.inet_ntoa(socket.inet_aton(name))
-    with suppress(ValueError):
-        address = ipaddress.ip_address(name)
-        address = getattr(address, "ipv4_mapped", None) or address
-        return address.is_loopback or address.is_unspecified
-    return False
 
 
 def _id(job: RemoteJob | str) -> str:
     return job if isinstance(job, str) else job.id
-
-
-def _pour(response: httpx2.Response, stream: Any) -> tuple[bytes, str]:
-    """The body into a stream; returns its first two bytes and its SHA-256."""
-    head, digest = b"", hashlib.sha256()
-    for chunk in response.iter_raw(CHUNK):
-        head = head or chunk[:2]
-        digest.update(chunk)
-        stream.write(chunk)
-    return head, digest.hexdigest()
-
-
-def _told_sha256(response: httpx2.Response, otherwise: str) -> str:
-    """The SHA-256 that the server tells of a file (RFC 9530); an older server tells none."""
-    told = re.search("sha-256=:([^:]+):", response.headers.get("repr-digest", ""))
-    return b64decode(told.group(1)).hex() if told else otherwise
-
-
-@contextmanager
-def _opened(scan: Path) -> Iterator[IO[bytes]]:
-    """The bytes to send: the file's, or of a DICOM series its zip's."""
-    if is_dicom(scan):
-        with reading_file(scan), packing(scan) as archive:
-            yield archive
-        return
-    try:
-        file = scan.open("rb")
-    except OSError as error:
-        raise BadScan(
-            f"{scan}: cannot be read ({error.strerror or error}): check the path"
-        ) from error
-    with file:
-        yield file

@@ -80,7 +80,8 @@ def _client(server: str | None, data: Path | None, key: str | None) -> Client:
         BadRequest: both were given, or nothing runs on the folder.
     """
     from parcela.errors import BadRequest
-    from parcela_cli.client.client import SERVER, Client
+    from parcela_cli.client.client import Client
+    from parcela_cli.client.connection import SERVER
     from parcela_cli.serve.data_folder import DataFolder, default_root
 
     if server is not None and data is not None:

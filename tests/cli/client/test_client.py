@@ -24,7 +24,8 @@ from parcela.errors import (
     StepFailed,
     Unavailable,
 )
-from parcela_cli.client.client import Client, is_loopback
+from parcela_cli.client.client import Client
+from parcela_cli.client.connection import is_this_computer
 from parcela_cli.client.remote_job import RemoteJob
 from parcela_cli.client.retry import asked_pause_s
 from scripted_server import Reply, Scripted, in_turn, json_reply, problem, serving
@@ -60,7 +61,7 @@ def test_given_proxies_in_the_environment_then_a_scan_for_this_computer_stays_on
     ],
 )
 def test_given_a_host_then_it_is_known_whether_it_is_this_computer(host: str, here: bool) -> None:
-    assert is_loopback(host) is here
+    assert is_this_computer(host) is here
 
 
 # --------------------------------------------------------------------------------------------- the public names
