@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +56,29 @@ def test_given_an_image_of_ours_then_its_dockerfile_is_there_and_needs_no_fronte
     assert "FROM python:3.11-slim-bookworm" in text
     assert "# syntax=" not in text
     assert name == "training" or "USER 10001:10001" in text
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_given_an_image_of_ours_then_its_labels_say_what_it_is_and_what_it_was_built_from(
+    name: str,
+) -> None:
+    build = SERVICES[name]["build"]
+    before, _, last = (ROOT / build["dockerfile"]).read_text().rpartition("\nRUN ")
+    labels = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]*)"', last))
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+
+    assert labels.pop("description")
+    assert labels == {
+        "title": SERVICES[name]["image"],
+        "version": "$VERSION",
+        "revision": "$REVISION",
+        "source": "$SOURCE",
+        "licenses": project["license"],
+    }
+    for argument in ("VERSION", "REVISION", "SOURCE"):
+        assert f"\nARG {argument}=" in last  # after the last layer, which a new revision must not undo
+        assert f"ARG {argument}" not in before
+        assert build["args"][argument].startswith(f"${{PARCELA_{argument}:-")
 
 
 @pytest.mark.parametrize("files", [(FILE,), (FILE, GPU)], ids=["cpu", "gpu"])
