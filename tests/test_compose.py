@@ -76,7 +76,9 @@ def test_given_an_image_of_ours_then_its_labels_say_what_it_is_and_what_it_was_b
         "licenses": project["license"],
     }
     for argument in ("VERSION", "REVISION", "SOURCE"):
-        assert f"\nARG {argument}=" in last  # after the last layer, which a new revision must not undo
+        assert (
+            f"\nARG {argument}=" in last
+        )  # after the last layer, which a new revision must not undo
         assert f"ARG {argument}" not in before
         assert build["args"][argument].startswith(f"${{PARCELA_{argument}:-")
 

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import venv
 import zipfile
 from pathlib import Path
@@ -45,8 +46,8 @@ def run(*command: str | Path, **options: object) -> str:
 
 
 @pytest.fixture(scope="module")
-def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from a copy of the tree so that nothing is left behind in it."""
+def tree(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the tree, so that nothing that is built is left behind in it."""
     tree = tmp_path_factory.mktemp("tree") / "parcela"
     ignored = shutil.ignore_patterns(
         ".git",
@@ -60,21 +61,27 @@ def wheel(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         "node_modules",
     )
     shutil.copytree(checkout, tree, ignore=ignored)
-    folder = tmp_path_factory.mktemp("wheel")
-    run(
-        sys.executable,
-        "-m",
-        "pip",
-        "wheel",
-        "--no-deps",
-        "--no-build-isolation",
-        "--no-index",
-        "-w",
-        folder,
-        tree,
-    )
+    return tree
+
+
+@pytest.fixture(scope="module")
+def wheel(tree: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel of the tree itself."""
+    return wheel_of(tree, tmp_path_factory.mktemp("wheel"))
+
+
+def wheel_of(source: Path, folder: Path) -> Path:
+    """The wheel of a tree or of a source archive, built without an index."""
+    offline = ("--no-deps", "--no-build-isolation", "--no-index")
+    run(sys.executable, "-m", "pip", "wheel", *offline, "-w", folder, source)
     (built,) = folder.glob("parcela-*.whl")
     return built
+
+
+def contents(archive: Path) -> dict[str, str]:
+    """SHA-256 of each file of a wheel, by its name."""
+    with zipfile.ZipFile(archive) as opened:
+        return {name: hashlib.sha256(opened.read(name)).hexdigest() for name in opened.namelist()}
 
 
 @pytest.fixture(scope="module")
@@ -117,8 +124,7 @@ def offline(*command: str | Path, cwd: Path) -> str:
 def test_given_the_wheel_then_every_file_of_the_packages_is_in_it(
     checkout: Path, wheel: Path
 ) -> None:
-    with zipfile.ZipFile(wheel) as archive:
-        held = {name: hashlib.sha256(archive.read(name)).hexdigest() for name in archive.namelist()}
+    held = contents(wheel)
     missing = [
         f"{source}/{path.relative_to(checkout / source)}"
         for source, target in CARRIED.items()
@@ -142,6 +148,19 @@ def test_given_the_wheel_then_it_holds_nothing_else(wheel: Path) -> None:
         target.split("/")[0] for target in CARRIED.values()
     }
     assert "parcela_benchmarks" not in roots  # the lab notebook is no part of the product
+
+
+def test_given_the_source_archive_then_its_wheel_is_that_of_the_tree_file_for_file(
+    tree: Path, wheel: Path, tmp_path: Path
+) -> None:
+    run(sys.executable, "-m", "hatchling", "build", "--target", "sdist", "-d", tmp_path, cwd=tree)
+    (archive,) = tmp_path.glob("parcela-*.tar.gz")
+    with tarfile.open(archive) as opened:
+        names = {name.partition("/")[2] for name in opened.getnames()}
+
+    assert contents(wheel_of(archive, tmp_path / "wheel")) == contents(wheel)
+    assert {"README.md", "Makefile", "constraints.txt", "docker-compose.yml", "predict.sh"} <= names
+    assert {"tests/test_wheel.py", "services/gateway/Dockerfile", "docs/release.md"} <= names
 
 
 def test_given_the_wheel_installed_elsewhere_then_the_checkout_is_out_of_sight(
