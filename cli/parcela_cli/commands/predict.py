@@ -52,7 +52,7 @@ def predict(
         ),
     ] = False,
     exact: Annotated[bool, described(PredictOptions, "exact", "--exact")] = False,
-    device: Annotated[Device, typer.Option(help="auto: CUDA where there is one.")] = "auto",
+    device: Annotated[Device, typer.Option(help="auto: a GPU where there is one.")] = "auto",
     threads: Threads = None,
     force: Force = False,
     server: Annotated[

@@ -66,7 +66,7 @@ def parcellate(
         space: the grid of the label map: the scan's (``native``) or the model's.
         template: where the image lies in a standard space, for a map there.
         keep_scores: whether to give back the (averaged) scores.
-        device: ``cpu`` or ``cuda``.
+        device: as ``choose_device`` says.
         networks: trained ones, in evaluation mode on the device, instead of those that ship; their images may lie on
             any grid.
         exact: by MONAI's own forward pass, whatever quicker way there is.

@@ -45,12 +45,12 @@ def predict(
         volume: the scan as received.
         ready: the same, preprocessed.
         options: what was chosen.
-        device: where the networks run; ``auto`` takes CUDA where there is one.
+        device: where the networks run; ``auto`` takes a GPU where there is one.
         template: the standard space, where it is another than the atlas's own.
         on_step: called with each step's name as it begins.
 
     Raises:
-        BadRequest: ``cuda`` was asked for and is not there. Unavailable: no weights. LimitExceeded: no memory.
+        BadRequest: a device was asked for and is not there. Unavailable: no weights. LimitExceeded: no memory.
     """
     where = choose_device(device)
     standard = (template or ready.record.colin27) if options.standard_space else None

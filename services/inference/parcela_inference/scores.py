@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import get_args
 
 import numpy as np
@@ -23,13 +24,41 @@ MOST_OUTSIDE = 0.005  # of a head, where it is not plausible: benchmarks/results
 
 
 def choose_device(device: Device = "auto") -> str:
-    """``cuda`` where there is one, else ``cpu``; raises BadRequest for a ``cuda`` that is not there."""
+    """What the networks shall run on: by ``auto`` CUDA, else Apple's GPU (``mps``), else the processor.
+
+    Raises:
+        BadRequest: no such device, or it is not there.
+    """
     if device not in get_args(Device):
         raise BadRequest(f"device={device!r}: choose from {', '.join(get_args(Device))}")
-    present = torch.cuda.is_available()
-    if device == "cuda" and not present:
-        raise BadRequest("--device cuda: PyTorch sees no CUDA device here; use --device cpu")
-    return "cuda" if present and device != "cpu" else "cpu"
+    if device == "cpu":
+        return "cpu"
+    wanted = ACCELERATORS if device == "auto" else (device,)
+    present = [name for name in wanted if ACCELERATORS[name]()]
+    if not present and device != "auto":
+        raise BadRequest(f"--device {device}: PyTorch can use none here; use --device cpu")
+    return present[0] if present else "cpu"
+
+
+def _apple_gpu() -> bool:
+    """Whether Apple's GPU is there and can do the U-Net's transposed convolutions, as older PyTorch cannot.
+
+    Nobody has tried the networks on one.
+    """
+    if not torch.backends.mps.is_available():
+        return False
+    try:
+        image, kernel = (torch.zeros(1, 1, size, size, size, device="mps") for size in (2, 3))
+        torch.nn.functional.conv_transpose3d(image, kernel)
+    except RuntimeError:
+        return False
+    return True
+
+
+ACCELERATORS: dict[str, Callable[[], bool]] = {  # the first that is there is taken
+    "cuda": torch.cuda.is_available,
+    "mps": _apple_gpu,
+}
 
 
 @torch.no_grad()
@@ -45,7 +74,7 @@ def class_scores(
     Args:
         image: (91, 122, 123) in [0, 1], as ``preprocess`` leaves it.
         model: which network.
-        device: ``cpu`` or ``cuda``.
+        device: as `choose_device` says.
         trained: a network of this kind, in evaluation mode on the device, instead of the one that ships; its images
             may lie on any grid.
         exact: by MONAI's own forward pass, whatever quicker way there is.
@@ -74,7 +103,9 @@ def class_scores(
                 class_scores_by_lattices(net, tensor, dense)
                 return BlockScores.of(dense, "sub-lattices")
             _class_scores_at_once(net, tensor, dense)
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as error:  # Apple's GPU has no class of its own for it
+        if not isinstance(error, torch.OutOfMemoryError) and "out of memory" not in str(error):
+            raise
         raise LimitExceeded(f"{device} ran out of memory for {model}: use --device cpu") from error
     return BlockScores.of(dense)
 

@@ -53,7 +53,9 @@ LearningRate = Annotated[float | None, typer.Option(min=0, help="The recipe's ow
 Seed = Annotated[
     int, typer.Option(min=0, help="Of the first weights, the order, the augmentation.")
 ]
-DeviceOption = Annotated[Device, typer.Option(help="auto: CUDA where there is one.")]
+DeviceOption = Annotated[
+    Device, typer.Option(help="auto: CUDA where there is one; mps is refused.")
+]
 
 
 def train(
@@ -76,7 +78,7 @@ def train(
     torchrun --nproc-per-node 2 -m parcela_cli.app train …
     """
     check_folder(out or Path("runs"))
-    from parcela_inference.scores import choose_device
+    from parcela_training.hardware import training_device
     from parcela_training.preparation.prepared_set import PreparedSet
     from parcela_training.training.budget import parse_budget
     from parcela_training.training.presets import RECIPES
@@ -85,7 +87,7 @@ def train(
     images = PreparedSet.read(prepared)
     name: PresetName = preset or images.preset
     folder = out or Path("runs") / name
-    where = choose_device(device)
+    where = training_device(device)
     ending = parse_budget(budget) if budget else None
     _claim(folder, prepared, name, budget, seed)
     for network in networks_of(model):

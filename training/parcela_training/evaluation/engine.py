@@ -9,13 +9,13 @@ from torch import nn
 from parcela.imaging.trail import GeometryTrail
 from parcela.options import Network
 from parcela_inference.parcellate import parcellate
-from parcela_inference.scores import choose_device
+from parcela_training.hardware import training_device
 from parcela_training.networks.predict import Predictor
 
 
 def parcellator(model: Network, network: nn.Module) -> Predictor:
     """``parcellate`` with this network on the grid of its images, on the device that a user would get."""
-    device = choose_device()
+    device = training_device()
     network.eval().to(device)
 
     def predict(image: NDArray[np.float32]) -> NDArray[np.uint8]:

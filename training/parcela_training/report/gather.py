@@ -8,13 +8,12 @@ from typing import get_args
 
 from parcela.options import NETWORKS, Network
 from parcela.weights.cards import read_card
-from parcela_inference.scores import choose_device
 from parcela_training.cohorts.cohort import PARTS, listed
 from parcela_training.cohorts.split import By
 from parcela_training.evaluation.networks import SHIPPED, read_registration
 from parcela_training.evaluation.record import REFERENCES, Evaluation
 from parcela_training.experiment_folder import ExperimentFolder, Plan
-from parcela_training.hardware import hardware, versions
+from parcela_training.hardware import hardware, training_device, versions
 from parcela_training.preparation.prepared_set import PreparedSet
 from parcela_training.report.pictures.catalogue import PREDICTIONS, PREPROCESSING
 from parcela_training.report.record import Epoch, ExperimentRecord, NetworkRecord, SplitCounts
@@ -43,7 +42,7 @@ def gather_record(folder: ExperimentFolder) -> ExperimentRecord:
         preset=plan.preset,
         cohort=_cohort(prepared),
         split=_split(prepared),
-        hardware=hardware(choose_device()),
+        hardware=hardware(training_device()),
         versions=versions(),
         seeds={"experiment": plan.seed, "registration": 1},
         networks=tuple(_trained(folder, model, run) for model, run in trained.items()),
