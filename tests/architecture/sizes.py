@@ -15,6 +15,7 @@ OWN_LINES = 120  # from here on, a module with a counterpart among libraries is 
 
 # Small modules with one importer that stand alone all the same, each with its reason.
 SMALL_FOR_A_REASON = {
+    "parcela.bundle.citations": "one file for each thing that a bundle says",
     "parcela_cli.commands": "one file for each command",
     "parcela_training.commands": "one file for each command",
     "parcela_preprocess.transforms": "one file for each transform",

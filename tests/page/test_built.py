@@ -21,6 +21,7 @@ def sources(web: Path) -> str:
     """The hash of the page's sources, as ``web/build.mjs`` writes it."""
     files = [path for path in (web / "src").rglob("*") if path.is_file()]
     files += [web / name for name in ("build.mjs", "package.json", "package-lock.json")]
+    files.append(web / "../shared/parcela/bundle/templates/look.css")
     digest = hashlib.sha256()
     for name, path in sorted((path.relative_to(web).as_posix(), path) for path in files):
         digest.update(f"{name}\0".encode() + path.read_bytes() + b"\0")
@@ -75,6 +76,9 @@ def test_given_node_when_built_again_then_it_is_the_same(checkout: Path, tmp_pat
     web = shutil.copytree(
         checkout / "web", tmp_path / "web", ignore=shutil.ignore_patterns("node_modules")
     )
+    look = Path("shared/parcela/bundle/templates/look.css")
+    (tmp_path / look).parent.mkdir(parents=True)
+    shutil.copy(checkout / look, tmp_path / look)
     for command in (["npm", "ci", "--ignore-scripts"], ["npm", "run", "check"]):
         subprocess.run(command, cwd=web, check=True, capture_output=True)
     subprocess.run(["node", "build.mjs", "../built"], cwd=web, check=True, capture_output=True)

@@ -50,6 +50,7 @@ class Manifest(Document):
         input: the scan as received.
         quality: the verdict on the map, and what it rests on; None where nothing judged it.
         volumes: of the whole brain and head, in mm³, by name (``docs/volumes.md``).
+        citations: the works that the map rests on, to be cited.
         files: SHA-256 of each file of the bundle by its fixed name.
     """
 
@@ -65,6 +66,7 @@ class Manifest(Document):
     input: InputRecord | None = None
     quality: Quality | None = None
     volumes: Mapping[str, float] = {}
+    citations: tuple[str, ...] = ()
     files: Mapping[str, str] = {}
 
     @property

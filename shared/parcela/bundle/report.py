@@ -1,4 +1,4 @@
-"""The report of one scan: picture, volumes and provenance on one HTML page that needs no other file, and no script.
+"""The report of one scan on one HTML page that needs no other file, and no script; on paper it has three pages.
 
 Equal input gives equal bytes: how long it took stands in the manifest alone.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 
@@ -15,8 +16,10 @@ from numpy.typing import NDArray
 
 from parcela.bundle.manifest import Manifest
 from parcela.bundle.page import render_page
-from parcela.bundle.region_table import MISSING, RegionRow
+from parcela.bundle.region_table import MISSING, RegionRow, asymmetry_index
 from parcela.files import write_text
+from parcela.quality.grade import Bound, Grade
+from parcela.quality.verdict import BOUNDS, Quality
 
 Pair = tuple[RegionRow, RegionRow | None]  # left and right, or one of the midline
 
@@ -24,8 +27,12 @@ METHODS = {
     "predict": "Regions of AAL as a network finds them in the preprocessed scan.",
     "label": "Regions of AAL, brought to the scan by registration of the atlas.",
 }
-
-
+VERDICTS: Mapping[Grade, str] = {
+    "ok": "Nothing unusual was measured.",
+    "look": "See the picture before you use this map.",
+    "doubtful": "Do not use this map unless the picture convinces you.",
+}
+HASHED = {"dseg.nii.gz": "the label map", "desc-brain_mask.nii.gz": "the brain mask"}
 WHOLES = {
     "brain_mm3": "brain mask",
     "etiv_affine_mm3": "head (eTIV, affine)",
@@ -33,6 +40,29 @@ WHOLES = {
     "white_mm3": "white matter",
     "csf_mm3": "CSF",
 }
+
+
+@dataclass(frozen=True)
+class Lobe:
+    """A lobe with its pairs of regions, left and right, and its regions of the midline, in the atlas's order."""
+
+    name: str
+    pairs: tuple[Pair, ...]
+
+    @property
+    def left_mm3(self) -> float:
+        """Volume of its left regions, or of those of the midline."""
+        return sum(row.volume_mm3 for row, _ in self.pairs)
+
+    @property
+    def right_mm3(self) -> float:
+        """Volume of its right regions; 0 where it has none."""
+        return sum(right.volume_mm3 for _, right in self.pairs if right is not None)
+
+    @property
+    def asymmetry_index(self) -> float | None:
+        """Of both sides' volumes."""
+        return asymmetry_index(self.left_mm3, self.right_mm3)
 
 
 def write_report(
@@ -51,12 +81,13 @@ def write_report(
         title: the scan's name, or nothing where that is not to be told.
         picture: ``qc.png``, which goes into the page.
         rows: from ``region_table``.
-        manifest: complete but for the files.
+        manifest: complete but for the hashes of files that come later.
         tissue_mm3: by name, (117,) volumes in the background and each region.
 
     Raises:
         OSError: the picture cannot be read or the page not written.
     """
+    lobes = list(_lobes(rows))
     page = render_page(
         __package__,
         "report.html",
@@ -65,47 +96,64 @@ def write_report(
         picture=b64encode(picture.read_bytes()).decode(),
         rows=rows,
         manifest=manifest,
-        lobes=list(_lobes(rows)),
+        verdicts=VERDICTS,
+        lobes=lobes,
+        most_of_lobes=max(max(lobe.left_mm3, lobe.right_mm3) for lobe in lobes) or 1,
+        most_of_regions=max(row.volume_mm3 for row in rows) or 1,
+        measures=list(_measures(manifest.quality)),
         facts=_provenance(manifest),
         wholes=[(WHOLES[name], volume / 1000) for name, volume in manifest.volumes.items()],
-        tissues=[(WHOLES[name], mm3 / 1000) for name, mm3 in (tissue_mm3 or {}).items()],
-        ml=_ml,
+        tissues=[(WHOLES[name], mm3) for name, mm3 in (tissue_mm3 or {}).items()],
         signed=_signed,
     )
     write_text(path, page)
 
 
-def _lobes(rows: Sequence[RegionRow]) -> Iterator[tuple[str, list[Pair]]]:
-    """Each lobe with its pairs of regions, left and right, and its regions of the midline, in the atlas's order."""
+def _lobes(rows: Sequence[RegionRow]) -> Iterator[Lobe]:
     by_id = {row.region.index: row for row in rows}
     firsts = sorted((row for row in rows if row.region.hemisphere != "R"), key=_lobe)
-    for lobe, group in groupby(firsts, _lobe):
-        yield (
-            lobe,
-            [(row, by_id[row.region.partner] if row.region.partner else None) for row in group],
-        )
+    for name, group in groupby(firsts, _lobe):
+        pairs = ((row, by_id[row.region.partner] if row.region.partner else None) for row in group)
+        yield Lobe(name, tuple(pairs))
 
 
 def _lobe(row: RegionRow) -> str:
     return row.region.lobe
 
 
-def _ml(row: RegionRow) -> str:
-    return f"{row.volume_mm3 / 1000:.2f}"
-
-
 def _signed(index: float | None) -> str:
     return MISSING if index is None else f"{index:+.3f}"
+
+
+def _measures(quality: Quality | None) -> Iterator[tuple[str, str, str]]:
+    """Each number that is judged: its name, its value, and which values are usual."""
+    for number, group in groupby(BOUNDS, lambda bound: bound.number):
+        value = quality and quality.numbers.get(number)
+        if value is not None:
+            yield number.replace("_", " "), f"{value:.4g}", " to ".join(_usual(list(group)))
+
+
+def _usual(bounds: Sequence[Bound]) -> Iterator[str]:
+    for bound in sorted(bounds, key=lambda bound: bound.mild):
+        word = "" if len(bounds) > 1 else "up to " if bound.sense == 1 else "from "
+        yield f"{word}{bound.mild:g}".replace("-", "−")
 
 
 def _provenance(manifest: Manifest) -> list[tuple[str, str]]:
     facts: list[tuple[str, str]] = []
     if (scan := manifest.input) is not None:
         shape = "×".join(map(str, scan.shape))
+        sizes_mm = np.linalg.norm(np.array(scan.affine)[:3, :3], axis=0)
+        size = "×".join(f"{size_mm:.3g}" for size_mm in sizes_mm)
         facts += [
-            ("Scan", f"{shape} voxels, axes {scan.axes}"),
+            ("Scan", f"{shape} voxels of {size} mm, axes {scan.axes}"),
             ("SHA-256 of the scan", scan.sha256),
         ]
+    facts += [
+        (f"SHA-256 of {HASHED[name]}", manifest.files[name])
+        for name in HASHED
+        if name in manifest.files
+    ]
     facts += [
         (f"Weights, {network}", sha256 or MISSING) for network, sha256 in manifest.weights.items()
     ]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from parcela.atlas.lookup_tables import lookup_table
+from parcela.bundle.citations import citations
 from parcela.bundle.manifest import InputRecord
 from parcela.bundle.mosaic import write_mosaic
 from parcela.bundle.prediction import Prediction
@@ -120,6 +121,7 @@ def write_bundle(
             "volumes": prediction.volumes,
         }
     )
+    manifest = manifest.model_copy(update={"citations": citations(manifest)})
     paths = _write_maps(prediction, folder, shown)
     paths |= _write_tables(prediction, folder, shown)
     attachments = _attachments(prediction)
@@ -136,6 +138,10 @@ def write_bundle(
         notes=manifest.warnings,
         sides_known=prediction.scan.geometry.sides_known,
     )
+    fixed_names = (*names_of_bundle(tuple(prediction.by_network)), *attachments)
+    fixed_of = {prefixed(fixed, shown): fixed for fixed in fixed_names}
+    hashes = {fixed_of[path.name]: sha256_of(path) for path in paths.values()}
+    manifest = manifest.model_copy(update={"files": hashes})
     paths["report"] = folder / file_name("report", shown)
     write_report(
         paths["report"],
@@ -145,9 +151,7 @@ def write_bundle(
         manifest=manifest,
         tissue_mm3=prediction.tissue_mm3,
     )
-    fixed_names = (*names_of_bundle(tuple(prediction.by_network)), *attachments)
-    fixed_of = {prefixed(fixed, shown): fixed for fixed in fixed_names}
-    hashes = {fixed_of[path.name]: sha256_of(path) for path in paths.values()}
+    hashes[FIXED_NAMES["report"]] = sha256_of(paths["report"])
     write_text(record, manifest.model_copy(update={"files": hashes}).to_json())
     return {**paths, "manifest": record}
 

@@ -33,7 +33,9 @@ def a_report(folder: Path, labels: np.ndarray | None = None, title: str = "sub-0
         seconds={"skull-strip": 67.54},
         warnings=("voxels < 3 mm & coarse",),
         input=InputRecord.of("ab" * 32, geometry),
-        quality=Quality(verdict="look"),
+        quality=Quality(verdict="look", numbers={"brain_ml": 1234.0, "spikes": None}),
+        citations=("A work & its authors",),
+        files={"dseg.nii.gz": "ef" * 32},
     )
     picture = folder / "qc.png"
     picture.write_bytes(PNG)
@@ -56,6 +58,10 @@ class Cells(HTMLParser):
         if tag in ("td", "th"):
             self.rows[-1].append("")
 
+    def handle_endtag(self, tag: str) -> None:
+        if tag == "table":
+            self.rows.append([])
+
     def handle_data(self, data: str) -> None:
         if self.rows and self.rows[-1]:
             self.rows[-1][-1] += data.strip()
@@ -64,23 +70,33 @@ class Cells(HTMLParser):
 def test_given_a_pair_when_reported_then_volumes_are_in_ml_with_the_asymmetry(
     tmp_path: Path,
 ) -> None:
-    rows = {row[0]: row[1:] for row in Cells(a_report(tmp_path)).rows}
+    rows = {row[0]: row[1:] for row in Cells(a_report(tmp_path)).rows if row}
 
-    assert rows["Precentral"] == [
-        "8.00",
-        "4.00",
-        "+0.667",
-        "+0.040",
-        "+0.626",
-    ]  # 16 and 8 voxels of 0.5 ml
+    told = ["8.00", "", "4.00", "+0.667", "+0.040", "+0.626", ""]  # 16 and 8 voxels of 0.5 ml
+    assert rows["Precentral"] == told
     assert rows["Vermis_1_2"] == ["0.50", ""]
-    assert rows["Postcentral"] == ["0.00", "0.00", "n/a", "+0.013", "n/a"]
+    assert rows["Postcentral"] == ["0.00", "", "0.00", "n/a", "+0.013", "n/a", ""]
+
+
+def test_given_lobes_when_reported_then_each_has_its_sum_and_bars_of_that_length(
+    tmp_path: Path,
+) -> None:
+    page = a_report(tmp_path)
+    rows = {row[0]: row[1:] for row in Cells(page).rows if len(row) in (3, 5)}
+
+    assert rows["Central"] == ["8.00", "", "4.00", "+0.667"]
+    assert rows["Vermis"] == ["0.50", ""]
+    assert rows["Frontal"] == ["0.00", "", "0.00", "n/a"]
+    widths = re.findall(
+        r'width="([0-9.]+)" height="8" class="scan"', page.partition("Regions</h2>")[0]
+    )
+    assert widths[:2] == ["50.00", "25.00"]
 
 
 def test_given_all_regions_when_reported_then_each_has_its_line(tmp_path: Path) -> None:
     cells = Cells(a_report(tmp_path)).rows
-    pairs = [row for row in cells if len(row) == 6 and row[0] != "Region"]
-    midline = [row for row in cells if len(row) == 3]
+    pairs = [row for row in cells if len(row) == 8 and row[0] != "Region"]
+    midline = [row for row in cells if len(row) == 3 and row[0].startswith("Vermis_")]
 
     assert 2 * len(pairs) + len(midline) == 116
 
@@ -89,21 +105,26 @@ def test_given_a_report_then_it_needs_nothing_else_and_runs_nothing(tmp_path: Pa
     page = a_report(tmp_path)
     (source,) = re.findall(r'src="([^"]*)"', page)
 
+    assert "default-src 'none'" in page
+    assert "style=" not in page  # what a strict policy would not let in
     assert b64decode(source.removeprefix("data:image/png;base64,")) == PNG
     assert "<script" not in page
-    assert "http" not in page
+    assert "://" not in page
     assert "not a medical device" in page
 
 
 def test_given_a_report_then_it_says_how_it_was_made(tmp_path: Path) -> None:
     page = a_report(tmp_path)
-    rows = {row[0]: row[1] for row in Cells(page).rows if len(row) == 2}
+    facts = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page))
 
-    assert rows["SHA-256 of the scan"] == "ab" * 32
-    assert rows["Weights, unet"] == "cd" * 32
-    assert rows["Settings"] == "model unet; n4.shrink 2"
-    assert rows["Software"] == "parcela 0.1.0"
+    assert facts["Scan"] == "4×4×4 voxels of 5×10×10 mm, axes RAS"
+    assert facts["SHA-256 of the scan"] == "ab" * 32
+    assert facts["SHA-256 of the label map"] == "ef" * 32
+    assert facts["Weights, unet"] == "cd" * 32
+    assert facts["Settings"] == "model unet; n4.shrink 2"
+    assert facts["Software"] == "parcela 0.1.0"
     assert "67.5" not in page  # equal input, equal bytes: time is the manifest's
+    assert "<li>A work &amp; its authors</li>" in page
 
 
 @pytest.mark.parametrize("title", ["<b>x</b>", 'a"b&c'])
@@ -136,9 +157,17 @@ def test_given_tissues_then_the_report_tells_them_by_region_and_for_the_whole_br
         tissue_mm3={"grey_mm3": by_class},
     )
     page = (tmp_path / "report.html").read_text(encoding="utf-8")
-    assert "brain mask 1400 ml, grey matter 8 ml." in page
-    assert ["Precentral_L", "4.50"] in Cells(page).rows
+    facts = dict(re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page))
+    assert (facts["brain mask"], facts["grey matter"]) == ("1400 ml", "8 ml")
+    assert ["Precentral", "4.50", "0.00"] in Cells(page).rows
 
 
-def test_given_a_judged_map_then_the_report_tells_the_verdict(tmp_path: Path) -> None:
-    assert "Quality: <strong>look</strong>" in a_report(tmp_path)
+def test_given_a_judged_map_then_the_report_tells_the_verdict_and_what_was_measured(
+    tmp_path: Path,
+) -> None:
+    page = a_report(tmp_path)
+
+    assert '<span class="badge look">Quality: look</span> See the picture' in page
+    rows = Cells(page).rows
+    assert ["brain ml", "1234", "950 to 2000"] in rows
+    assert not any(row and row[0] == "spikes" for row in rows)

@@ -110,6 +110,13 @@ def test_given_a_bundle_then_its_manifest_says_how_it_was_made(tmp_path: Path) -
     assert record["seconds"] == {"skull-strip": 67.5, "predict": 2.5}
     assert (record["parameters"]["threads"], record["parameters"]["zoom"]) == (2, 2.5)
     assert {"python", "numpy"} <= set(record["software"])
+    assert [work.split(" ")[0] for work in record["citations"][1:4]] == [
+        "Tzourio-Mazoyer",
+        "Holmes",
+        "Cardoso",
+    ]
+    report = paths["report"].read_text(encoding="utf-8")
+    assert record["files"]["dseg.nii.gz"] in report
     written = {p.name.removeprefix("sub-01_T1w_"): p for p in paths.values()}
     del written["manifest.json"]
     assert record["files"] == {
