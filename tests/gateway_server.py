@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import resource
 import subprocess
 import sys
 import threading
@@ -17,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx2
-import uvicorn
 
 from nifti_files import image, nifti
 from parcela.errors import StepFailed
@@ -30,6 +30,7 @@ from parcela.store.checksums import SUMS, sums
 from parcela.store.store import Store
 from parcela_gateway import dependencies
 from parcela_gateway.app import create_app
+from parcela_gateway.budgets.connections import GatewayServer, server_config
 from parcela_gateway.prefix import BehindProxy
 from patience import patient
 from processes import wait_until
@@ -139,16 +140,11 @@ def working(gateway: Gateway, stages: int) -> Iterator[None]:
 def serving(settings: Settings, *, reconcile: bool = False, port: int = 0) -> Iterator[Gateway]:
     """A gateway of these settings, on a free port unless one is given."""
     app = create_app(settings)
-    config = uvicorn.Config(
-        BehindProxy(app),
-        port=port,
-        proxy_headers=False,
-        access_log=False,
-        log_config=None,
-        lifespan="on" if reconcile else "off",
-        timeout_graceful_shutdown=1,
+    lifespan = "on" if reconcile else "off"
+    config = server_config(
+        BehindProxy(app), settings, port=port, lifespan=lifespan, timeout_graceful_shutdown=1
     )
-    server = uvicorn.Server(config)
+    server = GatewayServer(config)
     thread = threading.Thread(target=server.run)
     thread.start()
     while not server.started:
@@ -181,8 +177,10 @@ class GatewayProcess:
 
 
 @contextmanager
-def gateway_process(redis_url: str, store: Path, **environment: str) -> Iterator[GatewayProcess]:
-    """``python -m parcela_gateway`` over this Redis and this folder."""
+def gateway_process(
+    redis_url: str, store: Path, descriptors: int | None = None, /, **environment: str
+) -> Iterator[GatewayProcess]:
+    """``python -m parcela_gateway`` over this Redis and this folder; with no more than so many descriptors."""
     log = store.with_name("gateway.log")
     given = {"PARCELA_REDIS": redis_url, "PARCELA_STORE": str(store), "PARCELA_PORT": "0"}
     with log.open("wb") as file:
@@ -192,6 +190,8 @@ def gateway_process(redis_url: str, store: Path, **environment: str) -> Iterator
             stdout=file,
             stderr=file,
         )
+    if descriptors is not None:
+        resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (descriptors, descriptors))
     try:
         running = GatewayProcess(process, log)
         with running.http:

@@ -97,6 +97,20 @@ class Settings(BaseSettings):
         600, gt=0, description="how long a caller who wants the map itself is kept waiting for it"
     )
     max_waiting: int = Field(1000, gt=0, description="jobs that may wait; more are refused (429)")
+    connections: int = Field(
+        1000, gt=0, description="connections at a time; as many as the descriptors allow, if fewer"
+    )
+    head_timeout_s: float = Field(
+        10, gt=0, description="in which the head of a request must have come"
+    )
+    uploads: int = Field(32, gt=0, description="uploads that are taken in at a time; more wait")
+    uploads_each: int = Field(16, gt=0, description="how many of them may be one caller's")
+    upload_rate: int = Field(
+        8192, gt=0, description="bytes a second that an upload brings at least"
+    )
+    upload_timeout_s: float = Field(
+        3600, gt=0, description="how long an upload may keep us waiting in all"
+    )
 
     @property
     def redis_url(self) -> str:

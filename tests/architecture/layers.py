@@ -24,7 +24,7 @@ ORDER = {
         ),
     ],
     "parcela_gateway": [
-        *("prefix", "problem", "keys", "download", "dependencies", "schemas", "metrics"),
+        *("prefix", "problem", "budgets", "keys", "download", "dependencies", "schemas", "metrics"),
         "access_log",
         "api",
         *("host_and_origin", "jobs", "readiness", "upload", "page", "routes"),

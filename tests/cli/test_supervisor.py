@@ -154,6 +154,23 @@ def test_given_a_log_grown_long_when_a_part_starts_then_it_makes_room(
     assert (tmp_path / "sleeper.log.1").read_text() == "much that was said before\n"
 
 
+def test_given_a_part_that_says_much_then_its_log_turns_over_while_it_runs(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("parcela_cli.serve.supervisor.LOG_BYTES", 1000)
+    talk = "import time\nfor _ in range(100):\n    print('x' * 99, flush=True); time.sleep(0.01)\ntime.sleep(600)"
+    supervisor.start(part("chatty", talk))
+
+    def turned_over() -> bool:
+        supervisor.tend()
+        return (tmp_path / "chatty.log.1").exists()
+
+    wait_until(turned_over)
+    wait_until(lambda: (tmp_path / "chatty.log").stat().st_size)
+    assert supervisor.deaths() == {"chatty": 0}
+    assert set((tmp_path / "chatty.log").read_text()) == {"x", "\n"}  # no hole where it was emptied
+
+
 # --------------------------------------------------------------------------------------------- the folder
 
 

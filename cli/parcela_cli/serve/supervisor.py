@@ -5,11 +5,12 @@ circus, supervisor and honcho were looked at: none ends its children when it is 
 
 from __future__ import annotations
 
+import os
+import shutil
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 from parcela.processes.child import Child, how_it_ended
 
@@ -69,6 +70,7 @@ class Supervisor:
         """Start again what has died, each after a pause that doubles while it keeps dying."""
         now = time.monotonic()
         for running in self._running.values():
+            self._turn_over(running.part.name)
             if running.child is not None and (code := running.child.code) is not None:
                 running.child.kill()  # what it may have left in its group
                 running.child = None
@@ -112,7 +114,8 @@ class Supervisor:
         self.stop([first])
 
     def _spawn(self, running: _Running) -> None:
-        with self._fresh_log(running.part.name) as log:
+        self._turn_over(running.part.name)
+        with self._log(running.part.name).open("ab") as log:
             running.child = Child(
                 running.part.command,
                 environment=running.part.environment,
@@ -125,8 +128,9 @@ class Supervisor:
     def _log(self, name: str) -> Path:
         return self._logs / f"{name}.log"
 
-    def _fresh_log(self, name: str) -> BinaryIO:
-        path = self._log(name)
-        if path.exists() and path.stat().st_size > LOG_BYTES:
-            path.replace(path.with_suffix(".log.1"))
-        return path.open("ab")
+    def _turn_over(self, name: str) -> None:
+        """Empty a log that has grown long, after a copy: its part goes on writing to the same file, at its end."""
+        log = self._log(name)
+        if log.exists() and log.stat().st_size > LOG_BYTES:
+            shutil.copyfile(log, log.with_suffix(".log.1"))
+            os.truncate(log, 0)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 
-import uvicorn
-
 from parcela.errors import ParcelaError
 from parcela.settings import settings
 from parcela_gateway.access_log import log_to_stderr
 from parcela_gateway.app import create_app
+from parcela_gateway.budgets.connections import GatewayServer, server_config
 from parcela_gateway.prefix import BehindProxy
 
 GRACE_S = 5  # for requests under way when it is told to stop
@@ -24,16 +23,8 @@ def main() -> int:
     except ParcelaError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    uvicorn.run(
-        BehindProxy(app),
-        host=chosen.host,
-        port=chosen.port,
-        log_config=None,
-        access_log=False,
-        proxy_headers=False,  # ours does it
-        server_header=False,
-        timeout_graceful_shutdown=GRACE_S,
-    )
+    config = server_config(BehindProxy(app), chosen, timeout_graceful_shutdown=GRACE_S)
+    GatewayServer(config).run()
     return 0
 
 

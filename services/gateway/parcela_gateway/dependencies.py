@@ -15,10 +15,9 @@ from parcela.jobs.records import Stage
 from parcela.settings import Settings
 from parcela.store.open import open_store
 from parcela.store.store import Store
+from parcela_gateway.budgets.places import Places
 from parcela_gateway.download.blocks import Blocks
 from parcela_gateway.keys import Keys
-
-UPLOADS = 32  # kept at a time; more wait for their turn
 
 log = logging.getLogger("parcela.gateway")
 
@@ -32,7 +31,8 @@ class Gateway:
     store: Store
     doorbell: Doorbell
     keys: Keys
-    uploads: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(UPLOADS))
+    uploads: Places
+    upload_threads: anyio.CapacityLimiter  # as many as places: nobody waits for one
     blocks: Blocks = field(default_factory=Blocks)
 
     @classmethod
@@ -44,7 +44,9 @@ class Gateway:
         """
         keys = Keys.of(settings)
         ledger, bells = Ledger(settings.redis_url, hurried=True), Doorbell(settings.redis_url)
-        return cls(settings, ledger, open_store(settings), bells, keys)
+        places = Places(settings.uploads, settings.uploads_each)
+        threads = anyio.CapacityLimiter(settings.uploads)
+        return cls(settings, ledger, open_store(settings), bells, keys, places, threads)
 
     def ring(self, stage: Stage) -> None:
         """Say that a stage has work. A bell that cannot be rung is rung later by the reconciler."""

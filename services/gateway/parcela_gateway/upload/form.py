@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Any
 
-import anyio
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
-from starlette.requests import ClientDisconnect, Request
 
 from parcela.options import LabelOptions, PredictOptions
 from parcela_gateway.problem import Refused
 
 FIELD = "file"
-SILENCE_S = 60  # an upload that says nothing for so long is given up
 OPTIONS = {
     name
     for options in (PredictOptions, LabelOptions)
@@ -34,19 +31,6 @@ class WrongBody(BadForm):
 
     status = 415
     slug = "unsupported-media-type"
-
-
-class UploadStalled(Refused):
-    """The client stopped sending, and stayed."""
-
-    status = 408
-    slug = "upload-stalled"
-
-
-class UploadCut(Refused):
-    """The client went away before the end."""
-
-    slug = "upload-cut"
 
 
 class Form:
@@ -150,25 +134,13 @@ def _check_other(name: str, *, has_file: bool) -> None:
         )
 
 
-async def file_pieces(request: Request) -> AsyncIterator[bytes]:
+async def file_pieces(form: Form, chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """The bytes of the uploaded file, as they come.
 
     Raises:
-        BadForm: the body is no such form. UploadStalled, UploadCut: its sender stopped.
+        BadForm: the body is no such form. And what ``chunks`` raises.
     """
-    form = Form(request.headers.get("content-type"))
-    body = request.stream()
-    while (chunk := await _next(body)) is not None:
+    async for chunk in chunks:
         for piece in form.feed(chunk):
             yield piece
     form.finish()
-
-
-async def _next(body: AsyncIterator[bytes]) -> bytes | None:
-    try:
-        with anyio.fail_after(SILENCE_S):
-            return await anext(body, None)
-    except TimeoutError as error:
-        raise UploadStalled(f"nothing came for {SILENCE_S} s: send it again") from error
-    except ClientDisconnect as error:
-        raise UploadCut("the upload broke off: send it again") from error

@@ -30,7 +30,8 @@ from parcela.store.store import NotStored, StoreUnavailable
 from parcela_gateway.dependencies import Gateway
 from parcela_gateway.jobs import JobDeleted, find_job, queued, was_deleted
 from parcela_gateway.problem import Refused
-from parcela_gateway.upload.form import file_pieces
+from parcela_gateway.upload.body import UploadBody
+from parcela_gateway.upload.form import Form, file_pieces
 from parcela_gateway.upload.scrub import nifti_of, scrubbed, stream_of
 from parcela_gateway.upload.stream import Received, receive, too_large
 
@@ -95,13 +96,13 @@ async def submit(gateway: Gateway, request: Request, submission: Submission) -> 
     """
     job_id = submission.choose_id()
     if await to_thread.run_sync(_is_known, gateway, job_id, submission.owner):
-        received = await _receive(gateway, request, _read_over)
+        received = await _receive(gateway, request, submission.owner, _read_over)
         again = submission.request(job_id, received)
         return await to_thread.run_sync(_same, gateway, again)
     await to_thread.run_sync(_check_room, gateway)
     _check_length(gateway, request)
     upload = secrets.token_hex(16)
-    received, kept_sha256 = await _keep_scan(gateway, request, job_id, upload)
+    received, kept_sha256 = await _keep_scan(gateway, request, submission.owner, job_id, upload)
     accepted = submission.request(job_id, received, upload, kept_sha256)
     # A thread is not cancelled: who goes away now does not leave a job half made.
     return await to_thread.run_sync(_accept, gateway, accepted)
@@ -147,7 +148,7 @@ def _check_length(gateway: Gateway, request: Request) -> None:
 
 
 async def _keep_scan(
-    gateway: Gateway, request: Request, job_id: str, upload: str
+    gateway: Gateway, request: Request, owner: str, job_id: str, upload: str
 ) -> tuple[Received, str]:
     """What came in, and the SHA-256 of what is stored of it."""
     limits = gateway.settings.max_voxels, gateway.settings.max_bytes
@@ -163,18 +164,23 @@ async def _keep_scan(
             scan = stream_of(hashed(scrubbed(nifti, *limits)))
             gateway.store.put(scan_key(job_id, upload), scan)
 
-    return await _receive(gateway, request, keep), digest.hexdigest()
+    return await _receive(gateway, request, owner, keep), digest.hexdigest()
 
 
 async def _receive(
-    gateway: Gateway, request: Request, keep: Callable[[io.BufferedReader], None]
+    gateway: Gateway, request: Request, owner: str, keep: Callable[[io.BufferedReader], None]
 ) -> Received:
-    return await receive(
-        file_pieces(request),
-        keep,
-        max_bytes=gateway.settings.max_bytes,
-        threads=gateway.uploads,
-    )
+    """Let a thread keep what comes in, once there is a place for it, and enough of it has come to deserve one."""
+    form = Form(request.headers.get("content-type"))
+    body = UploadBody(request, gateway.settings, lambda: gateway.uploads.wanted)
+    await body.begin()
+    async with gateway.uploads.one(owner):
+        return await receive(
+            file_pieces(form, body.chunks()),
+            keep,
+            max_bytes=gateway.settings.max_bytes,
+            threads=gateway.upload_threads,
+        )
 
 
 def _read_over(stream: io.BufferedReader) -> None:
