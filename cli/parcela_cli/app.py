@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import typer
 
 from parcela.errors import ParcelaError, Unavailable
+from parcela.processes.lean import be_lean
 from parcela.processes.surroundings import name_user
 from parcela_cli.commands.bids import bids
 from parcela_cli.commands.demo import demo
@@ -84,6 +85,7 @@ def main(argv: list[str] | None = None) -> Any:
     """The console script: an error of Parcela's is one line on stderr and its class's exit code."""
     signal.signal(signal.SIGTERM, _end)
     name_user()
+    be_lean()
     try:
         return app(argv)
     except ParcelaError as error:

@@ -23,6 +23,7 @@ from parcela.errors import LimitExceeded, ParcelaError, StepFailed, Unavailable
 from parcela.jobs.records import Problem, Stage
 from parcela.jobs.stage_task import DamagedInputs, StageTask
 from parcela.processes.isolation import FULL, NoRoom, private_folder
+from parcela.processes.lean import be_lean
 from parcela.quality.grade import Judgement
 from parcela.record import Record
 from parcela.store.open import open_store
@@ -70,6 +71,7 @@ Message = StepBegun | Finished | Failed
 
 def main(module: str) -> None:
     """Carry out orders until the standard input ends."""
+    be_lean()
     answers = _own_stdout()
     os.nice(NICE)
     for line in sys.stdin.buffer:

@@ -18,6 +18,7 @@ from parcela.jobs.doorbell import Doorbell, celery_app, task_name
 from parcela.jobs.ledger import Ledger
 from parcela.jobs.records import Stage
 from parcela.jobs.worker import Worker
+from parcela.processes.lean import be_lean
 from parcela.settings import settings
 from parcela.store.open import open_store
 
@@ -30,6 +31,7 @@ def worker_app(modules: Mapping[Stage, str]) -> Celery:
     Args:
         modules: each stage's module, which the compute child imports, such as ``parcela_inference.stage``.
     """
+    be_lean()  # its children have this environment
     chosen = settings()
     app = celery_app(chosen.redis_url)
     stopping = threading.Event()

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 
 from parcela.errors import BadScan, LimitExceeded, StepFailed, Unavailable
 from parcela.processes.child import Child, Limits, how_it_ended
+from parcela.processes.lean import be_lean
 from parcela.processes.surroundings import NEEDED, speaks_of_memory
 from parcela.settings import settings
 
@@ -106,6 +107,7 @@ def answer(tasks: Mapping[str, Callable[..., Arrays]]) -> None:
 
     Leaves ``out-*.npy`` there; or ``problem.txt`` (``refusal.txt``: the scan is at fault) and a non-zero exit code.
     """
+    be_lean()
     folder = Path(sys.argv[1])
     order = json.loads((folder / "task.json").read_text())
     parent = os.getppid()
