@@ -27,7 +27,7 @@ TORCH_INDEX may also be a folder that holds the wheel.
 endef
 export NOTE
 
-.PHONY: help setup demo serve test test-all chaos check format web dist images bench
+.PHONY: help setup demo serve test test-all chaos check format web dist images docs bench
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
@@ -70,6 +70,9 @@ dist: setup  ## the source archive, and the wheel built from it, in dist/ (docs/
 images:  ## the images, labelled with the version, the commit and SOURCE (docs/release.md)
 	PARCELA_VERSION=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) PARCELA_SOURCE='$(SOURCE)' \
 	PARCELA_REVISION=$$(git describe --always --abbrev=40 --dirty --exclude '*') docker compose --profile training build
+
+docs: setup  ## build the documentation as a site, which `parcela serve` then has at /docs/guide
+	cd docs && ../$(BIN)/python -m parcela_docs
 
 bench: setup  ## measure speed and memory beside MONAI's own (an hour), and the ways back to the scan's grid
 	$(BIN)/python benchmarks/speed_preprocessing.py

@@ -22,6 +22,7 @@ SMALL_FOR_A_REASON = {
     "parcela_inference.to_scan": "the one file of a service that settles borders on the way back to the scan",
     "parcela_labelling.to_scan": "the one file of a service that settles borders on the way back to the scan",
     "parcela_gateway.page.pages": "lies beside the templates that it fills",
+    "parcela_gateway.page.guide": "the site of `make docs` lies beside it, and has a policy of its own",
     "parcela_gateway.routes.parameters": "the one place where the query differs from the options",
     "parcela_training.cohorts.find": "the entrance to all readers of cohorts, and no part of splitting one",
     "parcela_training.publish.card_record": "with it publish.py would pass 300 lines",

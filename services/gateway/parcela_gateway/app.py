@@ -19,12 +19,12 @@ from parcela_gateway.api import describe
 from parcela_gateway.dependencies import Gateway
 from parcela_gateway.host_and_origin import LOOPBACK, Doorkeeper
 from parcela_gateway.metrics import Metrics
-from parcela_gateway.page import pages
+from parcela_gateway.page import guide, pages
 from parcela_gateway.problem import add_handlers
 from parcela_gateway.readiness import ReadinessCheck
 from parcela_gateway.routes import about, jobs, results, session, submit
 
-PARTS = (submit, jobs, results, about, session, pages)
+PARTS = (submit, jobs, results, about, session, pages, guide)
 
 
 def create_app(settings: Settings) -> FastAPI:

@@ -1,1 +1,1 @@
-"""The gateway's pages for people: its home and the page about the API."""
+"""The gateway's pages for people: its home, the page about the API, and the guide."""

@@ -1,0 +1,40 @@
+"""The documentation at `/docs/guide`, where `make docs` has built it into this package."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import APIRouter, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.staticfiles import StaticFiles
+
+from parcela_gateway.page.pages import EVERYWHERE
+from parcela_gateway.problem import NoSuchAddress
+
+GUIDE = Path(__file__).with_name("guide")
+# The search is a form of the page's own, and reads the pages that it found.
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+HEADERS = EVERYWHERE | {"Content-Security-Policy": POLICY, "Cache-Control": "no-cache"}
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/docs/guide")
+@router.get("/docs/guide/{path:path}")
+async def guide(request: Request, path: str = "") -> Response:
+    """A file of the site; a folder is its start page."""
+    if not GUIDE.is_dir():
+        raise NoSuchAddress(
+            "the guide is not part of this installation: `make docs` in a checkout builds it in; "
+            "the same pages lie in the checkout's docs/"
+        )
+    try:
+        response = await StaticFiles(directory=GUIDE, html=True).get_response(path, request.scope)
+    except HTTPException as error:
+        if error.status_code != 404:
+            raise
+        raise NoSuchAddress("the guide has no such page: its start is /docs/guide/") from error
+    response.headers.update(HEADERS)
+    return response
