@@ -93,10 +93,16 @@ class Submitted:
     """A job in a store, and its stages on demand."""
 
     def __init__(
-        self, folder: Path, scan: Path, kind: Kind, options: PredictOptions | LabelOptions
+        self,
+        folder: Path,
+        scan: Path,
+        kind: Kind,
+        options: PredictOptions | LabelOptions,
+        **software: str,
     ) -> None:
         self.folder, self.store = folder, FolderStore(folder / "store")
-        received = {"sha256": hashlib.sha256(b"as received").hexdigest(), "options": options}
+        sha256 = hashlib.sha256(b"as received").hexdigest()
+        received = {"sha256": sha256, "options": options, "software": software}
         self.request: JobRequest = job_request(kind).model_copy(update=received)
         self.store.put(scan_key(self.request.id, self.request.upload), scan.read_bytes())
         self.store.put(request_key(self.request.id), self.request.to_json().encode())
@@ -227,7 +233,7 @@ def test_given_a_label_by_stages_then_its_bundle_is_the_commands(
 
 
 def test_given_what_preprocessing_left_then_it_reads_back_equal(scan: Path, tmp_path: Path) -> None:
-    job = Submitted(tmp_path, scan, "predict", PredictOptions(preprocess=False))
+    job = Submitted(tmp_path, scan, "predict", PredictOptions(preprocess=False), dcm2niix="1.0")
     job.run("preprocess")
     assert set(job.left("preprocess")) == {
         *("image.npy", "brain_mask.npy", "trail.json", "preprocessed.json")
@@ -241,6 +247,7 @@ def test_given_what_preprocessing_left_then_it_reads_back_equal(scan: Path, tmp_
     assert ready.brain_mask.shape == read_volume(scan).geometry.shape
     assert ready.record.parameters == {"itk_threads": 1}
     assert {"torch", "antspyx"} <= set(ready.record.software)
+    assert ready.record.software["dcm2niix"] == "1.0"  # by which the gateway converted it
 
 
 def test_given_a_scan_that_cannot_be_used_then_the_stage_says_so_and_leaves_nothing(

@@ -61,6 +61,24 @@ StandardSpaceOption = Annotated[
     bool, described(PredictOptions, "standard_space", "--standard-space")
 ]
 ProbabilitiesOption = Annotated[bool, described(PredictOptions, "probabilities", "--probabilities")]
+TemplateOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--template",
+        metavar="IMAGE",
+        help="A skull-stripped brain, such as MNI152's: its space is the standard space instead.",
+    ),
+]
+Exact = Annotated[bool, described(PredictOptions, "exact", "--exact")]
+ServerOption = Annotated[
+    str | None,
+    typer.Option(
+        "--server", metavar="URL", help="Have this server do it; the results are the same."
+    ),
+]
+ServerKey = Annotated[
+    str | None, typer.Option("--key", help="The server's API key; else PARCELA_API_KEY.")
+]
 Force = Annotated[
     bool,
     typer.Option(

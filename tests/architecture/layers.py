@@ -33,7 +33,7 @@ ORDER = {
     "parcela_cli": [
         *("arguments", "progress", "destination", "batch", "bundles", "pipeline", "engines"),
         *("client", "serve", "measure", "bids"),
-        *("commands", "app"),
+        *("chosen_engine", "commands", "app"),
     ],
     "parcela_training": [
         *("options", "thesis", "hardware", "jsonable", "journal", "progress"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import tempfile
+from importlib.metadata import version
 from pathlib import Path
 
 import nibabel as nib
@@ -42,6 +43,7 @@ def test_given_a_folder_when_a_client_sends_it_then_the_scan_is_kept_as_nifti_wi
     np.testing.assert_array_equal(np.asarray(kept.dataobj), volume.data)
     np.testing.assert_array_equal(kept.affine, volume.geometry.affine)
     assert request.sha256 == volume.sha256
+    assert request.software == volume.software == {"dcm2niix": version("dcm2niix")}
     for key in gateway.stored():
         with gateway.store.open(key) as file:
             content = file.read()

@@ -12,6 +12,7 @@ import pytest
 import parcela
 from parcela.errors import BadRequest
 from parcela.options import LabelOptions, Options, PredictOptions, choosing, networks_of
+from parcela_cli.commands.bids import bids
 from parcela_cli.commands.label import label
 from parcela_cli.commands.predict import predict
 
@@ -31,6 +32,17 @@ def test_given_a_function_that_takes_options_then_names_types_and_defaults_are_t
 ) -> None:
     types, parameters = get_type_hints(function), inspect.signature(function).parameters
     for name, field in options.model_fields.items():
+        assert types[name] == field.annotation, name
+        assert parameters[name].default == field.default, name
+
+
+def test_given_a_bids_data_set_then_it_takes_every_option_but_the_grid() -> None:
+    types, parameters = get_type_hints(bids), inspect.signature(bids).parameters
+    assert PredictOptions.model_fields.keys() - parameters.keys() == {
+        "space"
+    }  # BIDS has the scan's
+    for name in PredictOptions.model_fields.keys() - {"space"}:
+        field = PredictOptions.model_fields[name]
         assert types[name] == field.annotation, name
         assert parameters[name].default == field.default, name
 

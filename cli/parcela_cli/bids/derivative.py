@@ -12,11 +12,10 @@ from parcela.atlas.aal import regions
 from parcela.bundle.manifest import Manifest
 from parcela.bundle.write import FIXED_NAMES, PROBABILITIES, file_name, prefixed
 from parcela.files import write_text
-from parcela.imaging.standard_space import COLIN27, map_name
 from parcela.imaging.tissues import MAP_NAMES
 from parcela_cli.bids.dataset import BidsScan
 
-BIDS_VERSION = "1.10.0"
+BIDS_VERSION = "1.11.0"  # the first that knows how a derivative describes its atlas
 RAW = "raw"  # the name of the data set of scans in BIDS URIs
 IGNORED = (
     *("*_qc.png", "*_report.html", "*_manifest.json", "*_lut.txt", "*_itksnap.txt", "*_failed.txt"),
@@ -30,8 +29,22 @@ volumes (..._dseg.tsv, its columns described in ..._dseg.json), a brain mask, a 
 
 Research software, not a medical device.
 """
+ATLAS: dict[str, Any] = {
+    "Name": "Automated Anatomical Labeling (AAL, 2002), 116 regions",
+    "Authors": [
+        *("N. Tzourio-Mazoyer", "B. Landeau", "D. Papathanassiou", "F. Crivello", "O. Etard"),
+        *("N. Delcroix", "B. Mazoyer", "M. Joliot"),
+    ],
+    "License": "See Parcela's NOTICE and the provenance of the atlas",
+    "Species": "Homo sapiens",
+    "SampleSize": 1,
+    "ReferencesAndLinks": ["https://doi.org/10.1006/nimg.2001.0978"],
+}
 COLUMNS: dict[str, str | dict[str, Any]] = {
-    "index": "The region's id, the value of its voxels in the label map.",
+    "index": {
+        "Description": "The region's id, the value of its voxels in the label map.",
+        "Format": "integer",
+    },
     "name": "The region's name, as AAL spells it.",
     "color": "Of the region in pictures, #rrggbb.",
     "hemisphere": {
@@ -86,6 +99,7 @@ def write_root(dataset: Path, out: Path) -> None:
     }
     files = {
         "dataset_description.json": _json(description),
+        "atlas-AAL_description.json": _json(ATLAS),
         "README": README,
         ".bidsignore": "\n".join(IGNORED) + "\n",
     }
@@ -110,28 +124,48 @@ def write_side_files(scan: BidsScan, out: Path) -> None:
     manifest = Manifest.from_json((folder / file_name("manifest", scan.name)).read_bytes())
     labels: dict[str, Any] = {
         **source,
+        "Description": "The 116 regions of AAL: a label map, and its table of regions",
         "Atlas": "AAL",
         "Manual": False,
         "Quality": manifest.quality and manifest.quality.model_dump(mode="json"),
         **{name: _column(name) for name in columns},
     }
-    mask = {**source, "Type": "Brain", "RawSources": [scan.relative]}
-    classes = ["background", *(region.name for region in regions())]
-    standard = {
-        "Sources": source["Sources"],
-        "SpatialReference": f"{COLIN27}: Holmes 1998, doi:10.1097/00004728-199803000-00032, as MRIcron ships it (ch2)",
+    mask = {
+        **source,
+        "Description": "The brain that was found, with its CSF",
+        "Type": "Brain",
+        "RawSources": [scan.relative],
+    }
+    tissue = {"Description": "Share of a tissue in each voxel, 0 to 1", "Manual": False}
+    scores = {
+        "Description": "The networks' scores of all classes, on their own grid, 0 to 1",
+        "Atlas": "AAL",
+        "Manual": False,
+        "LabelMap": ["background", *(region.name for region in regions())],
     }
     records: dict[str, dict[str, Any]] = {
         FIXED_NAMES["dseg"]: labels,
         FIXED_NAMES["mask"]: mask,
-        **{name: source | {"Manual": False} for name in MAP_NAMES.values()},
-        map_name(COLIN27): labels | standard,
-        PROBABILITIES: source | {"Atlas": "AAL", "Manual": False, "LabelMap": classes},
+        **dict.fromkeys(MAP_NAMES.values(), source | tissue),
+        **{
+            name: labels | {"SpatialReference": _space(name, manifest)}
+            for name in manifest.files
+            if name.startswith("space-")
+        },
+        PROBABILITIES: source | scores,
     }
     for fixed_name, record in records.items():
         path = folder / prefixed(fixed_name, scan.name)
         if path.exists():
             write_text(path.with_name(path.name.replace(".nii.gz", ".json")), _json(record))
+
+
+def _space(map_file: str, manifest: Manifest) -> str:
+    """What the standard space of a map is: the atlas's own, or that of a template which the user gave."""
+    name = map_file.removeprefix("space-").partition("_")[0]
+    if "template" in manifest.parameters:
+        return f"{name}: the image of SHA-256 {manifest.parameters['template']}"
+    return f"{name}: Holmes 1998, doi:10.1097/00004728-199803000-00032, as MRIcron ships it (ch2)"
 
 
 def _column(name: str) -> dict[str, Any]:

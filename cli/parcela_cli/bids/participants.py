@@ -91,6 +91,12 @@ def _run(unit: tuple[str, str], arguments: Sequence[str], key: str | None) -> in
     return done.returncode
 
 
+def print_states(scans: Sequence[BidsScan], out: Path) -> None:
+    """Print each scan's path in the data set, and whether it is done."""
+    for scan in scans:
+        print(scan.relative, "done" if is_done(scan, out) else "to do", sep="\t")
+
+
 def is_done(scan: BidsScan, out: Path) -> bool:
     """Whether a complete bundle of the scan lies in its place, whatever it was made with."""
     return (scan.folder(out) / file_name("manifest", scan.name)).is_file()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -10,65 +11,77 @@ import typer
 from parcela.options import BidsLevel, ModelChoice, PredictOptions
 from parcela.settings import change_settings
 from parcela_cli.arguments import (
+    Exact,
     Fast,
     Force,
     Preprocess,
     ProbabilitiesOption,
+    ServerKey,
+    ServerOption,
     SkullStripOption,
     StandardSpaceOption,
+    TemplateOption,
     Threads,
     TissuesOption,
     described,
 )
+from parcela_cli.chosen_engine import check_place, chosen_engine
+
+BidsDir = Annotated[Path, typer.Argument(metavar="BIDS_DIR", help="A BIDS data set of scans.")]
+Derivatives = Annotated[Path, typer.Argument(metavar="OUT", help="A folder for the derivatives.")]
+Level = Annotated[
+    BidsLevel,
+    typer.Argument(help="participant: parcellate each scan. group: one table and page of all."),
+]
+Participants = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--participant-label",
+        "--participant_label",
+        help="Only these participants, such as 01,02; may be given again.",
+    ),
+]
+Sessions = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--session-label", "--session_label", help="Only these sessions; may be given again."
+    ),
+]
+SkipValidation = Annotated[
+    bool,
+    typer.Option(
+        "--skip-bids-validation",
+        "--skip_bids_validation",
+        help="Take a folder whose dataset_description.json is missing or odd.",
+    ),
+]
+Jobs = Annotated[int, typer.Option(min=1, help="Scans at a time; 2 GB of memory each.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", "--dry_run", help="Say what would be done, and do nothing.")
+]
 
 
 def bids(
-    bids_dir: Annotated[Path, typer.Argument(metavar="BIDS_DIR", help="A BIDS data set of scans.")],
-    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder for the derivatives.")],
-    level: Annotated[
-        BidsLevel,
-        typer.Argument(help="participant: parcellate each scan. group: one table and page of all."),
-    ],
-    participant_label: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--participant-label",
-            "--participant_label",
-            help="Only these participants, such as 01,02; may be given again.",
-        ),
-    ] = None,
-    session_label: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--session-label", "--session_label", help="Only these sessions; may be given again."
-        ),
-    ] = None,
-    skip_bids_validation: Annotated[
-        bool,
-        typer.Option(
-            "--skip-bids-validation",
-            "--skip_bids_validation",
-            help="Take a folder whose dataset_description.json is missing or odd.",
-        ),
-    ] = False,
+    bids_dir: BidsDir,
+    out: Derivatives,
+    level: Level,
+    participant_label: Participants = None,
+    session_label: Sessions = None,
+    skip_bids_validation: SkipValidation = False,
     model: Annotated[ModelChoice, described(PredictOptions, "model")] = "unet",
     preprocess: Preprocess = True,
     skull_strip: SkullStripOption = "auto",
     fast: Fast = False,
     tissues: TissuesOption = False,
     standard_space: StandardSpaceOption = False,
+    template: TemplateOption = None,
     probabilities: ProbabilitiesOption = False,
+    exact: Exact = False,
     threads: Threads = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Scans at a time; 2 GB of memory each.")] = 1,
-    server: Annotated[
-        str | None, typer.Option(metavar="URL", help="Have this server do it.")
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option(help="The server's API key; else PARCELA_API_KEY.")
-    ] = None,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", "--dry_run", help="Say what would be done, and do nothing.")
-    ] = False,
+    jobs: Jobs = 1,
+    server: ServerOption = None,
+    key: ServerKey = None,
+    dry_run: DryRun = False,
     force: Force = False,
 ) -> None:
     """Parcellate a BIDS data set, or collect its results, as BIDS derivatives.
@@ -79,69 +92,60 @@ def bids(
     """
     from parcela_cli.bids.dataset import find_scans
     from parcela_cli.bids.derivative import write_root
-    from parcela_cli.bids.participants import is_done, process_each, process_in_parallel
+    from parcela_cli.bids.group import write_group
+    from parcela_cli.bids.participants import print_states, process_each, process_in_parallel
     from parcela_cli.destination import check_folder, writing
 
-    change_settings(torch_threads=threads)
     check_folder(out)
-    scans = find_scans(
-        bids_dir,
-        _labels(participant_label),
-        _labels(session_label),
-        check=not skip_bids_validation,
-    )
+    labels, sessions = _labels(participant_label), _labels(session_label)
+    scans = find_scans(bids_dir, labels, sessions, check=not skip_bids_validation)
     if dry_run:
-        for scan in scans:
-            print(scan.relative, "done" if is_done(scan, out) else "to do", sep="\t")
-        return
+        return print_states(scans, out)
+    if level == "participant":
+        check_place(server, threads=threads, template=template)
     with writing(out):
         write_root(bids_dir, out)
     if level == "group":
-        from parcela_cli.bids.group import write_group
-
-        print(*write_group(scans, out), sep="\n")
-        return
+        return print(*write_group(scans, out), sep="\n")
+    change_settings(torch_threads=threads)
     options = PredictOptions(
         model=model,
         preprocess=preprocess,
         skull_strip=skull_strip,
         fast=fast,
         tissues=tissues,
-        standard_space=standard_space,
+        standard_space=standard_space or template is not None,
         probabilities=probabilities,
+        exact=exact,
     )
-    if jobs > 1:
-        given = [str(bids_dir), str(out), level, *_flags(options, threads, server, force=force)]
-        if skip_bids_validation:
-            given.append("--skip-bids-validation")
-        raise typer.Exit(process_in_parallel(scans, given, jobs, key))
-    if server is None:
-        from parcela_cli.engines import NetworkEngine
-
-        raise typer.Exit(process_each(scans, out, NetworkEngine(options), force=force))
-    from parcela_cli.client.client import Client
-    from parcela_cli.client.engine import ServerEngine
-
-    with Client(server, key=key) as client:
-        raise typer.Exit(process_each(scans, out, ServerEngine.of(client, options), force=force))
+    with chosen_engine(options, template=template, server=server, key=key) as engine:
+        if jobs == 1:
+            raise typer.Exit(process_each(scans, out, engine, force=force))
+        words = _words(
+            options,
+            {"template": template, "threads": threads, "server": server},
+            {"force": force, "skip-bids-validation": skip_bids_validation},
+        )
+        raise typer.Exit(
+            process_in_parallel(scans, [str(bids_dir), str(out), level, *words], jobs, key)
+        )
 
 
-def _labels(given: list[str] | None) -> list[str]:
+def _labels(given: Sequence[str] | None) -> list[str]:
     return [label for text in given or () for label in text.replace(",", " ").split()]
 
 
-def _flags(
-    options: PredictOptions, threads: int | None, server: str | None, *, force: bool
-) -> list[str]:
+def _words(
+    options: PredictOptions, values: Mapping[str, object], switches: Mapping[str, bool]
+) -> Iterator[str]:
     """What another `parcela bids` must be told to do the same."""
-    flags = []
     for name, value in options.model_dump(exclude_defaults=True).items():
         word = name.replace("_", "-")
-        flags += (
-            [f"--{word}" if value else f"--no-{word}"]
-            if isinstance(value, bool)
-            else [f"--{word}", value]
-        )
-    flags += ["--threads", str(threads)] if threads else []
-    flags += ["--server", server] if server else []
-    return [*flags, "--force"] if force else flags
+        if isinstance(value, bool):
+            yield f"--{word}" if value else f"--no-{word}"
+        else:
+            yield from (f"--{word}", str(value))
+    for name, given in values.items():
+        if given is not None:
+            yield from (f"--{name}", str(given))
+    yield from (f"--{name}" for name, on in switches.items() if on)

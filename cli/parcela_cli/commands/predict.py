@@ -10,21 +10,25 @@ import typer
 
 from parcela.errors import BadRequest
 from parcela.options import Device, ModelChoice, PredictOptions, Space
-from parcela.processes.surroundings import check_memory_limit
 from parcela.settings import change_settings
 from parcela_cli.arguments import (
+    Exact,
     Fast,
     Force,
     Out,
     Preprocess,
     ProbabilitiesOption,
     Scans,
+    ServerKey,
+    ServerOption,
     SkullStripOption,
     StandardSpaceOption,
+    TemplateOption,
     Threads,
     TissuesOption,
     described,
 )
+from parcela_cli.chosen_engine import check_place, chosen_engine
 
 
 def predict(
@@ -37,13 +41,7 @@ def predict(
     space: Annotated[Space, described(PredictOptions, "space")] = "native",
     tissues: TissuesOption = False,
     standard_space: StandardSpaceOption = False,
-    template: Annotated[
-        Path | None,
-        typer.Option(
-            metavar="IMAGE",
-            help="A skull-stripped brain, such as MNI152's: its space is the standard space instead.",
-        ),
-    ] = None,
+    template: TemplateOption = None,
     probabilities: ProbabilitiesOption = False,
     dicom_seg: Annotated[
         bool,
@@ -51,17 +49,12 @@ def predict(
             "--dicom-seg", help="Of DICOM series: the map as a DICOM segmentation besides."
         ),
     ] = False,
-    exact: Annotated[bool, described(PredictOptions, "exact", "--exact")] = False,
+    exact: Exact = False,
     device: Annotated[Device, typer.Option(help="auto: a GPU where there is one.")] = "auto",
     threads: Threads = None,
     force: Force = False,
-    server: Annotated[
-        str | None,
-        typer.Option(metavar="URL", help="Have this server do it; the results are the same."),
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option(help="The server's API key; else PARCELA_API_KEY.")
-    ] = None,
+    server: ServerOption = None,
+    key: ServerKey = None,
 ) -> None:
     """Parcellate scans: a label map on each scan's own grid, region volumes, a picture to check, and how it was made.
 
@@ -69,10 +62,7 @@ def predict(
     interrupted run is resumed by repeating it. One scan failing does not stop the others.
     """
     change_settings(torch_threads=threads)
-    if server is None:
-        check_memory_limit()
-    else:
-        _check_local_only(device, threads, template)
+    check_place(server, device=device, threads=threads, template=template)
     from parcela_cli.bundles import bundle_each
     from parcela_cli.destination import check_destination
 
@@ -89,18 +79,8 @@ def predict(
     )
     check_destination(scans, out)
     finish = segmentation_beside(scans, space) if dicom_seg else None
-    if server is None:
-        from parcela_cli.engines import NetworkEngine
-        from parcela_cli.pipeline import read_template
-
-        engine = NetworkEngine(options, device, read_template(template))
+    with chosen_engine(options, device=device, template=template, server=server, key=key) as engine:
         raise typer.Exit(bundle_each(scans, out, engine, force=force, finish=finish))
-    from parcela_cli.client.client import Client
-    from parcela_cli.client.engine import ServerEngine
-
-    with Client(server, key=key) as client:
-        server_engine = ServerEngine.of(client, options)
-        raise typer.Exit(bundle_each(scans, out, server_engine, force=force, finish=finish))
 
 
 def segmentation_beside(scans: Sequence[Path], space: Space) -> Callable[[Path, Path], None]:
@@ -126,15 +106,3 @@ def segmentation_beside(scans: Sequence[Path], space: Space) -> Callable[[Path, 
                 write_segmentation(scan, label_map, target)
 
     return finish
-
-
-def _check_local_only(device: Device, threads: int | None, template: Path | None) -> None:
-    """Refuse, with ``--server``, what only holds for this machine."""
-    if device != "auto":
-        raise BadRequest(f"--device {device} with --server: the server chooses its own device")
-    if threads is not None:
-        raise BadRequest(f"--threads {threads} with --server: the server has its own setting")
-    if template is not None:
-        raise BadRequest(
-            f"--template {template} with --server: a server takes scans alone; it has --standard-space"
-        )

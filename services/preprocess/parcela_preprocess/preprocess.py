@@ -137,6 +137,7 @@ def _preprocessed(
             seconds=seconds,
             warnings=notes,
             cuts=sides,
+            software=volume.software,
             parameters={STRIPPED_BY: stripped_by} if strip else {},
         ),
         tissues=_on_scan(done[SHARES], volume) if tissues else None,
@@ -157,7 +158,7 @@ def _straight_in(volume: Volume, preset: Preset) -> Preprocessed:
     notes += cut_warning(sides, completed=False) + tilt_warning(geometry)
     if preset == "thesis":
         notes += unbearable(volume.data, brain)
-    record = PreprocessingRecord(seconds={}, warnings=notes, cuts=sides)
+    record = PreprocessingRecord(seconds={}, warnings=notes, cuts=sides, software=volume.software)
     trail = GeometryTrail.unmoved(geometry.shape, geometry.affine)
     return Preprocessed(volume.data, mask, trail, record)
 

@@ -38,7 +38,7 @@ def run(task: StageTask) -> dict[str, float]:
         on_step=task.on_step,
     )
     made_here = {
-        "software": software_versions(LIBRARIES),
+        "software": {**done.record.software, **software_versions(LIBRARIES)},
         "parameters": {**done.record.parameters, "itk_threads": settings().itk_threads},
     }
     out = task.folder / "preprocessed"

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from importlib.metadata import version
 from importlib.util import find_spec
 from io import BufferedReader
 from pathlib import Path
@@ -22,6 +23,7 @@ from parcela.processes.isolation import run_isolated
 from parcela.settings import Settings, settings
 
 NATIVE = "parcela.dicom.native_tasks"
+CONVERTER = "dcm2niix"
 UNNAMED = Path("the scan")  # what the child calls it, which does not know its name
 
 
@@ -40,7 +42,7 @@ def read_scan(path: str | Path) -> Volume:
     with reading_file(path), packing(path) as archive:
         sha256 = sha256_of_archive(archive)
         with converted(archive, path) as nifti:
-            return replace(read_open(path, nifti), sha256=sha256)
+            return replace(read_open(path, nifti), sha256=sha256, software=converter())
 
 
 @contextmanager
@@ -128,9 +130,14 @@ def naming(path: Path) -> Iterator[None]:
         ) from error
 
 
+def converter() -> dict[str, str]:
+    """The version of the program that converts, as a manifest tells it."""
+    return {CONVERTER: version(CONVERTER)}
+
+
 def check_installed() -> None:
     """Raises Unavailable: the libraries of the extra `dicom` are missing."""
-    for module in ("dcm2niix", "pydicom", "highdicom"):
+    for module in (CONVERTER, "pydicom", "highdicom"):
         if find_spec(module) is None:
             raise Unavailable(
                 f"a DICOM series, and {module} is not installed: pip install 'parcela[dicom]'"

@@ -33,7 +33,7 @@ class PreprocessingRecord(Document):
         warnings: what a user should know, one sentence each.
         cuts: where the field of view cuts the brain; nothing beyond is in the scan.
         colin27: where the brain lies in the atlas's own space, where that was asked for.
-        software, parameters: what the manifest shall say of how it was made, where that was another process.
+        software, parameters: what the manifest shall say of how it was made, by what else than its own process.
     """
 
     seconds: dict[str, float]

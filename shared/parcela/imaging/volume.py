@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from io import BufferedReader
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,7 @@ class Volume:
         name: the file's name without its ending.
         sha256: of the bytes received (compressed, if they were), or empty for an image made in memory.
         warnings: what a user should know about this scan, one sentence each.
+        software: version of each program that made an image of what was received, such as dcm2niix.
     """
 
     data: NDArray[np.float32]
@@ -42,6 +43,7 @@ class Volume:
     name: str = "volume"
     sha256: str = ""
     warnings: tuple[str, ...] = ()
+    software: Mapping[str, str] = field(default_factory=dict)
 
     def with_data(self, data: NDArray[np.float32]) -> Volume:
         """A volume of the same grid and provenance with other intensities, (X, Y, Z) float32."""

@@ -53,7 +53,8 @@ class JobRequest(Record):
 
     ``owner`` is a hash of the caller's key, or ``local``; ``created`` is Unix seconds; ``sha256`` and ``size`` (bytes)
     are those of the file as it was received, before it was scrubbed. ``upload`` is the token under which the scan lies,
-    ``kept_sha256`` the hash of the file that does; version 1 had neither.
+    ``kept_sha256`` the hash of the file that does; version 1 had neither. ``software`` made that file of another kind
+    of file.
     """
 
     version: Literal[1, 2] = 2
@@ -65,6 +66,7 @@ class JobRequest(Record):
     sha256: str
     size: int
     kept_sha256: str = ""
+    software: Mapping[str, str] = {}
     options: PredictOptions | LabelOptions
 
     def asks_the_same(self, other: JobRequest) -> bool:

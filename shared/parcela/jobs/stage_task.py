@@ -96,7 +96,7 @@ class StageTask:
         path = self._fetch(key, self.folder / SCAN, self.request.kept_sha256)
         volume = read_volume(path)
         path.unlink()
-        return replace(volume, sha256=self.request.sha256)
+        return replace(volume, sha256=self.request.sha256, software=self.request.software)
 
     def inputs(self, stage: Stage) -> Path:
         """A folder with the files that an earlier stage left.

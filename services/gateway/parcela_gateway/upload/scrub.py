@@ -10,13 +10,13 @@ import shutil
 import tempfile
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from parcela.dicom.archive import ZIP_BEGINNINGS
-from parcela.dicom.conversion import converted
+from parcela.dicom.conversion import converted, converter
 from parcela.errors import Unavailable
 from parcela.imaging.reading import CHUNK, Reading, unpacking
 from parcela.settings import Settings
@@ -50,15 +50,17 @@ def scrubbed(received: io.BufferedReader[Any], max_voxels: int, max_bytes: int) 
 @contextmanager
 def nifti_of(
     received: io.BufferedReader[Any], settings: Settings
-) -> Iterator[io.BufferedReader[Any]]:
+) -> Iterator[tuple[io.BufferedReader[Any], Mapping[str, str]]]:
     """The file itself; of a DICOM series' zip what it is converted to, its own bytes in no file that has a name.
+
+    The version of the program that converted it stands beside it.
 
     Raises:
         BadScan: it is no series of one MR volume. LimitExceeded: its conversion took too much. Unavailable: this server
             takes no DICOM, or has no room for it.
     """
     if not received.peek(4).startswith(ZIP_BEGINNINGS):
-        yield received
+        yield received, {}
         return
     with tempfile.TemporaryFile() as archive:
         try:
@@ -69,7 +71,7 @@ def nifti_of(
                 f"this server has no room to unpack a DICOM series ({error.strerror}): try later, or send NIfTI"
             ) from error
         with CONVERSIONS, converted(archive, SCAN, settings) as nifti:
-            yield nifti
+            yield nifti, converter()
 
 
 class Flow(io.RawIOBase):

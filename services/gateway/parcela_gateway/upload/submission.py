@@ -12,9 +12,9 @@ import io
 import logging
 import secrets
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from anyio import to_thread
 from starlette.requests import Request
@@ -56,6 +56,15 @@ class KeyReused(Refused):
 
 
 @dataclass(frozen=True)
+class Kept:
+    """What is stored of an upload: under which token, its SHA-256, and what made it of another kind of file."""
+
+    upload: str = ""
+    sha256: str = ""
+    software: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Submission:
     """What a caller asks for: everything but the scan."""
 
@@ -70,19 +79,19 @@ class Submission:
             return new_id()
         return hmac.new(self.owner.encode(), self.key.encode(), hashlib.sha256).hexdigest()[:32]
 
-    def request(
-        self, job_id: str, received: Received, upload: str = "", kept_sha256: str = ""
-    ) -> JobRequest:
+    def request(self, job_id: str, received: Received, kept: Kept | None = None) -> JobRequest:
         """The record of this wish, for a scan that was received."""
+        kept = kept or Kept()
         return JobRequest(
             id=job_id,
-            upload=upload,
+            upload=kept.upload,
             kind=self.kind,
             owner=self.owner,
             created=time.time(),
             sha256=received.sha256,
             size=received.size,
-            kept_sha256=kept_sha256,
+            kept_sha256=kept.sha256,
+            software=kept.software,
             options=self.options,
         )
 
@@ -102,8 +111,8 @@ async def submit(gateway: Gateway, request: Request, submission: Submission) -> 
     await to_thread.run_sync(_check_room, gateway)
     _check_length(gateway, request)
     upload = secrets.token_hex(16)
-    received, kept_sha256 = await _keep_scan(gateway, request, submission.owner, job_id, upload)
-    accepted = submission.request(job_id, received, upload, kept_sha256)
+    received, kept = await _keep_scan(gateway, request, submission.owner, job_id, upload)
+    accepted = submission.request(job_id, received, kept)
     # A thread is not cancelled: who goes away now does not leave a job half made.
     return await to_thread.run_sync(_accept, gateway, accepted)
 
@@ -149,10 +158,11 @@ def _check_length(gateway: Gateway, request: Request) -> None:
 
 async def _keep_scan(
     gateway: Gateway, request: Request, owner: str, job_id: str, upload: str
-) -> tuple[Received, str]:
-    """What came in, and the SHA-256 of what is stored of it."""
+) -> tuple[Received, Kept]:
+    """What came in, and what is stored of it."""
     limits = gateway.settings.max_voxels, gateway.settings.max_bytes
     digest = hashlib.sha256()
+    software: dict[str, str] = {}
 
     def hashed(pieces: Iterator[bytes]) -> Iterator[bytes]:
         for piece in pieces:
@@ -160,11 +170,13 @@ async def _keep_scan(
             yield piece
 
     def keep(stream: io.BufferedReader) -> None:
-        with nifti_of(stream, gateway.settings) as nifti:
+        with nifti_of(stream, gateway.settings) as (nifti, made_by):
+            software.update(made_by)
             scan = stream_of(hashed(scrubbed(nifti, *limits)))
             gateway.store.put(scan_key(job_id, upload), scan)
 
-    return await _receive(gateway, request, owner, keep), digest.hexdigest()
+    received = await _receive(gateway, request, owner, keep)
+    return received, Kept(upload, digest.hexdigest(), software)
 
 
 async def _receive(
