@@ -74,6 +74,9 @@ def test_given_a_scan_when_dropped_then_each_stage_shows_and_at_last_the_verdict
     standing.ledger.advance(claim, {"preprocess": 1.0})
     work(standing)
     expect(item).to_contain_text("Quality: look")
+    picture = item.get_by_role("img", name="Slices of drop me")
+    expect(picture).to_have_js_property("complete", True)
+    assert 80 < picture.evaluate("image => image.naturalWidth") <= 160
     assert str(item.get_attribute("data-job")) in standing.http.get("/jobs").text
     for key in standing.stored():
         with standing.store.open(key) as file:
@@ -88,6 +91,15 @@ def test_given_a_job_that_was_there_before_when_the_page_is_opened_then_it_is_fo
     expect(item.locator("[aria-current=step]")).to_have_text("waiting")
     fail_once(standing.ledger)
     expect(item).to_contain_text("ROBEX found no brain in this scan")
+
+
+def test_given_a_server_that_does_not_answer_at_first_then_it_is_asked_again(
+    visit: Visit, standing: Gateway
+) -> None:
+    page = visit(standing.url)
+    page.route("**/installation", lambda route: route.abort(), times=1)
+    page.reload()
+    expect(page.get_by_text("is erased 7 days after it is done")).to_be_visible()
 
 
 def test_given_a_damaged_scan_when_dropped_then_the_reason_is_said(
@@ -131,6 +143,8 @@ def test_given_a_map_when_opened_then_regions_places_and_table_belong_together(
 ) -> None:
     page = opened
     expect(page.locator(".judgement")).to_contain_text(REASON)
+    page.get_by_text("How to cite").click()
+    expect(page.locator(".cite")).to_contain_text("doi:10.1006/nimg.2001.0978")
     names = {region.index: region.name for region in regions()}
     for place, name in PLACES.items():
         assert names[small_scan().region_at(place)] == name

@@ -43,6 +43,7 @@ export interface Manifest {
   weights: Record<string, string | null>;
   seconds: Record<string, number>;
   warnings: string[];
+  citations?: string[]; // an older release told none
   input: { shape: number[]; axes: string; sha256: string } | null;
 }
 

@@ -3,7 +3,7 @@ import { computed, signal } from "@preact/signals";
 import { ask, type Job, locked, Refusal } from "./api";
 import { forgetName } from "./memory";
 
-const AGAIN_MS = 2000;
+export const AGAIN_MS = 2000;
 const ENDED = new Set(["done", "failed", "cancelled"]);
 
 const known = signal<ReadonlyMap<string, Job>>(new Map());

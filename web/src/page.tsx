@@ -4,7 +4,7 @@ import { render } from "preact";
 import { fetchJson, type Installation, locked, signOut } from "./api";
 import { Home } from "./home/home";
 import { JobPage } from "./job/job";
-import { ended, follow, lost, stopFollowing } from "./jobs";
+import { AGAIN_MS, ended, follow, lost, stopFollowing } from "./jobs";
 import { Login } from "./login";
 import { dismissAll } from "./uploads";
 import { titleOf } from "./verdict";
@@ -13,6 +13,15 @@ import { LANGUAGES, language, say } from "./words";
 export const installation = signal<Installation | null>(null);
 const place = signal(location.hash);
 const openJob = computed(() => /^#\/jobs\/([0-9a-f]{32})$/.exec(place.value)?.[1]);
+
+/** What there is to know of the server; asked again until it answers. */
+async function askInstallation(): Promise<void> {
+  try {
+    installation.value = await fetchJson<Installation>("installation");
+  } catch {
+    setTimeout(() => void askInstallation(), AGAIN_MS);
+  }
+}
 
 async function leave(): Promise<void> {
   dismissAll();
@@ -96,6 +105,6 @@ window.addEventListener("hashchange", () => {
 effect(() => {
   if (!locked.value) follow();
 });
-void fetchJson<Installation>("installation").then((told) => (installation.value = told));
+void askInstallation();
 const root = document.getElementById("page");
 if (root) render(<Page />, root);

@@ -18,7 +18,15 @@ from parcela_cli.bids.dataset import BidsScan
 BIDS_VERSION = "1.11.0"  # the first that knows how a derivative describes its atlas
 RAW = "raw"  # the name of the data set of scans in BIDS URIs
 IGNORED = (
-    *("*_qc.png", "*_report.html", "*_manifest.json", "*_lut.txt", "*_itksnap.txt", "*_failed.txt"),
+    *(
+        "*_qc.png",
+        "*_thumbnail.png",
+        "*_report.html",
+        "*_manifest.json",
+        "*_lut.txt",
+        "*_itksnap.txt",
+        "*_failed.txt",
+    ),
     *("*_xfm.mat", "group_*", "group.html"),
 )
 README = """The 116 regions of AAL in each participant's own space, made by Parcela.

@@ -44,6 +44,7 @@ WIDTH, GAP, MARGIN, STRIP, HEADING, LINE = 1560, 6, 34, 20, 40, 19  # pixels
 TALLEST = 1300  # pixels of slices, all rows together
 LINE_LENGTH = 200  # characters of a footer line
 CHARACTER = 7  # pixels, of the words over a slice: no wider on the average
+THUMBNAIL = 160  # pixels
 COLUMNS = (6, 7, 7)  # slices in the sagittal, coronal and axial row
 SAMPLE = 2_000_000  # voxels from which the grey window is taken
 BORDER_MM = 12.0  # shown around the label map
@@ -99,6 +100,7 @@ def write_mosaic(
     title: str = "",
     notes: Sequence[str] = (),
     sides_known: bool = True,
+    thumbnail: Path | None = None,
 ) -> None:
     """Draw a label map over its scan and write the picture as PNG; equal input gives equal bytes.
 
@@ -113,6 +115,7 @@ def write_mosaic(
         notes: sentences printed at the bottom, such as the scan's warnings.
         sides_known: False where the header does not say which side is left, or says two things: the marks become
             ``L?`` and ``R?``.
+        thumbnail: where to write its middle axial slice, small, for lists of scans.
 
     Raises:
         ValueError: the arrays differ in shape.
@@ -127,6 +130,16 @@ def write_mosaic(
     footer, words = _footer(facts, notes, len(canvas))
     with atomic_file(path) as stream:
         stream.write(_png(np.concatenate([canvas, footer]), [*texts, *words]))
+    if thumbnail is not None:
+        with atomic_file(thumbnail) as stream:
+            stream.write(_png(_thumbnail(scene), []))
+
+
+def _thumbnail(scene: _Scene) -> Pixels:
+    """The axial slice in the middle of the row, ``THUMBNAIL`` pixels high and wide at the most."""
+    x_mm, y_mm, _ = scene.extent_mm
+    positions = _positions(scene, 2)
+    return _panel(scene, 2, positions[len(positions) // 2], THUMBNAIL / max(x_mm, y_mm))
 
 
 def _footer(facts: Sequence[str], notes: Sequence[str], top: int) -> tuple[Pixels, list[_Text]]:

@@ -19,12 +19,15 @@ from parcela.imaging.standard_space import COLIN27, affine_name, map_name
 from parcela.imaging.tissues import MAP_NAMES, TISSUES
 from parcela.options import Options, PredictOptions
 
-Kind = Literal["dseg", "table", "qc", "report", "mask", "freesurfer", "itksnap", "manifest"]
+Kind = Literal[
+    "dseg", "table", "qc", "thumbnail", "report", "mask", "freesurfer", "itksnap", "manifest"
+]
 
 FIXED_NAMES: Mapping[Kind, str] = {
     "dseg": "dseg.nii.gz",
     "table": "dseg.tsv",
     "qc": "qc.png",
+    "thumbnail": "thumbnail.png",
     "report": "report.html",
     "mask": "desc-brain_mask.nii.gz",
     "freesurfer": "lut.txt",
@@ -127,6 +130,7 @@ def write_bundle(
     attachments = _attachments(prediction)
     paths |= _write_attachments(attachments, folder, shown)
     paths["qc"] = folder / file_name("qc", shown)
+    paths["thumbnail"] = folder / file_name("thumbnail", shown)
     write_mosaic(
         paths["qc"],
         prediction.scan.data,
@@ -137,6 +141,7 @@ def write_bundle(
         title=printable(shown or ""),
         notes=manifest.warnings,
         sides_known=prediction.scan.geometry.sides_known,
+        thumbnail=paths["thumbnail"],
     )
     fixed_names = (*names_of_bundle(tuple(prediction.by_network)), *attachments)
     fixed_of = {prefixed(fixed, shown): fixed for fixed in fixed_names}

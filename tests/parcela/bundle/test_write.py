@@ -66,6 +66,7 @@ def test_given_a_scan_when_its_bundle_is_written_then_every_file_is_there_and_na
         "sub-01_T1w_manifest.json",
         "sub-01_T1w_qc.png",
         "sub-01_T1w_report.html",
+        "sub-01_T1w_thumbnail.png",
     ]
     assert set(paths.values()) == set((tmp_path / "new/folder").iterdir())
     assert paths["dseg"].name == file_name("dseg", "sub-01_T1w")

@@ -119,7 +119,14 @@ function JobItem({ job }: { job: Job }) {
   return (
     <li class={`card job ${job.status}`} data-job={job.id}>
       <span class="thumbnail">
-        {done && <img src={fileOf(job, "qc.png")} alt={say("thumbnail", { name: title })} loading="lazy" />}
+        {done && (
+          <img
+            src={fileOf(job, "thumbnail.png")}
+            alt={say("thumbnail", { name: title })}
+            loading="lazy"
+            onError={({ currentTarget }) => (currentTarget.hidden = true)} // an older release made none
+          />
+        )}
       </span>
       <div class="what">
         <h3>

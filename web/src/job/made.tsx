@@ -27,6 +27,21 @@ export function Made({ manifest }: { manifest: Manifest }) {
             </div>
           ))}
       </dl>
+      {manifest.citations && <Cite works={manifest.citations} />}
     </section>
+  );
+}
+
+/** The works that this very map rests on, as a list of references has them. */
+function Cite({ works }: { works: readonly string[] }) {
+  return (
+    <details class="cite">
+      <summary>{say("cite")}</summary>
+      <ul lang="en">
+        {works.map((work) => (
+          <li key={work}>{work}</li>
+        ))}
+      </ul>
+    </details>
   );
 }
