@@ -79,8 +79,10 @@ def test_given_no_imports_when_hashed_then_masks_and_labels_do_not_count(tmp_pat
     found = modern().sources(image)
     alone = replace(modern(), imports=False).sources(image)
 
+    other_brain = replace(modern(), imports_masks=False, skull_strip="deepbet")
     assert len({found.scan, found.mask, found.label}) == 3
     assert alone == Sources(found.scan)
+    assert other_brain.sources(image) == Sources(found.scan, label=found.label)
 
 
 @pytest.mark.parametrize("text", ["182,244,246", "182x244x246", "182×244×246"])

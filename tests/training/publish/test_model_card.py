@@ -100,6 +100,16 @@ def test_given_weights_that_a_training_began_with_when_written_then_they_are_nam
     assert "began with the weights `fedcba98fedc` of 5000 steps and 4.4 hours" in model_card(card)
 
 
+def test_given_masks_of_two_kinds_when_written_then_the_further_ones_are_named(
+    card: dict[str, Any],
+) -> None:
+    card["training"]["also_masks"] = {"deepbet": 120}
+
+    assert "120 of the images came, by a coin each epoch, with deepbet's brain mask" in model_card(
+        card
+    )
+
+
 def test_given_a_card_when_logged_then_it_is_one_row_of_the_log(card: dict[str, Any]) -> None:
     line = log_line(card)
 

@@ -51,6 +51,24 @@ def test_given_a_place_when_drawn_again_then_it_is_the_same_whatever_came_before
     assert not torch.equal(first.image, other.image)
 
 
+def test_given_two_preparations_then_each_epoch_draws_one_of_an_image_and_one_alone_stays(
+    tmp_path: Path,
+) -> None:
+    one = made_up_cohort(tmp_path / "a", parts={"train": 4}).files("train")
+    other = made_up_cohort(tmp_path / "b", parts={"val": 4, "train": 3}).files("train")
+    both = Samples(one, others=dict(zip(one[:3], ([file] for file in other), strict=True)))
+    sums = [[Samples([file]).get(0).image.sum().item() for file in files] for files in (one, other)]
+
+    drawn = [both.at(place, 3, None).image.sum().item() for place in range(64)]
+
+    assert [both.get(index).image.sum().item() for index in range(4)] == sums[0]
+    for first, second in zip(sums[0][:3], sums[1], strict=True):
+        assert drawn.count(first) + drawn.count(second) == 16
+        assert min(drawn.count(first), drawn.count(second)) >= 3
+    assert drawn.count(sums[0][3]) == 16
+    assert drawn[:5] == [both.at(place, 3, None).image.sum().item() for place in range(5)]
+
+
 def test_given_two_seeds_then_draws_differ_and_repeat() -> None:
     assert Draws(1, 2).uniform() == Draws(1, 2).uniform() != Draws(2, 1).uniform()
     assert torch.equal(Draws(5).normal(3), Draws(5).normal(3))

@@ -246,6 +246,27 @@ def test_given_threads_when_trained_then_they_win_over_the_setting(
     assert seen == [expected]
 
 
+def test_given_a_further_preparation_when_trained_then_its_masks_are_counted(
+    images: PreparedSet, tmp_path: Path
+) -> None:
+    parts = {"train": 2, "val": 1}
+    other = made_up_cohort(tmp_path / "also", parts=parts)
+    other = replace(other, rows=tuple({**row, "mask_from": "deepbet"} for row in other.rows))
+
+    train(small("unet"), images, tmp_path / "out", also=[other], budget=Budget(steps=1))
+
+    state = torch.load(tmp_path / "out" / "checkpoint.pt", weights_only=True)
+    assert state["progress"]["also_masks"] == {"deepbet": 2}
+
+
+def test_given_a_preparation_of_other_images_when_trained_with_then_it_is_refused(
+    images: PreparedSet, tmp_path: Path
+) -> None:
+    other = made_up_cohort(tmp_path / "also", parts={"val": 3, "train": 1})
+    with pytest.raises(BadRequest, match="holds none of the training images"):
+        train(small("unet"), images, tmp_path / "out", also=[other])
+
+
 def test_given_a_folder_without_weights_when_started_from_then_it_is_named(
     images: PreparedSet, tmp_path: Path
 ) -> None:

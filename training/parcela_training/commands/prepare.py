@@ -49,6 +49,13 @@ Imports = Annotated[
         help="Use brain masks and AAL labels that lie beside the scans (derivatives/); make the others.",
     ),
 ]
+ImportMasks = Annotated[
+    bool,
+    typer.Option(
+        "--import-masks/--no-import-masks",
+        help="Of these, use the brain masks too; without, the labels alone, and --skull-strip finds every brain.",
+    ),
+]
 SkullStripOption = Annotated[
     Stripper, typer.Option(help="What strips whole heads that have no imported mask.")
 ]
@@ -67,6 +74,7 @@ def prepare(
     split_by: SplitByOption = "subject",
     seed: Seed = 0,
     imports: Imports = True,
+    import_masks: ImportMasks = True,
     skull_strip: SkullStripOption = "robex",
     grid: Grid = None,
     processes: Processes = None,
@@ -84,7 +92,9 @@ def prepare(
     from parcela_training.preparation.prepare import prepare as prepare_split
     from parcela_training.preparation.settings import parse_shape, preparation
 
-    how = replace(preparation(chosen), imports=imports, skull_strip=skull_strip)
+    how = replace(
+        preparation(chosen), imports=imports, imports_masks=import_masks, skull_strip=skull_strip
+    )
     if grid:
         how = replace(how, shape=parse_shape(grid))
     images = load_split(

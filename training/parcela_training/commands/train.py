@@ -30,6 +30,14 @@ EVERY_S = 20.0  # from one line to the next, where stderr is no terminal
 PreparedFolder = Annotated[
     Path, typer.Argument(metavar="PREPARED", help="A folder that parcela prepare has finished.")
 ]
+Also = Annotated[
+    list[Path] | None,
+    typer.Option(
+        metavar="PREPARED",
+        help="The same cohort prepared otherwise, such as with other brain masks: each epoch draws one of an image's. "
+        "May be repeated.",
+    ),
+]
 ModelOption = Annotated[ModelChoice, typer.Option(help="Which network.")]
 Preset = Annotated[
     PresetName | None,
@@ -61,6 +69,7 @@ DeviceOption = Annotated[
 def train(
     prepared: PreparedFolder = Path("runs/prepared"),
     out: RunOut = None,
+    also: Also = None,
     model: ModelOption = "both",
     preset: Preset = None,
     budget: Budget = None,
@@ -85,6 +94,7 @@ def train(
     from parcela_training.training.train import train as train_network
 
     images = PreparedSet.read(prepared)
+    further = [PreparedSet.read(folder) for folder in also or ()]
     name: PresetName = preset or images.preset
     folder = out or Path("runs") / name
     where = training_device(device)
@@ -101,6 +111,7 @@ def train(
             from_weights=from_weights,
             device=where,
             threads=threads,
+            also=further,
             on_progress=_EpochLines(network, recipe, images).show,
         )
         if _first():

@@ -147,6 +147,10 @@ class PreparedSet:
         """The prepared files of one part, in the order of ``ids``."""
         return [self.folder / row["file"] for row in self.of(part)]
 
+    def files_by_id(self, part: Part) -> dict[str, Path]:
+        """The same, by image."""
+        return dict(zip(self.ids(part), self.files(part), strict=True))
+
     def ids(self, part: Part) -> list[str]:
         """The images of one part."""
         return [row["id"] for row in self.of(part)]

@@ -45,6 +45,7 @@ class Preparation:
         shape: the networks' grid, (I, J, K).
         skull_strip: what strips a whole head without an imported mask.
         imports: whether masks and labels that lie beside the scans are used.
+        imports_masks: False: of these the labels alone; every brain is found anew.
     """
 
     preset: PresetName
@@ -53,6 +54,7 @@ class Preparation:
     shape: Shape = MODEL_SHAPE
     skull_strip: Stripper = "robex"
     imports: bool = True
+    imports_masks: bool = True
 
     def sources(self, image: Image) -> Sources:
         """Hashes of the files that this image would be prepared from.
@@ -60,7 +62,8 @@ class Preparation:
         Raises:
             OSError: one cannot be read.
         """
-        mask, label = (image.mask, image.label) if self.imports else (None, None)
+        mask = image.mask if self.imports and self.imports_masks else None
+        label = image.label if self.imports else None
         return Sources(
             sha256_of(image.path),
             sha256_of(mask) if mask else None,

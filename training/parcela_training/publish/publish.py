@@ -108,6 +108,7 @@ class _Trained:
     hours: float
     from_weights: str | None
     curve: list[dict[str, Any]]
+    also_masks: dict[str, int]
 
 
 def _trained(wanted: Publication) -> _Trained:
@@ -132,6 +133,7 @@ def _trained(wanted: Publication) -> _Trained:
         progress["seconds"] / 3600,
         progress["from_weights"],
         progress["curve"],
+        progress.get("also_masks", {}),
     )
 
 
@@ -257,6 +259,7 @@ def _card(
             "epochs": round(steps * trained.recipe.batch / len(rows), 2),
             "hours": round(hours, 2),
             "curve": _curve(trained, earlier),
+            **({"also_masks": trained.also_masks} if trained.also_masks else {}),
             **(
                 {"began_with": {key: earlier[key] for key in ("sha256", "steps", "hours")}}
                 if earlier

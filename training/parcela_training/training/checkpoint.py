@@ -60,6 +60,7 @@ class TrainingState:
         best_loss, best_step, worse: the best validation loss, where, and validations since then.
         stopped_early: by the rule of the preset.
         from_weights: SHA-256 of the published weights that the run began with.
+        also_masks: by what found the brain, how many training images have a further preparation.
         curve: a row for every validation.
     """
 
@@ -73,6 +74,7 @@ class TrainingState:
     worse: int = 0
     stopped_early: bool = False
     from_weights: str | None = None
+    also_masks: dict[str, int] = field(default_factory=dict)
     curve: list[dict[str, float | int | None]] = field(default_factory=list)
 
 

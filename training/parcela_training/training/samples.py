@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,7 +20,7 @@ from parcela_training.augmentation.augment import Augmentation, augment
 from parcela_training.augmentation.rng import Draws, order
 
 OUTSIDE = 255
-ORDER, IMAGE = 1, 2  # what a seed is for
+ORDER, IMAGE, VERSION = 1, 2, 3  # what a seed is for
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,24 +43,33 @@ class Sample:
 class Samples:
     """The prepared images of one part, in memory as 16-bit images and 8-bit labels."""
 
-    def __init__(self, files: Sequence[Path], device: torch.device | str = "cpu") -> None:
-        """Read prepared files. Raises BadRequest where there are none, or their grids differ."""
+    def __init__(
+        self,
+        files: Sequence[Path],
+        device: torch.device | str = "cpu",
+        others: Mapping[Path, Sequence[Path]] | None = None,
+    ) -> None:
+        """Read prepared files. Raises BadRequest where there are none, or their grids differ.
+
+        ``others`` names further preparations of these images: in training each epoch draws one of an image's.
+        """
         if not files:
             raise BadRequest("there are no prepared images to train on: run parcela prepare first")
         self.names = [file.stem for file in files]
         self.device = torch.device(device)
-        self._volumes = [_read(file) for file in files]
-        shapes = {image.shape for image, _, _ in self._volumes}
+        others = others or {}
+        self._versions = [[_read(each) for each in (file, *others.get(file, ()))] for file in files]
+        shapes = {image.shape for versions in self._versions for image, _, _ in versions}
         if len(shapes) > 1:
             raise BadRequest(f"the prepared images lie on grids of {sorted(shapes)}: prepare anew")
 
     def __len__(self) -> int:
-        return len(self._volumes)
+        return len(self._versions)
 
     @property
     def shape(self) -> Shape:
         """The grid of the samples, (I, J, K)."""
-        i, j, k = self._volumes[0][0].shape
+        i, j, k = self._versions[0][0][0].shape
         return i, j, k
 
     def get(self, index: int, seed: int = 0) -> Sample:
@@ -74,7 +83,9 @@ class Samples:
         Every epoch goes through all images once, in an order of its own.
         """
         epoch, within = divmod(place, len(self))
-        image, label, spacing = self._on_device(self._order(seed, epoch)[within])
+        index = self._order(seed, epoch)[within]
+        version = order(len(self._versions[index]), VERSION, seed, place)[0]
+        image, label, spacing = self._on_device(index, version)
         draws = Draws(IMAGE, seed, place, device=self.device)
         if augmentation:
             image, label = augment(image, label, draws, augmentation, spacing)
@@ -90,8 +101,10 @@ class Samples:
             self._orders[seed, epoch] = order(len(self), ORDER, seed, epoch)
         return self._orders[seed, epoch]
 
-    def _on_device(self, index: int) -> tuple[Tensor, Tensor, tuple[float, float, float]]:
-        image, label, spacing = self._volumes[index]
+    def _on_device(
+        self, index: int, version: int = 0
+    ) -> tuple[Tensor, Tensor, tuple[float, float, float]]:
+        image, label, spacing = self._versions[index][version]
         tensor = torch.from_numpy(image).to(self.device, non_blocking=True).float()
         return tensor, torch.from_numpy(label).to(self.device, non_blocking=True), spacing
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
+from parcela.errors import BadRequest
 from parcela.files import sha256_of
 from parcela.settings import settings as installation
 from parcela_training.preparation.prepared_set import PreparedSet
@@ -70,6 +72,7 @@ def train(
     from_weights: Path | None = None,
     device: str = "cpu",
     threads: int | None = None,
+    also: Sequence[PreparedSet] = (),
     on_progress: OnProgress | None = None,
     checkpoint_s: float = CHECKPOINT_S,
 ) -> TrainingRecord:
@@ -89,6 +92,8 @@ def train(
         from_weights: published weights to begin with, where there is no checkpoint.
         device: ``cpu`` or ``cuda``; the ``parts`` of a recipe are a CPU's.
         threads: of PyTorch on a CPU; None: the installation's setting.
+        also: further preparations of the same images, such as with other brain masks: each epoch draws one of an
+            image's for training. The validation stays with ``prepared``.
         on_progress: called after each step and each validation, by the first process alone.
         checkpoint_s: seconds from one checkpoint to the next.
 
@@ -103,7 +108,7 @@ def train(
     out.mkdir(parents=True, exist_ok=True)
     chosen = torch.device("cpu" if recipe.step == "parts" else device)
     with process_group(chosen) as group, _interruption() as interruption:
-        trainer = _begin(recipe, prepared, out, group, resume, from_weights)
+        trainer = _begin(recipe, prepared, also, out, group, resume, from_weights)
         if not trainer.finished:
             _go_on(trainer, out, interruption, Reporter(trainer, on_progress), checkpoint_s)
         return _end(trainer, out)
@@ -112,6 +117,7 @@ def train(
 def _begin(
     recipe: Recipe,
     prepared: PreparedSet,
+    also: Sequence[PreparedSet],
     out: Path,
     group: ProcessGroup,
     resume: bool,
@@ -125,13 +131,32 @@ def _begin(
         recipe = without_first_steps(recipe)
     files = prepared.files("val")
     wanted = recipe.validation_images or len(files)
-    train_images = Samples(prepared.files("train"), group.device)
+    others = _others(prepared, also)
+    train_images = Samples(prepared.files("train"), group.device, others)
     trainer = Trainer(recipe, train_images, Samples(_spaced(files, wanted), group.device), group)
     if state is not None:
         trainer.resume(state)
     elif from_weights is not None:
         _start_from(trainer, from_weights)
+    ids = set(prepared.ids("train"))
+    rows = [row for each in also for row in each.of("train") if row["id"] in ids]
+    trainer.progress.also_masks = dict(Counter(row["mask_from"] for row in rows))
     return trainer
+
+
+def _others(prepared: PreparedSet, also: Sequence[PreparedSet]) -> dict[Path, list[Path]]:
+    """Where else the training images were prepared, by their file."""
+    first = prepared.files_by_id("train")
+    further = [each.files_by_id("train") for each in also]
+    for each, files in zip(also, further, strict=True):
+        if not first.keys() & files.keys():
+            raise BadRequest(
+                f"{each.folder}: holds none of the training images of {prepared.folder}: give another preparation "
+                "of the same cohort"
+            )
+    return {
+        file: [files[name] for files in further if name in files] for name, file in first.items()
+    }
 
 
 def _spaced(files: list[Path], wanted: int) -> list[Path]:
