@@ -48,7 +48,10 @@ class Finished:
 
 
 def parcela(
-    *arguments: str | Path, timeout_s: float = 60, env: dict[str, str] | None = None
+    *arguments: str | Path,
+    timeout_s: float = 60,
+    env: dict[str, str] | None = None,
+    cwd: Path | None = None,
 ) -> Finished:
     """Run the command to its end; past its time it is killed, with what it started, and the test fails."""
     with tempfile.TemporaryDirectory() as folder:
@@ -61,6 +64,7 @@ def parcela(
             stderr=subprocess.PIPE,
             text=True,
             env={**os.environ, "COLUMNS": "200", **(env or {})},
+            cwd=cwd,
             start_new_session=True,
         )
         try:

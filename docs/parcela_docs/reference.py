@@ -33,6 +33,9 @@ def command_page() -> str:
     """Each command as its ``--help`` tells of it."""
     command = typer.main.get_command(app)
     text = get_docs_for_click(obj=command, ctx=typer.Context(command), name="parcela")
+    text = re.sub(
+        r"\*\*Commands\*\*:\n\n(\* .*\n)+", "", text
+    )  # cut short there; the headings tell
     return f"# The command, from `--help`\n\n{MADE}{text.partition(chr(10))[2]}"
 
 
