@@ -146,9 +146,10 @@ def test_given_results_when_grouped_then_two_tables_and_a_page_have_every_scan(
     assert wide[1]["Thalamus_R_grey_mm3"] == long[116 + 77]["grey_mm3"]
     assert float(wide[0]["qc_brain_ml"]) == manifest["quality"]["numbers"]["brain_ml"]
     page = (out / "group.html").read_text()
-    assert "<button>head (eTIV, affine), ml</button>" in page
+    assert ">head (eTIV, affine), ml</button>" in page
     assert "sub-02/ses-a/anat/sub-02_ses-a_run-1_atlas-AAL_qc.png" in page
-    assert "FAILED: " in page
+    assert '<tr class="failed">\n<td>sub-03</td>' in page
+    assert f"FAILED</span> {study}/{SCANS[2]}: " in page
     assert "2 scans done, 1 without a result" in page
 
 
