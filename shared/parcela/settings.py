@@ -97,6 +97,15 @@ class Settings(BaseSettings):
         600, gt=0, description="how long a caller who wants the map itself is kept waiting for it"
     )
     max_waiting: int = Field(1000, gt=0, description="jobs that may wait; more are refused (429)")
+    max_waiting_each: int = Field(500, gt=0, description="how many of them may be one caller's")
+    listeners_each: int = Field(
+        100, gt=0, description="streams of events, and waits for a map, of one caller at a time"
+    )
+    wrong_keys: int = Field(
+        10,
+        gt=0,
+        description="wrong keys a minute from one address; then right ones are refused too",
+    )
     connections: int = Field(
         1000, gt=0, description="connections at a time; as many as the descriptors allow, if fewer"
     )

@@ -24,7 +24,17 @@ ORDER = {
         ),
     ],
     "parcela_gateway": [
-        *("prefix", "problem", "budgets", "keys", "download", "dependencies", "schemas", "metrics"),
+        *(
+            "prefix",
+            "problem",
+            "budgets",
+            "keys",
+            "download",
+            "followed_jobs",
+            "dependencies",
+            "schemas",
+            "metrics",
+        ),
         "access_log",
         "api",
         *("host_and_origin", "jobs", "readiness", "upload", "page", "routes"),

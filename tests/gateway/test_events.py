@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
 from gateway_server import VERDICT, Gateway, fail_once, working
+from parcela.jobs.job_files import erase_job
 from parcela.jobs.ledger import LedgerUnavailable
 from parcela.jobs.records import Job
 from parcela_gateway.routes import jobs as job_routes
+from processes import wait_until
 
 
 def events(gateway: Gateway, job_id: str = "", *, path: str = "") -> Iterator[tuple[str, Any]]:
@@ -71,7 +75,83 @@ def test_given_a_job_when_deleted_meanwhile_then_the_listener_is_told(gateway: G
     threading.Timer(0.1, lambda: gateway.http.delete(f"/jobs/{job_id}")).start()
     told = list(heard)
     kind, last = told[-1]
-    assert (kind, last.get("status")) in {("problem", 410), ("job", "cancelled")}
+    assert (kind, last["status"], last["type"]) == ("problem", 410, "/docs#job-deleted")
+
+
+def test_given_a_deletion_that_takes_its_time_then_the_last_event_is_the_problem_all_the_same(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_routes, "LOOK_S", 0.01)
+    job_id = gateway.accepted()
+    heard = events(gateway, job_id)
+    next(heard)
+    gateway.ledger.cancel(job_id)
+    time.sleep(0.2)  # a listener looks in the midst of it
+    erase_job(gateway.ledger, gateway.store, job_id, "local")
+    assert [(kind, said["status"]) for kind, said in heard] == [("problem", 410)]
+
+
+def test_given_a_job_that_is_cancelled_and_not_erased_then_that_is_told_in_the_end(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_routes, "LOOK_S", 0.01)
+    monkeypatch.setattr(job_routes, "DELETED_WITHIN_S", 0.1)
+    job_id = gateway.accepted()
+    heard = events(gateway, job_id)
+    next(heard)
+    gateway.ledger.cancel(job_id)
+    assert [(kind, said["status"]) for kind, said in heard] == [("job", "cancelled")]
+
+
+def test_given_many_listeners_then_the_ledger_is_asked_once_for_all_of_them(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [gateway.accepted() for _ in range(3)]
+    questions: list[int] = []
+    whole = gateway.ledger.several
+
+    def several(ids: Iterable[str]) -> list[Job]:
+        questions.append(len(list(ids)))
+        return whole(ids)
+
+    with ExitStack() as stack:
+        streams = [
+            stack.enter_context(gateway.http.stream("GET", f"/jobs/{job}/events"))
+            for job in jobs * 5
+        ]
+        listening = [stream.iter_lines() for stream in streams]
+        assert all(next(lines) for lines in listening)
+        time.sleep(0.6)
+        monkeypatch.setattr(gateway.ledger, "several", several)
+        time.sleep(2)
+        monkeypatch.undo()
+    assert 1 <= len(questions) <= 6  # every half second, and not thirty times that
+    assert set(questions) == {3}
+
+
+def test_given_a_caller_with_too_many_streams_then_another_is_refused_until_one_ends(
+    start: Callable[..., Gateway],
+) -> None:
+    gateway = start(listeners_each=2)
+    path = f"/jobs/{gateway.accepted()}/events"
+    with gateway.http.stream("GET", path), gateway.http.stream("GET", "/events"):
+        for refused in (
+            gateway.http.get(path),
+            gateway.http.get("/events"),
+            gateway.submit(headers={"Accept": "application/gzip"}),
+        ):
+            assert (refused.status_code, refused.json()["type"]) == (
+                429,
+                "/docs#too-many-listeners",
+            )
+            assert int(refused.headers["retry-after"]) > 0
+        assert len(gateway.http.get("/jobs").json()["jobs"]) == 1
+
+    def taken() -> bool:
+        with gateway.http.stream("GET", path) as response:
+            return response.status_code == 200
+
+    wait_until(taken)
 
 
 def test_given_several_jobs_when_all_are_followed_then_each_is_told_and_then_what_changes(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,8 @@ from parcela.jobs.keys import outcome_key, request_key
 from parcela.jobs.records import JobRequest, Outcome
 from parcela.settings import Settings
 from parcela_gateway.upload.submission import _accept
+from patience import patient
+from processes import wait_until
 from redis_server import RedisServer, own_redis
 
 __all__ = ["own_redis"]
@@ -43,6 +48,31 @@ def test_given_redis_dies_when_polled_then_a_finished_job_is_told_and_others_are
 
         own_redis.start()
         assert gateway.http.get(f"/jobs/{waiting}").json()["status"] == "queued"
+
+
+def test_given_a_frozen_redis_when_many_poll_then_each_is_told_soon_and_the_rest_goes_on(
+    own_redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("parcela.jobs.redis_client.ANSWER_S", 1.0)
+    with serving(Settings(redis=own_redis.url, store=str(tmp_path / "store"))) as gateway:
+        job_id = gateway.accepted()
+        own_redis.signal(signal.SIGSTOP)
+        try:
+            with ThreadPoolExecutor(60) as threads:
+                begun = time.monotonic()
+                polls = [threads.submit(gateway.http.get, f"/jobs/{job_id}") for _ in range(60)]
+                time.sleep(0.2)
+                assert gateway.http.get("/models").status_code == 200
+                assert not any(poll.done() for poll in polls)  # in threads of their own
+                assert {poll.result().status_code for poll in polls} == {503}
+            assert time.monotonic() - begun < patient(3)
+            begun = time.monotonic()
+            assert gateway.http.delete(f"/jobs/{job_id}").status_code == 503
+            assert gateway.http.get(f"/jobs/{job_id}").status_code in (410, 503)
+            assert time.monotonic() - begun < 2  # was 12 s
+        finally:
+            own_redis.signal(signal.SIGCONT)
+        wait_until(lambda: gateway.http.delete(f"/jobs/{job_id}").status_code == 204)
 
 
 def test_given_redis_dies_when_a_scan_has_been_committed_then_the_job_is_accepted(

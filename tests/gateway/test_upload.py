@@ -300,6 +300,16 @@ def test_given_a_full_queue_when_submitted_then_it_says_when_to_come_again(start
     assert len(gateway.stored()) == 4
 
 
+def test_given_one_callers_full_queue_then_another_is_taken_all_the_same(start: Start) -> None:
+    alice, bob = ({"Authorization": f"Bearer {letter * 32}"} for letter in "ab")
+    gateway = start(max_waiting=3, max_waiting_each=2, api_keys=f"{'a' * 32},{'b' * 32}")
+    assert [gateway.submit(headers=alice).status_code for _ in range(3)] == [202, 202, 429]
+    assert [gateway.submit(headers=bob).status_code for _ in range(2)] == [202, 429]
+    full = start(max_waiting=1, max_waiting_each=2, api_keys=f"{'a' * 32},{'c' * 32}")
+    other = {"Authorization": f"Bearer {'c' * 32}"}
+    assert full.submit(headers=other).status_code == 202  # none of theirs waits yet
+
+
 def test_given_a_client_that_goes_away_when_sending_then_nothing_is_left(gateway: Gateway) -> None:
     host, port = gateway.url.removeprefix("http://").split(":")
     head = (

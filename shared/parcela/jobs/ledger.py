@@ -18,10 +18,10 @@ from typing import Any, Literal, cast, get_args
 
 from redis import Redis
 
-from parcela.errors import StepFailed
+from parcela.errors import LimitExceeded, StepFailed
 from parcela.jobs.ledger_row import Transition, flat, job_of, pairs, row_of, transition_of
 from parcela.jobs.records import STAGES, STATUS_OF, Job, JobRequest, Outcome, Problem, Stage
-from parcela.jobs.redis_client import LedgerUnavailable, connect, reported
+from parcela.jobs.redis_client import Breaker, LedgerUnavailable, connect, reported
 from parcela.quality.grade import Judgement
 from parcela.record import BadRecord
 from parcela.settings import settings
@@ -29,6 +29,9 @@ from parcela.settings import settings
 __all__ = ["Claim", "Ledger", "LedgerUnavailable", "Transition", "WorkerLost"]
 
 EVERY_STAGE: tuple[Stage, ...] = get_args(Stage)
+HUNG_ATTEMPTS = (
+    2  # of a scan that went over a limit of time or memory: it held a worker for all that time
+)
 
 
 class WorkerLost(StepFailed):
@@ -70,6 +73,7 @@ class Ledger:
         hurried: bool = False,
     ) -> None:
         self._redis = connect(redis, hurried=hurried) if isinstance(redis, str) else redis
+        self._asked = Breaker(self._redis).asked if hurried else reported
         self._namespace = namespace
         self._attempts = settings().attempts if attempts is None else attempts
         self._back_off_ms = _ms(settings().back_off_s if back_off_s is None else back_off_s)
@@ -103,19 +107,32 @@ class Ledger:
 
     def get(self, job_id: str) -> Job | None:
         """A job as it stands; None where the ledger knows none. BadRecord: its row cannot be read."""
-        with reported():
+        with self._asked():
             row = self._redis.hgetall(self._key("job", job_id))
         return job_of(job_id, cast("dict[str, str]", row)) if row else None
 
+    def several(self, ids: Iterable[str]) -> list[Job]:
+        """Jobs by id, in one question; what has no row, or one that cannot be read, is left out."""
+        wanted = list(ids)
+        with self._asked(), self._redis.pipeline(transaction=False) as pipeline:
+            for job_id in wanted:
+                pipeline.hgetall(self._key("job", job_id))
+            rows = pipeline.execute()
+        jobs = []
+        for job_id, row in zip(wanted, rows, strict=True):
+            with suppress(BadRecord):
+                jobs += [job_of(job_id, row)] if row else []
+        return jobs
+
     def jobs(self, owner: str, limit: int = 100) -> list[Job]:
         """The jobs of one owner, the newest first."""
-        with reported():
+        with self._asked():
             ids = self._redis.zrevrange(self._key("owner", owner), 0, limit - 1)
-        return self._several(cast("list[str]", ids))
+        return self.several(cast("list[str]", ids))
 
     def ids(self) -> list[str]:
         """Every job that has a row, the oldest first."""
-        with reported():
+        with self._asked():
             return cast("list[str]", self._redis.zrange(self._key("jobs"), 0, -1))
 
     def cancel(self, job_id: str) -> Job | None:
@@ -130,7 +147,9 @@ class Ledger:
     # ----------------------------------------------------------------------------------------------------- a worker's
 
     def claim(self, stage: Stage, worker: str, lease_s: float) -> Claim | None:
-        """Take the oldest job that waits for a stage and is past its back-off; None when there is none.
+        """Take a job that waits for a stage and is past its back-off; None when there is none.
+
+        Callers take turns; of one caller's jobs the oldest comes first.
 
         Between a restart of Redis and the reconciler's look into the store nothing is handed out: Redis may have
         forgotten that a job has ended.
@@ -172,9 +191,12 @@ class Ledger:
         """The attempt failed. With ``retry`` the job waits for another, later each time, unless this was the last.
 
         With ``again_from`` it waits for that earlier stage, whose files are no longer good; as often as for attempts.
+        What went over a limit is tried once more at most, and behind all that wait by then.
         """
         text = problem.to_json()
-        limits = (int(retry), self._attempts, self._back_off_ms)
+        hung = problem.slug == LimitExceeded.slug
+        most = min(self._attempts, HUNG_ATTEMPTS) if hung else self._attempts
+        limits = (int(retry), most, self._back_off_ms, int(hung))
         again = (again_from, STATUS_OF[again_from]) if again_from else ()
         answer = self._run("fail", claim.job.id, claim.token, text, *limits, *again)
         return cast("Literal['waiting', 'failed', 'lost']", answer)
@@ -201,9 +223,14 @@ class Ledger:
         """How many jobs wait for each stage, those in back-off among them."""
         return self._counts("waiting", "later")
 
+    def queue(self, owner: str) -> tuple[int, int]:
+        """How many jobs wait for any stage, and how many of them are this owner's."""
+        total, own = self._run("queue", owner, *EVERY_STAGE)
+        return int(total), int(own)
+
     def ready(self) -> dict[Stage, int]:
         """How many jobs of each stage a worker could claim now."""
-        with reported(), self._redis.pipeline(transaction=False) as pipeline:
+        with self._asked(), self._redis.pipeline(transaction=False) as pipeline:
             now = self._redis.time()[0] * 1000
             for stage in EVERY_STAGE:
                 pipeline.zcard(self._key("waiting", stage))
@@ -217,30 +244,30 @@ class Ledger:
 
     def unrecorded(self) -> list[Job]:
         """Jobs that have ended and whose outcome may not be in the store yet."""
-        with reported():
+        with self._asked():
             ids = self._redis.smembers(self._key("unrecorded"))
-        return self._several(cast("set[str]", ids))
+        return self.several(cast("set[str]", ids))
 
     def recorded(self, job_id: str) -> None:
         """The store holds this job's outcome."""
-        with reported():
+        with self._asked():
             self._redis.srem(self._key("unrecorded"), job_id)
 
     def turn(self, task: str, every_s: float) -> bool:
         """Whether it is the caller's turn at a task that one process does each ``every_s`` seconds."""
-        with reported():
+        with self._asked():
             taken = self._redis.set(self._key("turn", task), 1, px=_ms(every_s), nx=True)
         return bool(taken)
 
     def intact(self) -> bool:
         """Whether Redis is still the process in which the ledger was last compared with the store, and not emptied."""
-        with reported():
+        with self._asked():
             return self._redis.get(self._key("sentinel")) == self._run_id()
 
     def begin_recovery(self) -> str:
         """The ledger is about to be compared with the store; what `mark` wants to know when that is done."""
         recovery = secrets.token_hex(8)
-        with reported():
+        with self._asked():
             self._redis.set(self._key("recovery", recovery), self._run_id(), ex=86400)
         return recovery
 
@@ -259,7 +286,7 @@ class Ledger:
         """Every transition that is remembered (some 100 000), the oldest first."""
         last = "-"
         while True:
-            with reported():
+            with self._asked():
                 entries = cast("list[Any]", self._redis.xrange(self._key("log"), last, "+", 1000))
             for moment, fields in entries:
                 yield transition_of(moment, fields)
@@ -287,21 +314,8 @@ class Ledger:
         row = self._run("add", request.id, why, *flat(row_of(job)))
         return job_of(request.id, pairs(row))
 
-    def _several(self, ids: Iterable[str]) -> list[Job]:
-        """Jobs by id; one that went meanwhile is left out, and one whose row cannot be read."""
-        wanted = list(ids)
-        with reported(), self._redis.pipeline(transaction=False) as pipeline:
-            for job_id in wanted:
-                pipeline.hgetall(self._key("job", job_id))
-            rows = pipeline.execute()
-        jobs = []
-        for job_id, row in zip(wanted, rows, strict=True):
-            with suppress(BadRecord):
-                jobs += [job_of(job_id, row)] if row else []
-        return jobs
-
     def _counts(self, *sets: str) -> dict[Stage, int]:
-        with reported(), self._redis.pipeline() as pipeline:
+        with self._asked(), self._redis.pipeline() as pipeline:
             for stage in EVERY_STAGE:
                 for name in sets:
                     pipeline.zcard(self._key(name, stage))
@@ -317,7 +331,7 @@ class Ledger:
     def _run(self, name: str, *arguments: object) -> Any:
         """Run one transition's script inside Redis."""
         script = self._redis.register_script(_script(name))
-        with reported():
+        with self._asked():
             return script(keys=[self._namespace], args=[str(argument) for argument in arguments])
 
     def _key(self, *parts: str) -> str:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 
-from parcela.errors import ParcelaError
+from parcela.errors import ParcelaError, Unavailable
 from parcela.jobs.doorbell import Doorbell
 from parcela.jobs.job_files import (
     JobFiles,
@@ -81,19 +83,19 @@ class Reconciler:
             self._thread.join()
 
     def run_once(self) -> None:
-        """One look at everything.
+        """One look at everything; a step that cannot be taken stops none of the others.
 
         Raises:
             LedgerUnavailable, StoreUnavailable: one of them does not answer; look again later.
         """
-        if not self._ledger.intact():
-            self._recover()
-        elif self._ledger.turn("compare", COMPARE_EVERY_S):
-            self.compare(recovering=False)
-        for job_id in self._ledger.expire():
-            log.warning("job %s: its worker fell silent", job_id)
-        self._record()
-        self._ring()
+        errors = []
+        for step in (self._agree, self._expire, self._record, self._ring):
+            try:
+                step()
+            except ParcelaError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
 
     def _run(self) -> None:
         while not self._stopping.is_set():
@@ -107,6 +109,16 @@ class Reconciler:
 
     # ----------------------------------------------------------------------------------------------------- every look
 
+    def _agree(self) -> None:
+        if not self._ledger.intact():
+            self._recover()
+        elif self._ledger.turn("compare", COMPARE_EVERY_S):
+            self.compare(recovering=False)
+
+    def _expire(self) -> None:
+        for job_id in self._ledger.expire():
+            log.warning("job %s: its worker fell silent", job_id)
+
     def _recover(self) -> None:
         """Redis was restarted or emptied: the store says what the ledger should hold."""
         recovery = self._ledger.begin_recovery()
@@ -117,11 +129,12 @@ class Reconciler:
     def _record(self) -> None:
         """Write the outcome of jobs that have ended, unless their worker has."""
         for job in self._ledger.unrecorded():
-            if self._is_erased(job.id):
-                self._erase(job.id)
-                continue
-            write_outcome(self._store, job)
-            self._ledger.recorded(job.id)
+            with _odd_ones_passed_over(job.id):
+                if self._is_erased(job.id):
+                    self._erase(job.id)
+                    continue
+                write_outcome(self._store, job)
+                self._ledger.recorded(job.id)
 
     def _ring(self) -> None:
         """Ring for jobs that could be claimed and outnumber the bells."""
@@ -149,20 +162,24 @@ class Reconciler:
             for _ in pool.map(look, jobs):
                 pass  # so that what is raised is raised here
         for job_id in in_ledger - {job.id for job in jobs}:
-            self._erase(job_id)
+            with _odd_ones_passed_over(job_id):
+                self._erase(job_id)
 
     def _look_at(
         self, job: JobFiles, in_ledger: set[str], deleted_at: dict[str, float], recovering: bool
     ) -> None:
-        try:
-            deleted = job.id in deleted_at and job.accepted_at <= deleted_at[job.id] + TOO_SOON_S
-            self._see_to(job, job.id in in_ledger, deleted, recovering)
-        except NotStored:
-            pass  # erased while we looked
-        except BadRecord as error:
-            log.error("job %s: %s", job.id, error)
-            if job.id not in in_ledger:
-                self._end(job, error)
+        with _odd_ones_passed_over(job.id):
+            try:
+                deleted = (
+                    job.id in deleted_at and job.accepted_at <= deleted_at[job.id] + TOO_SOON_S
+                )
+                self._see_to(job, job.id in in_ledger, deleted, recovering)
+            except NotStored:
+                pass  # erased while we looked
+            except BadRecord as error:
+                log.error("job %s: %s", job.id, error)
+                if job.id not in in_ledger:
+                    self._end(job, error)
 
     def _see_to(self, job: JobFiles, in_ledger: bool, deleted: bool, recovering: bool) -> None:
         now = time.time()
@@ -220,3 +237,14 @@ class Reconciler:
         return request is None or (
             stone is not None and request.modified <= stone.modified + TOO_SOON_S
         )
+
+
+@contextmanager
+def _odd_ones_passed_over(job_id: str) -> Iterator[None]:
+    """A block about one job: what is odd about it is logged, and stops no other's. Raises Unavailable."""
+    try:
+        yield
+    except Unavailable:
+        raise
+    except Exception:
+        log.exception("job %s is passed over", job_id)

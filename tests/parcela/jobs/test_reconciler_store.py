@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from installation import DAY, HOUR, PREPROCESSED, Installation
@@ -46,6 +48,29 @@ def test_given_what_a_late_worker_wrote_for_a_deleted_job_then_it_is_swept_at_on
     assert here.files(request)
     here.look()
     assert here.files(request) == []
+
+
+def test_given_what_is_no_job_in_the_store_then_no_other_jobs_are_kept_waiting(
+    here: Installation,
+) -> None:
+    odd = here.folder / "jobs" / "not an id" / "note.txt"
+    odd.parent.mkdir(parents=True)
+    odd.write_text("somebody's")
+    here.age("jobs", HOUR + 60)
+    late = here.accept()
+    here.claim(lease_s=0.01)
+    here.lose_memory()
+    here.look()  # the ledger agrees with the store, but for what is odd
+    assert here.status(late) == "queued"
+    assert here.ledger.intact()
+    claim = here.claim(lease_s=0.01)
+    time.sleep(0.05)
+    here.look()
+    job = here.ledger.get(claim.job.id)
+    assert job is not None
+    assert job.waiting
+    assert here.bell.bells("preprocess") > 0
+    assert odd.exists()
 
 
 def test_given_a_deletion_cut_short_then_it_is_finished(here: Installation) -> None:

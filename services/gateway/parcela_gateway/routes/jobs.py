@@ -5,17 +5,18 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from functools import partial
 from typing import Annotated
 
 import anyio
-from anyio import to_thread
 from fastapi import APIRouter, Query
 from fastapi.responses import StreamingResponse
 from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
+from starlette.types import Receive, Scope, Send
 
 from parcela.errors import ParcelaError, Unavailable
 from parcela.jobs.job_files import erase_job
-from parcela.jobs.records import is_ending
+from parcela.jobs.records import Job
 from parcela_gateway.api import Responses, answers, problems
 from parcela_gateway.dependencies import Gateway, InGateway, Owner
 from parcela_gateway.jobs import JobDeleted, check_owner, find_job
@@ -25,6 +26,7 @@ from parcela_gateway.schemas import JobDocument, JobList, view
 LOOK_S = 0.5
 LIST_LOOK_S = 1.0
 HEARTBEAT_S = 15
+DELETED_WITHIN_S = 10.0  # that a job is cancelled may be said after all, where nobody erases it
 UNBUFFERED = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}  # by nginx, among others
 
 router = APIRouter(tags=["jobs"])
@@ -39,14 +41,26 @@ def _stream_of(description: str, *events: str) -> Responses:
     return {200: {"description": description, "content": {"text/event-stream": {"schema": schema}}}}
 
 
-def _stream(events: AsyncIterator[bytes]) -> StreamingResponse:
-    return StreamingResponse(events, headers=UNBUFFERED, media_type="text/event-stream")
+class EventStream(StreamingResponse):
+    """Server-sent events to one listener, of whom a caller has so many."""
+
+    def __init__(self, gateway: Gateway, owner: str, events: AsyncIterator[bytes]) -> None:
+        super().__init__(events, headers=UNBUFFERED, media_type="text/event-stream")
+        self._listening = partial(gateway.listeners.one, owner)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        with self._listening():
+            await super().__call__(scope, receive, send)
 
 
 @router.get("/jobs", responses=problems(401, 422, 500, 503))
-def list_jobs(gateway: InGateway, owner: Owner, limit: Limit = 100) -> JobList:
+async def list_jobs(gateway: InGateway, owner: Owner, limit: Limit = 100) -> JobList:
     """The caller's jobs, the newest first."""
-    return JobList(jobs=[view(job) for job in gateway.ledger.jobs(owner, limit)])
+    return _listed(await gateway.ask(gateway.ledger.jobs, owner, limit))
+
+
+def _listed(jobs: list[Job]) -> JobList:
+    return JobList(jobs=[view(job) for job in jobs])
 
 
 @router.get(
@@ -63,8 +77,8 @@ def list_jobs(gateway: InGateway, owner: Owner, limit: Limit = 100) -> JobList:
 )
 async def follow_jobs(gateway: InGateway, owner: Owner, limit: Limit = 100) -> StreamingResponse:
     """All the caller's jobs as they change, in one stream without an end: a browser has few connections."""
-    first = await to_thread.run_sync(list_jobs, gateway, owner, limit)
-    return _stream(_list_events(gateway, owner, limit, first))
+    first = _listed(await gateway.followed.listed(owner, limit, LIST_LOOK_S))
+    return EventStream(gateway, owner, _list_events(gateway, owner, limit, first))
 
 
 async def _list_events(
@@ -86,13 +100,13 @@ async def _list_events(
             spoken = time.monotonic()
         await anyio.sleep(LIST_LOOK_S)
         with suppress(Unavailable):  # the heart goes on beating; perhaps the ledger comes back
-            listed = await to_thread.run_sync(list_jobs, gateway, owner, limit)
+            listed = _listed(await gateway.followed.listed(owner, limit, LIST_LOOK_S))
 
 
 @router.get("/jobs/{job_id}", responses=problems(*FAULTS))
-def get_job(gateway: InGateway, owner: Owner, job_id: str) -> JobDocument:
+async def get_job(gateway: InGateway, owner: Owner, job_id: str) -> JobDocument:
     """How a job stands."""
-    return view(find_job(gateway, job_id, owner))
+    return view(await gateway.ask(find_job, gateway, job_id, owner))
 
 
 @router.get(
@@ -109,30 +123,41 @@ def get_job(gateway: InGateway, owner: Owner, job_id: str) -> JobDocument:
 )
 async def follow_job(gateway: InGateway, owner: Owner, job_id: str) -> StreamingResponse:
     """A job's progress as it happens; a comment now and then keeps the connection alive."""
-    first = view(await to_thread.run_sync(find_job, gateway, job_id, owner))
-    return _stream(_events(gateway, owner, first))
+    first = await gateway.ask(find_job, gateway, job_id, owner)
+    return EventStream(gateway, owner, _events(gateway, owner, first))
 
 
-async def _events(gateway: Gateway, owner: str, job: JobDocument) -> AsyncIterator[bytes]:
-    told, spoken = None, 0.0
-    while True:
-        if job != told:
-            yield format_sse_event(event="job", data_str=job.model_dump_json())
-            told, spoken = job, time.monotonic()
-        elif time.monotonic() - spoken > HEARTBEAT_S:
-            yield KEEPALIVE_COMMENT
-            spoken = time.monotonic()
-        if is_ending(job.status):
-            return
-        await anyio.sleep(LOOK_S)
-        try:
-            job = view(await to_thread.run_sync(find_job, gateway, job.id, owner))
-        except Unavailable:
-            continue  # the heart goes on beating; perhaps the ledger comes back
-        except ParcelaError as error:
-            document = ProblemDocument.of_error(error)
-            yield format_sse_event(event="problem", data_str=document.model_dump_json())
-            return
+async def _events(gateway: Gateway, owner: str, job: Job) -> AsyncIterator[bytes]:
+    told, spoken, cancelled_at = None, 0.0, 0.0
+    with gateway.followed.follow(job.id):
+        while True:
+            # A job is cancelled by its deletion alone: that is told once it is over, by the problem below.
+            cancelled_at = (cancelled_at or time.monotonic()) if job.status == "cancelled" else 0.0
+            deletion = cancelled_at and time.monotonic() - cancelled_at < DELETED_WITHIN_S
+            if job != told and not deletion:
+                yield format_sse_event(event="job", data_str=view(job).model_dump_json())
+                told, spoken = job, time.monotonic()
+            elif time.monotonic() - spoken > HEARTBEAT_S:
+                yield KEEPALIVE_COMMENT
+                spoken = time.monotonic()
+            if job.ended and not deletion:
+                return
+            await anyio.sleep(LOOK_S)
+            try:
+                job = await followed(gateway, job.id, owner, LOOK_S)
+            except Unavailable:
+                continue  # the heart goes on beating; perhaps the ledger comes back
+            except ParcelaError as error:
+                document = ProblemDocument.of_error(error)
+                yield format_sse_event(event="problem", data_str=document.model_dump_json())
+                return
+
+
+async def followed(gateway: Gateway, job_id: str, owner: str, age_s: float) -> Job:
+    """The job as it stood at most so long ago; raises as `find_job`. Its owner is known already."""
+    if row := await gateway.followed.look(job_id, age_s):
+        return row
+    return await gateway.ask(find_job, gateway, job_id, owner)
 
 
 @router.delete("/jobs/{job_id}", status_code=204, responses=problems(401, 404, 500, 503))

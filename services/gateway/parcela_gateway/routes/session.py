@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from parcela_gateway.api import problems
-from parcela_gateway.dependencies import InGateway
+from parcela_gateway.dependencies import InGateway, let_in
 from parcela_gateway.keys import COOKIE, SESSION_S
 from parcela_gateway.prefix import under_prefix
 
@@ -45,7 +45,7 @@ def show_installation(request: Request, gateway: InGateway) -> Installation:
 @router.post("/session", status_code=204, responses=problems(401, 500))
 def sign_in(request: Request, gateway: InGateway, response: Response) -> None:
     """Exchange the key in the headers for a cookie, which a browser then sends by itself."""
-    owner = gateway.keys.owner_of_key(request.headers)
+    owner = let_in(request, lambda: gateway.keys.owner_of_key(request.headers))
     if gateway.keys.needed:
         response.set_cookie(
             COOKIE,

@@ -14,8 +14,8 @@ from parcela.jobs.records import Job
 from parcela.options import LabelOptions, PredictOptions
 from parcela_gateway.api import MAP, SCAN_BODY, answers
 from parcela_gateway.dependencies import Gateway, InGateway, Owner
-from parcela_gateway.jobs import find_job
 from parcela_gateway.problem import Refused, problem_response
+from parcela_gateway.routes.jobs import followed
 from parcela_gateway.routes.parameters import IdempotencyKey, Label, Predict
 from parcela_gateway.routes.results import result_file
 from parcela_gateway.schemas import JobDocument, job_path, view
@@ -101,10 +101,16 @@ async def label(
 async def _answer(
     request: Request, gateway: Gateway, submission: Submission, accept: str
 ) -> Response:
+    if wants_map(accept):
+        with gateway.listeners.one(submission.owner):
+            return await _answer_with_map(request, gateway, submission)
+    job = await submit(gateway, request, submission)
+    return JSONResponse(view(job).model_dump(), 202, {"Location": job_path(job.id)})
+
+
+async def _answer_with_map(request: Request, gateway: Gateway, submission: Submission) -> Response:
     job = await submit(gateway, request, submission)
     location = {"Location": job_path(job.id)}
-    if not wants_map(accept):
-        return JSONResponse(view(job).model_dump(), 202, location)
     job = await _ended(request, gateway, job, submission.owner)
     if job.problem is not None:
         return problem_response(job.problem, headers=location, extra={"job": job_path(job.id)})
@@ -127,15 +133,16 @@ async def _ended(request: Request, gateway: Gateway, job: Job, owner: str) -> Jo
     """
     deadline = time.monotonic() + gateway.settings.wait_s
     link = {"job": job_path(job.id)}
-    while not job.ended:
-        if time.monotonic() >= deadline or await request.is_disconnected():
-            raise NotReadyInTime(
-                f"not done within {gateway.settings.wait_s:g} s; the job goes on: see {link['job']}",
-                headers={"Location": link["job"]},
-                extra=link,
-            )
-        await anyio.sleep(LOOK_S)
-        job = await to_thread.run_sync(find_job, gateway, job.id, owner)
+    with gateway.followed.follow(job.id):
+        while not job.ended:
+            if time.monotonic() >= deadline or await request.is_disconnected():
+                raise NotReadyInTime(
+                    f"not done within {gateway.settings.wait_s:g} s; the job goes on: see {link['job']}",
+                    headers={"Location": link["job"]},
+                    extra=link,
+                )
+            await anyio.sleep(LOOK_S)
+            job = await followed(gateway, job.id, owner, LOOK_S)
     if job.status == "cancelled":
         raise JobCancelled("the job was cancelled", extra=link)
     return job

@@ -108,7 +108,7 @@ async def submit(gateway: Gateway, request: Request, submission: Submission) -> 
         received = await _receive(gateway, request, submission.owner, _read_over)
         again = submission.request(job_id, received)
         return await to_thread.run_sync(_same, gateway, again)
-    await to_thread.run_sync(_check_room, gateway)
+    await gateway.ask(_check_room, gateway, submission.owner)
     _check_length(gateway, request)
     upload = secrets.token_hex(16)
     received, kept = await _keep_scan(gateway, request, submission.owner, job_id, upload)
@@ -142,10 +142,14 @@ def _same(gateway: Gateway, again: JobRequest) -> Job:
     return find_job(gateway, again.id, again.owner)
 
 
-def _check_room(gateway: Gateway) -> None:
-    if sum(gateway.ledger.waiting().values()) >= gateway.settings.max_waiting:
+def _check_room(gateway: Gateway, owner: str) -> None:
+    """Refuse who has as many waiting as one may, and where all do, who has any: the others' queue is not ours."""
+    total, own = gateway.ledger.queue(owner)
+    settings = gateway.settings
+    if own >= settings.max_waiting_each or (own and total >= settings.max_waiting):
         raise TooManyWaiting(
-            "too many jobs wait already: come again later", headers={"Retry-After": str(RETRY_S)}
+            f"{own} jobs of yours wait already: come again later",
+            headers={"Retry-After": str(RETRY_S)},
         )
 
 

@@ -53,6 +53,12 @@ local function withdraw(id)
   redis.call('HDEL', key('job', id), 'token', 'worker')
 end
 
+-- Its place among those that wait: by its age, unless it was sent to the end of the queue.
+local function place(id)
+  local queued = get(id, 'queued')
+  return queued ~= '' and queued or get(id, 'created')
+end
+
 -- Let a job wait for its stage, oldest job first; with a back-off, only once that is over.
 local function wait(id, back_off)
   withdraw(id)
@@ -60,7 +66,7 @@ local function wait(id, back_off)
   if back_off > 0 then
     redis.call('ZADD', key('later', get(id, 'stage')), milliseconds() + back_off, id)
   else
-    redis.call('ZADD', key('waiting', get(id, 'stage')), get(id, 'created'), id)
+    redis.call('ZADD', key('waiting', get(id, 'stage')), place(id), id)
   end
 end
 
