@@ -18,6 +18,7 @@ FENCE = re.compile(r"(^ *```.*?^ *```)", re.DOTALL | re.MULTILINE)
 MERMAID = re.compile(r"^```mermaid\n(?P<source>.*?)^```$", re.DOTALL | re.MULTILINE)
 CHECKOUT = Path(__file__).resolve().parents[2]
 IMAGES = CHECKOUT / "docs" / "images"
+DRAWN = "A diagram of what the text below says"
 MORE = Path("more")
 START = "index.md"
 
@@ -86,7 +87,10 @@ def bent(path: Path, checkout: Path) -> tuple[str, list[Path]]:
         return link["before"] + there + (f"#{anchor}" if anchor else "") + link["after"]
 
     text = path.read_text(encoding="utf-8")
-    text = MERMAID.sub(lambda found: f"![Diagram](images/{diagram(found['source'])})", text)
+    text = MERMAID.sub(
+        lambda found: f"![{DRAWN}](images/{diagram(found['source'])})",
+        text,
+    )
     parts = FENCE.split(text)
     parts[::2] = [LINK.sub(turned, part) for part in parts[::2]]
     return "".join(parts), linked
