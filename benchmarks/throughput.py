@@ -99,13 +99,16 @@ def _ready(folder: Path) -> str:
 def _wait(client: httpx2.Client) -> None:
     """Wait until every job has ended well."""
     while True:
-        jobs = client.get("/jobs").raise_for_status().json()["jobs"]
+        time.sleep(POLL_S)
+        try:
+            jobs = client.get("/jobs").raise_for_status().json()["jobs"]
+        except httpx2.TransportError:
+            continue  # a gateway that has died is started again
         for job in jobs:
             if job["status"] in ("failed", "cancelled"):
                 raise StepFailed(f"a job has failed: {job}")
         if all(job["status"] == "done" for job in jobs):
             return
-        time.sleep(POLL_S)
 
 
 def _processor_s(process: psutil.Process) -> float:

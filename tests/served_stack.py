@@ -50,14 +50,15 @@ class Stack:
         me = psutil.Process(self.process.pid)
         return [me, *me.children(recursive=True)]
 
-    def part(self, name: str) -> psutil.Process:
-        """The process of one part, by a word of its command line."""
+    def parts(self, name: str) -> list[psutil.Process]:
+        """The processes of a part, by a word of its command line: several where several preprocess at once."""
         assert self.process is not None
-        (found,) = [
+        found = [
             process
             for process in psutil.Process(self.process.pid).children()
             if any(Path(word).name == name for word in " ".join(process.cmdline()).split())
         ]
+        assert found
         return found
 
     def end(self, number: signal.Signals = signal.SIGTERM) -> int:

@@ -19,10 +19,15 @@ HEAD = """| what | against | instructions | before | now | times | n | voxels th
 
 def write_table() -> None:
     """Put the rows between the page's marks."""
-    text = PAGE.read_text(encoding="utf-8")
-    before, _, rest = text.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    write_text(PAGE, before + BEGIN + table() + END + after)
+    put_between(BEGIN, END, table())
+
+
+def put_between(begin: str, end: str, text: str) -> None:
+    """Put a text between two marks of the page, in the place of what is there."""
+    page = PAGE.read_text(encoding="utf-8")
+    before, _, rest = page.partition(begin)
+    _, _, after = rest.partition(end)
+    write_text(PAGE, before + begin + text + end + after)
 
 
 def table() -> str:

@@ -137,9 +137,10 @@ def test_given_a_job_that_runs_when_a_part_is_killed_then_it_is_done_all_the_sam
 ) -> None:
     job = client.submit(brain, preprocess=False)
     wait_until(lambda: client.job(job).status == during, 120)
-    victim = stack.part(Path(find_program()).name if name == "redis" else name)
-    below = victim.children(recursive=True)
-    victim.kill()
+    victims = stack.parts(Path(find_program()).name if name == "redis" else name)
+    below = [process for victim in victims for process in victim.children(recursive=True)]
+    for victim in victims:
+        victim.kill()
     wait_until(lambda: all(map(gone, below)), 5)
     assert client.wait(job, timeout_s=patient(120)).status == "done"
 

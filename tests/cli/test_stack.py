@@ -9,7 +9,9 @@ import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from command import parcela
@@ -54,6 +56,24 @@ def test_given_what_a_power_cut_left_when_started_then_it_is_swept_and_workers_w
     for part in embedded.parts(folder, Path("redis.sock"), "127.0.0.1", 8000):
         worker = part.name != "gateway"
         assert (part.environment.get("TMPDIR") == str(folder.work)) == worker
+
+
+@pytest.mark.parametrize(
+    ("cores", "memory_gb", "workers"), [(1, 64, 1), (2, 3, 1), (2, 8, 2), (8, 12, 3), (64, 512, 4)]
+)
+def test_given_cores_and_memory_then_so_many_workers_preprocess_at_once(
+    cores: int,
+    memory_gb: int,
+    workers: int,
+    folder: DataFolder,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    memory = SimpleNamespace(total=memory_gb * 1e9)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: memory)
+    parts = embedded.parts(folder, Path("redis.sock"), "127.0.0.1", 8000)
+    names = [part.name for part in parts if "labelling" in part.command]
+    assert len(set(names)) == len(names) == workers
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
-"""The embedded stack: a Redis of its own, a folder as the store, the gateway and two workers, as child processes."""
+"""The embedded stack: a Redis of its own, a folder as the store, the gateway and the workers, as child processes."""
 
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import signal
 import socket
@@ -15,6 +16,7 @@ from pathlib import Path
 from types import FrameType
 
 import httpx2
+import psutil
 
 from parcela.errors import BadRequest, Unavailable
 from parcela_cli.serve import redis as own_redis
@@ -25,6 +27,8 @@ TEND_S = 0.2
 ASK_S = 1.0  # between two questions whether it is ready
 OLD_ONE_S = 5.0  # by then nothing is left of a start that was killed
 STILLBORN = 3  # deaths of one part before the server was ever ready
+WORKER_GB = 4.0  # of the memory, for one worker that preprocesses and its share of the rest
+MOST_WORKERS = 4
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}
 
 
@@ -71,7 +75,7 @@ def run(
 
 
 def parts(folder: DataFolder, socket_path: Path, host: str, port: int) -> list[Part]:
-    """Everything that leans on Redis: the gateway, and a worker for what ANTs does beside one for the networks."""
+    """Everything that leans on Redis: the gateway, workers for what ROBEX and ANTs do, and one for the networks."""
     environment = {
         "PARCELA_REDIS": own_redis.url(socket_path),
         "PARCELA_STORE": str(folder.store),
@@ -83,9 +87,19 @@ def parts(folder: DataFolder, socket_path: Path, host: str, port: int) -> list[P
     worker = [sys.executable, "-P", "-m", "parcela_cli.app", "worker"]
     return [
         Part("gateway", [sys.executable, "-P", "-m", "parcela_gateway"], environment),
-        Part("preprocess", [*worker, "preprocess", "labelling"], environment | private),
+        *(
+            Part(name, [*worker, "preprocess", "labelling"], environment | private)
+            for name in ("preprocess", *(f"preprocess-{n}" for n in range(2, workers() + 1)))
+        ),
         Part("inference", [*worker, "inference"], environment | private),
     ]
+
+
+def workers() -> int:
+    """How many preprocess at once: ROBEX and ANTs run on one core, and take as long as ten scans in the networks."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    room = psutil.virtual_memory().total / 1e9 / WORKER_GB
+    return max(1, min(cores or 1, int(room), MOST_WORKERS))
 
 
 def url_of(host: str, port: int) -> str:
