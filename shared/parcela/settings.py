@@ -90,6 +90,17 @@ class Settings(BaseSettings):
         "", description="callers' keys, separated by commas; needed off loopback", repr=False
     )
     api_keys_file: Path | None = Field(None, description="a file with a caller's key per line")
+    metrics_key: str = Field(
+        "", description="the key to /metrics, where callers need keys", repr=False
+    )
+    metrics_key_file: Path | None = Field(None, description="a file that holds it")
+    audit_log: Path | None = Field(
+        None, description="a file for who did what with which job; empty: among the other lines"
+    )
+    audit_addresses: bool = Field(False, description="whether it tells the callers' addresses")
+    min_free_mb: int = Field(
+        256, ge=0, description="room that stays on the store's disk; with less, nothing is taken in"
+    )
     allowed_hosts: str = Field(
         "", description="further names of the gateway (the Host header), separated by commas"
     )
@@ -120,6 +131,11 @@ class Settings(BaseSettings):
     upload_timeout_s: float = Field(
         3600, gt=0, description="how long an upload may keep us waiting in all"
     )
+
+    @property
+    def key_of_metrics(self) -> str:
+        """The key to /metrics; empty where there is none. Raises Unavailable: its file cannot be read."""
+        return secret(self.metrics_key, self.metrics_key_file)
 
     @property
     def redis_url(self) -> str:

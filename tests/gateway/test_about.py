@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -9,6 +10,7 @@ import re
 import subprocess
 import sys
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -142,6 +144,86 @@ def test_given_the_gateway_then_nothing_heavy_is_loaded() -> None:
     assert not {"torch", "monai", "ants", "matplotlib"} & set(done.stdout.split())
 
 
+def test_given_keys_then_the_numbers_of_all_are_for_a_key_of_their_own(
+    start: Callable[..., Gateway],
+) -> None:
+    alice, operator = "a" * 32, "o" * 32
+    gateway = start(api_keys=alice, metrics_key=operator)
+
+    def ask(**headers: str) -> tuple[int, str]:
+        response = gateway.http.get("/metrics", headers=headers)
+        return response.status_code, response.text
+
+    assert ask()[0] == 401
+    status, text = ask(Authorization=f"Bearer {alice}")
+    assert (status, "parcela_jobs" in text, "not-for-callers" in text) == (403, False, True)
+    assert ask(Authorization=f"Bearer {operator}")[0] == 200
+    assert gateway.http.get("/jobs", headers={"X-API-Key": operator}).status_code == 401
+    without = start(api_keys=alice)
+    assert without.http.get("/metrics", headers={"X-API-Key": alice}).status_code == 403
+
+
+def test_given_any_answer_then_no_browser_keeps_it_and_no_page_frames_it(gateway: Gateway) -> None:
+    job_id = gateway.done()
+    files = [f"/jobs/{job_id}/result", f"/jobs/{job_id}/files/report.html"]
+    paths = ["/jobs", f"/jobs/{job_id}", f"/jobs/{job_id}/files", "/jobs/none", "/nowhere"]
+    for path in (*paths, *files):
+        headers = gateway.http.get(path).headers
+        assert headers["cache-control"] == ("private, no-cache" if path in files else "no-store")
+        assert headers["x-frame-options"] == "DENY", path
+        assert headers["x-content-type-options"] == "nosniff", path
+    assert gateway.submit().headers["cache-control"] == "no-store"
+    foreign = gateway.http.get("/jobs", headers={"Origin": "https://evil.example.org"})
+    assert (foreign.status_code, foreign.headers["x-frame-options"]) == (403, "DENY")
+    for page in ("/", "/docs"):
+        assert gateway.http.get(page).headers["x-frame-options"] == "DENY"
+
+
+def test_given_requests_about_jobs_then_the_audit_log_says_who_did_what(
+    start: Callable[..., Gateway], tmp_path: Path
+) -> None:
+    alice, bob, log = "a" * 32, "b" * 32, tmp_path / "audit.log"
+    gateway = start(api_keys=f"{alice},{bob}", audit_log=log)
+    as_alice, as_bob = ({"X-API-Key": key} for key in (alice, bob))
+    job_id = gateway.done(headers=as_alice)
+    for path in ("", "/result", "/files/Jane Doe.nii", "/scan"):
+        gateway.http.get(f"/jobs/{job_id}{path}", headers=as_alice)
+    gateway.http.get(f"/jobs/{job_id}/result", headers=as_bob)
+    gateway.http.get("/jobs", headers={"X-API-Key": "guess"})
+    gateway.http.get("/jobs/Jane Doe", headers=as_bob)
+    gateway.http.delete(f"/jobs/{job_id}", headers=as_alice)
+    gateway.http.get("/healthz")
+
+    text = log.read_text()
+    lines = [json.loads(line) for line in text.splitlines()]
+    assert [(line["action"], line["job"], line["status"]) for line in lines] == [
+        ("predict", job_id, 202),
+        ("get_result", job_id, 200),
+        ("get_file", job_id, 404),
+        ("get_scan", job_id, 200),
+        ("get_result", job_id, 404),
+        ("list_jobs", "", 401),
+        ("get_job", "", 404),
+        ("delete_job", job_id, 204),
+    ]
+    owner = hashlib.sha256(alice.encode()).hexdigest()
+    hashes = [line["caller"] for line in lines]
+    assert set(hashes[:4]) == {hashlib.sha256(owner.encode()).hexdigest()[:12]}
+    assert hashes[5] == ""
+    assert hashes[4] == hashes[6] not in (hashes[0], "")
+    assert all(line["time"] for line in lines)
+    assert not re.search(f"Jane|guess|{alice}|{owner[:12]}|127.0.0.1", text)
+
+
+def test_given_addresses_are_asked_for_then_the_audit_log_has_them(
+    start: Callable[..., Gateway], tmp_path: Path
+) -> None:
+    gateway = start(audit_log=tmp_path / "audit.log", audit_addresses=True)
+    gateway.accepted()
+    line = json.loads((tmp_path / "audit.log").read_text())
+    assert (line["caller"], line["address"]) == ("local", "127.0.0.1")
+
+
 def test_given_requests_when_logged_then_a_route_a_line_and_none_for_the_healthy_answers_of_probes(
     gateway: Gateway, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -150,7 +232,11 @@ def test_given_requests_when_logged_then_a_route_a_line_and_none_for_the_healthy
     for path in ("/healthz", "/readyz", "/metrics", f"/jobs/{job}?name=Doe", "/John-Doe.nii"):
         gateway.http.get(path)
     gateway.http.get("/healthz")  # the line before it has been written when this one is answered
-    lines = [json.loads(JsonLines().format(record)) for record in caplog.records]
+    lines = [
+        json.loads(JsonLines().format(record))
+        for record in caplog.records
+        if record.name == "parcela.access"
+    ]
     told = [(line["route"], line["status"], line.get("job")) for line in lines]
     assert told == [
         ("/predict/", 202, None),

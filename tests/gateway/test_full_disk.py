@@ -21,7 +21,7 @@ Start = Callable[..., Gateway]
 @pytest.fixture
 def on_disk(start: Start, small_disk: SmallDisk) -> Gateway:
     """A gateway whose store lies on a small disk; its Redis does not."""
-    return start(store=str(small_disk.folder / "store"))
+    return start(store=str(small_disk.folder / "store"), min_free_mb=0)
 
 
 def refused(gateway: Gateway, method: str, path: str, cause: str) -> None:
@@ -59,6 +59,23 @@ def test_given_a_full_disk_when_submitted_and_deleted_then_it_says_so_and_room_i
     assert on_disk.http.get(f"/jobs/{other}").json()["status"] == "done"
 
 
+def test_given_less_room_than_shall_stay_then_nothing_is_taken_in_and_deletion_goes_on(
+    start: Start, small_disk: SmallDisk
+) -> None:
+    gateway = start(store=str(small_disk.folder / "store"), min_free_mb=1)
+    job_id = gateway.accepted()
+    (small_disk.folder / "others").write_bytes(bytes(3_500_000))
+
+    response = gateway.submit()
+    assert (response.status_code, response.json()["type"]) == (503, "/docs#store-unavailable")
+    assert "PARCELA_MIN_FREE_MB" in response.json()["detail"]
+    refused(gateway, "GET", "/readyz", "1 MB stay free")
+    assert gateway.http.delete(f"/jobs/{job_id}").status_code == 204
+
+    (small_disk.folder / "others").unlink()
+    assert gateway.accepted()
+
+
 def test_given_a_disk_that_is_read_only_then_everything_that_writes_says_so_and_is_done_later(
     on_disk: Gateway, small_disk: SmallDisk
 ) -> None:
@@ -82,7 +99,9 @@ def crowded(small_disk: SmallDisk, own_redis: RedisServer) -> Iterator[Gateway]:
     (small_disk.folder / "redis").mkdir()
     own_redis.folder = small_disk.folder / "redis"
     own_redis.start()
-    with serving(Settings(redis=own_redis.url, store=str(small_disk.folder / "store"))) as gateway:
+    with serving(
+        Settings(redis=own_redis.url, store=str(small_disk.folder / "store"), min_free_mb=0)
+    ) as gateway:
         yield gateway
 
 

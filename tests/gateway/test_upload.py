@@ -134,6 +134,18 @@ def test_given_a_text_in_the_bytes_of_numbers_when_kept_then_it_is_gone(version:
     assert b"Jan" not in found
 
 
+def test_given_a_packed_scan_with_some_padding_and_several_members_then_it_is_taken() -> None:
+    scans = [SCAN + bytes(100_000), with_long_name(200), HALVES[0] + EMPTY * 1000 + HALVES[1]]
+    noise = nifti(np.random.default_rng(0).integers(-9999, 9999, (99, 99, 99)).astype("int16"))
+    scans.append(
+        b"".join(gzip.compress(noise[i : i + 65280], 0) for i in range(0, len(noise), 65280))
+    )
+    for scan in scans:
+        stream = io.BufferedReader(io.BytesIO(scan))
+        found = gzip.decompress(b"".join(scrubbed(stream, 512**3, 2**31)))
+        assert found[352:] == gzip.decompress(scan)[352:]
+
+
 def test_given_a_scan_sent_twice_when_kept_then_the_bytes_are_equal(gateway: Gateway) -> None:
     one, other = (
         kept(gateway, gateway.accepted(scan)) for scan in (SCAN, with_name(nifti(image())))
@@ -141,7 +153,18 @@ def test_given_a_scan_sent_twice_when_kept_then_the_bytes_are_equal(gateway: Gat
     assert one == other
 
 
+def with_long_name(length: int) -> bytes:
+    """A gzip file whose own record of its name takes so many bytes."""
+    return SCAN[:3] + b"\x08" + SCAN[4:10] + b"x" * length + b"\0" + SCAN[10:]
+
+
+EMPTY = gzip.compress(b"", mtime=0)
+HALVES = [gzip.compress(half) for half in (nifti(image())[:3000], nifti(image())[3000:])]
 BROKEN = {
+    "a long name": (with_long_name(20_000_000), "far more data"),
+    "much padding": (SCAN + bytes(5_000_000), "far more data"),
+    "empty members": (SCAN + EMPTY * 100_000, "far more data"),
+    "empty members within": (HALVES[0] + EMPTY * 100_000 + HALVES[1], "far more data"),
     "nothing": (b"", "too short"),
     "text": (b"hello" * 200, "not a NIfTI file"),
     "DICOM": (bytes(128) + b"DICM" + bytes(400), "dcm2niix"),

@@ -17,7 +17,7 @@ DAY_S = 86400.0
 RETENTION_DAYS = 7.0
 MOST = 1000  # that a server lists
 
-app = typer.Typer(no_args_is_help=True, help="The jobs of a server: list, show, prune.")
+app = typer.Typer(no_args_is_help=True, help="The jobs of a server: list, show, prune, verify.")
 
 Server = Annotated[
     str | None,
@@ -71,6 +71,52 @@ def prune(
             for job in old:
                 client.delete(job)
                 print(job.id, flush=True)
+
+
+@app.command()
+def verify(
+    store: Annotated[
+        str | None,
+        typer.Option(
+            metavar="STORE",
+            help="A folder, or http(s)://host:port/bucket. Unless given: PARCELA_STORE, else that of --data.",
+        ),
+    ] = None,
+    data: Data = None,
+) -> None:
+    """Compare every stored file with the SHA-256 stored with it; print what is damaged: job, file, fault."""
+    from parcela.jobs.verification import verify as verified
+    from parcela.settings import settings
+    from parcela.store.checksums import DamagedFile
+    from parcela.store.open import open_store
+    from parcela_cli.progress import say
+    from parcela_cli.serve.data_folder import DataFolder, default_root
+
+    chosen = settings()
+    named = store or (None if data else chosen.store)
+    place = named or str(DataFolder((data or default_root()).absolute()).store)
+    _check_is_there(place)
+    files = list(verified(open_store(chosen.model_copy(update={"store": place}))))
+    faults = [file for file in files if file.fault]
+    for file in faults:
+        print(file.job, file.name, file.fault, sep="\t", flush=True)
+    unhashed = sum(not file.hashed for file in files)
+    told = f"{len(files)} files of {len({file.job for file in files})} jobs in {place}: {len(faults)} damaged"
+    say(f"{told}; {unhashed} have no hash to compare with" if unhashed else told)
+    if faults:
+        raise DamagedFile(
+            f"{len(faults)} files are not what was written: delete their jobs, and submit the scans again"
+        )
+
+
+def _check_is_there(place: str) -> None:
+    """A folder is not made by asking after it; raises BadRequest."""
+    from parcela.errors import BadRequest
+
+    if "://" not in place and not Path(place).is_dir():
+        raise BadRequest(
+            f"{place} is no folder: name the store with --store, or its service's folder with --data"
+        )
 
 
 def _client(server: str | None, data: Path | None, key: str | None) -> Client:

@@ -19,6 +19,7 @@ import httpx2
 import psutil
 
 from parcela.errors import BadRequest, Unavailable
+from parcela.settings import settings
 from parcela_cli.serve import redis as own_redis
 from parcela_cli.serve.data_folder import DataFolder
 from parcela_cli.serve.supervisor import Part, Supervisor
@@ -83,10 +84,11 @@ def parts(folder: DataFolder, socket_path: Path, host: str, port: int) -> list[P
         "PARCELA_PORT": str(port),
         "PARCELA_PUBLISHED": host,
     }
+    audit = {"PARCELA_AUDIT_LOG": str(settings().audit_log or folder.logs / "audit.log")}
     private = {"TMPDIR": str(folder.work)}
     worker = [sys.executable, "-P", "-m", "parcela_cli.app", "worker"]
     return [
-        Part("gateway", [sys.executable, "-P", "-m", "parcela_gateway"], environment),
+        Part("gateway", [sys.executable, "-P", "-m", "parcela_gateway"], environment | audit),
         *(
             Part(name, [*worker, "preprocess", "labelling"], environment | private)
             for name in ("preprocess", *(f"preprocess-{n}" for n in range(2, workers() + 1)))

@@ -14,7 +14,7 @@ from starlette.routing import BaseRoute
 from parcela.bundle.manifest import software_versions
 from parcela.jobs.reconciler import Reconciler
 from parcela.settings import Settings
-from parcela_gateway.access_log import AccessLog
+from parcela_gateway.access_log import AccessLog, AuditLog
 from parcela_gateway.api import describe
 from parcela_gateway.dependencies import Gateway
 from parcela_gateway.host_and_origin import LOOPBACK, Doorkeeper
@@ -54,7 +54,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(
         Doorkeeper, hosts=_hosts(settings, gateway), same_site=not gateway.keys.needed
     )
-    app.add_middleware(AccessLog, metrics=app.state.metrics)
+    audit = AuditLog(settings.audit_log, addresses=settings.audit_addresses)
+    app.add_middleware(AccessLog, metrics=app.state.metrics, audit=audit)
     return app
 
 

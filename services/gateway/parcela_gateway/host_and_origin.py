@@ -4,6 +4,8 @@ Where no keys are needed, being on this computer is the permission, and a browse
 tells it. A page that has its own name point to 127.0.0.1 (DNS rebinding) is known by the Host header; one that asks
 from its own place, by Origin and Sec-Fetch-Site.
 
+No answer is kept by a browser or a proxy, or shown inside another page, unless its route says otherwise.
+
 A cookie is sent by the browser whoever asks, if not across sites (SameSite=Strict), then from another port or a
 neighbour's name. So who has the session's cookie passes the same check; who sends a key need not.
 """
@@ -12,8 +14,8 @@ from __future__ import annotations
 
 from urllib.parse import urlsplit
 
-from starlette.datastructures import Headers
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from parcela.errors import ParcelaError
 from parcela_gateway.keys import COOKIE
@@ -21,6 +23,12 @@ from parcela_gateway.problem import Refused, problem_response
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 FOREIGN = {"cross-site", "same-site"}
+UNLESS_SAID = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 
 
 class WrongHost(Refused):
@@ -53,12 +61,20 @@ class Doorkeeper:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+
+        async def careful(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in UNLESS_SAID.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
         try:
             self._check(scope["method"], Headers(scope=scope))
         except ParcelaError as error:
-            await problem_response(error)(scope, receive, send)
+            await problem_response(error)(scope, receive, careful)
         else:
-            await self._app(scope, receive, send)
+            await self._app(scope, receive, careful)
 
     def _check(self, method: str, headers: Headers) -> None:
         host = headers.get("host", "")

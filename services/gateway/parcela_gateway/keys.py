@@ -88,10 +88,7 @@ class Keys:
         """
         if not self.owners:
             return LOCAL
-        scheme, _, key = headers.get("authorization", "").partition(" ")
-        if scheme.lower() != "bearer":
-            key = headers.get("x-api-key", "")
-        given = _owner(key.strip())
+        given = _owner(sent_key(headers))
         # Every key is compared, however early one fits: the time taken says nothing.
         fits = [hmac.compare_digest(given, owner) for owner in self.owners]
         if not any(fits):
@@ -115,6 +112,12 @@ class Keys:
         if int(until) < time.time() or not any(fits):
             return None
         return self.owners[fits.index(True)]
+
+
+def sent_key(headers: Mapping[str, str]) -> str:
+    """What comes in ``Authorization: Bearer KEY`` or ``X-API-Key: KEY``; empty where neither does."""
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    return (key if scheme.lower() == "bearer" else headers.get("x-api-key", "")).strip()
 
 
 def has_key(headers: Mapping[str, str]) -> bool:

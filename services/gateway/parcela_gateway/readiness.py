@@ -13,7 +13,7 @@ from redis.exceptions import RedisError
 from parcela.errors import ParcelaError
 from parcela.jobs.keys import PROBE
 from parcela.jobs.records import Stage
-from parcela.store.store import Store, StoreUnavailable
+from parcela.store.store import Store, StoreUnavailable, check_room
 from parcela_gateway.dependencies import Gateway
 
 ANSWER_S = 1.0  # in which a worker that lives answers
@@ -60,7 +60,7 @@ class ReadinessCheck:
 
     def _look(self) -> Readiness:
         gateway = self.gateway
-        store = _tried(lambda: _check_store(gateway.store))
+        store = _tried(lambda: _check_store(gateway.store, gateway.settings.min_free_mb))
         ledger = _tried(
             lambda: gateway.ledger.turn("probe", KEPT_S)
         )  # a write: a full disk allows reads
@@ -80,8 +80,9 @@ def _nobody() -> dict[Stage, int]:
     return dict.fromkeys(get_args(Stage), 0)
 
 
-def _check_store(store: Store) -> None:
-    """Raise StoreUnavailable unless it takes files, and one that must be new only where none is."""
+def _check_store(store: Store, least_mb: int) -> None:
+    """Raise StoreUnavailable unless it has room and takes files, and one that must be new only where none is."""
+    check_room(store, least_mb)
     store.put(PROBE, b"ok")
     if store.create(PROBE, b"ok"):
         raise StoreUnavailable(

@@ -19,7 +19,45 @@ from parcela.imaging.header import anonymous, check_header, parse_header
 from parcela.imaging.mgh import MGH_BEGINNING, MGH_BYTES, parse_mgh_header
 
 TRAILING_BYTES = 1024**2  # tolerated after the last voxel: some writers pad
+PACKED_OVERHEAD = (
+    256 * 1024
+)  # bytes of a gzip file that unpack to nothing: a name, members' heads, padding
 CHUNK = 1024**2  # bytes at a time; a multiple of every voxel size
+
+
+class PackedFile:
+    """A gzip file of which no more is read than what comes out of it accounts for.
+
+    Names, empty members and padding cost a reader much time a byte, and unpack to nothing. Whoever reads grants, by
+    ``expect``, what it asks for; deflate makes nothing longer by more than a 64th.
+    """
+
+    def __init__(self, path: Path, file: BufferedReader[Any]) -> None:
+        self._path, self._file = path, file
+        self._left = PACKED_OVERHEAD
+
+    def expect(self, count: int) -> None:
+        """So many bytes are about to be unpacked."""
+        self._left += count + count // 64
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes. Raises BadScan: far more was read than has come out."""
+        packed = self._file.read(size)
+        self._left -= len(packed)
+        if self._left < 0:
+            raise far_too_much(self._path)
+        return packed
+
+    def seek(self, place: int, whence: int = 0) -> int:
+        """Go back to the beginning, as `gzip` does to read again."""
+        self._left = PACKED_OVERHEAD + self._file.tell()
+        return self._file.seek(place, whence)
+
+
+def far_too_much(path: Path) -> BadScan:
+    return BadScan(
+        f"{path}: holds far more data than its header says (a gzip bomb, or a wrong header): export it again"
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +70,7 @@ class Reading:
         stream: the file's bytes, unpacked; at first it stands right behind the header.
         header_bytes: how many the header takes.
         start: the byte at which the voxels begin.
+        packed: the file below the stream, where it is packed.
     """
 
     path: Path
@@ -39,6 +78,7 @@ class Reading:
     stream: IO[bytes]
     header_bytes: int
     start: int
+    packed: PackedFile | None = None
 
     @classmethod
     def of(
@@ -56,17 +96,17 @@ class Reading:
             BadScan: it is neither NIfTI nor FreeSurfer's, or not one three-dimensional image with a usable grid. As
                 ``unpacking`` converts.
         """
-        packed = file.peek(2)[:2] == b"\x1f\x8b"
-        unpacked = gzip.GzipFile(fileobj=file) if packed else file
+        packed = PackedFile(path, file) if file.peek(2)[:2] == b"\x1f\x8b" else None
+        unpacked = gzip.GzipFile(fileobj=cast(Any, packed), mode="rb") if packed else file
         stream = cast(IO[bytes], unpacked)
         if unpacked.peek(4)[:4] == MGH_BEGINNING:
             header = parse_mgh_header(path, stream)
             check_header(path, header, max_voxels, max_bytes)
-            return cls(path, header, stream, MGH_BYTES, MGH_BYTES)
+            return cls(path, header, stream, MGH_BYTES, MGH_BYTES, packed)
         header = parse_header(path, stream)
         check_header(path, header, max_voxels, max_bytes)
         start = int(header["vox_offset"]) or header.single_vox_offset
-        return cls(path, header, stream, header.sizeof_hdr, start)
+        return cls(path, header, stream, header.sizeof_hdr, start, packed)
 
     def rewind(self) -> None:
         """Go back to right behind the header."""
@@ -83,7 +123,7 @@ class Reading:
         wanted = count * self.header.get_data_dtype().itemsize
         for start in range(0, wanted, CHUNK):
             size = min(CHUNK, wanted - start)
-            chunk = self.stream.read(size)
+            chunk = self._read(size)
             if len(chunk) < size:
                 share = (start + len(chunk)) / wanted
                 raise BadScan(
@@ -94,10 +134,7 @@ class Reading:
     def finish(self) -> None:
         """Read what follows the voxels, so that a gzip checksum is verified. Raises BadScan: it is far too much."""
         if self._skip(TRAILING_BYTES + 1) > TRAILING_BYTES:
-            raise BadScan(
-                f"{self.path}: holds far more data than its header says (a gzip bomb, or a wrong header): "
-                "export it again"
-            )
+            raise far_too_much(self.path)
 
     def anonymous(self) -> Iterator[bytes]:
         """The file as NIfTI without what may name a person: no text, no extensions, nothing behind the voxels.
@@ -109,10 +146,15 @@ class Reading:
         yield from self.voxels()
         self.finish()
 
+    def _read(self, size: int) -> bytes:
+        if self.packed is not None:
+            self.packed.expect(size)
+        return self.stream.read(size)
+
     def _skip(self, count: int) -> int:
         """Read over ``count`` bytes without holding them; returns how many there were."""
         left = count
-        while left > 0 and (chunk := self.stream.read(min(CHUNK, left))):
+        while left > 0 and (chunk := self._read(min(CHUNK, left))):
             left -= len(chunk)
         return count - left
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import os
 import secrets
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -97,6 +98,10 @@ class FolderStore:
                 if not key.startswith(f"{PARTS}/"):
                     listed.append(_stored(key, path.stat()))
         yield from sorted(listed, key=lambda stored: stored.key)
+
+    def free_bytes(self) -> int | None:
+        with _refusals(self.root):
+            return shutil.disk_usage(self.root).free
 
     def delete(self, key: str) -> int:
         path = self._path(checked_prefix(key))

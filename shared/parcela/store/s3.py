@@ -120,6 +120,9 @@ class S3Store:
         except NotStored:  # no bucket yet
             return
 
+    def free_bytes(self) -> int | None:
+        return None
+
     def delete(self, key: str) -> int:
         key = checked_prefix(key)
         names = [stored.key for stored in (self.stat(key), *self.list(key)) if stored is not None]

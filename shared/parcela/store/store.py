@@ -94,9 +94,23 @@ class Store(Protocol):
         """All files below a prefix of whole names, in the order of their keys; the empty prefix means all."""
         ...
 
+    def free_bytes(self) -> int | None:
+        """Room that is left for files; None where nobody says."""
+        ...
+
     def delete(self, key: str) -> int:
         """Erase the file of this key and all files below it; returns how many there were (0 is no error)."""
         ...
+
+
+def check_room(store: Store, least_mb: int) -> None:
+    """Raise StoreUnavailable where less room is left than shall stay."""
+    free = store.free_bytes()
+    if free is not None and free < least_mb * 1e6:
+        raise StoreUnavailable(
+            f"{free / 1e6:.0f} MB are left for jobs, and {least_mb} MB stay free (PARCELA_MIN_FREE_MB): "
+            "delete jobs, or give the store a larger disk"
+        )
 
 
 def checked(key: str) -> str:

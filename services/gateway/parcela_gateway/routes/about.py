@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from hmac import compare_digest
 from typing import Any, Literal
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -12,9 +13,10 @@ from parcela.errors import Unavailable
 from parcela.options import NETWORKS
 from parcela.weights.cards import read_card
 from parcela_gateway.api import answers, problems
-from parcela_gateway.dependencies import caller
+from parcela_gateway.dependencies import caller, of_request
+from parcela_gateway.keys import sent_key
 from parcela_gateway.metrics import CONTENT_TYPE_LATEST, Metrics
-from parcela_gateway.problem import problem_response
+from parcela_gateway.problem import Refused, problem_response
 from parcela_gateway.readiness import ReadinessCheck
 
 router = APIRouter(tags=["about"])
@@ -88,9 +90,30 @@ def ready(request: Request) -> Ready | JSONResponse:
     return problem_response(error, headers={"Retry-After": "5"}, extra=parts)
 
 
+class NotForCallers(Refused):
+    """The numbers of the whole installation are for who runs it."""
+
+    status = 403
+    slug = "not-for-callers"
+
+
+async def _operator(request: Request) -> None:
+    """Let in who has the key for the numbers, and everybody where no keys are; raises NotForCallers, NoKey."""
+    gateway = of_request(request)
+    key = gateway.settings.key_of_metrics
+    if not gateway.keys.needed or (
+        key and compare_digest(sent_key(request.headers).encode(), key.encode())
+    ):
+        return
+    await caller(request)
+    raise NotForCallers(
+        "these numbers tell of all callers: ask with the key in PARCELA_METRICS_KEY"
+    )
+
+
 @router.get(
     "/metrics",
-    dependencies=CALLERS,
+    dependencies=[Depends(_operator)],
     response_class=Response,
     responses=answers(
         {
@@ -99,7 +122,7 @@ def ready(request: Request) -> Ready | JSONResponse:
                 "content": {"text/plain": {"schema": {"type": "string"}}},
             }
         },
-        *(401, 500),
+        *(401, 403, 429, 500),
     ),
 )
 def show_metrics(request: Request) -> Response:

@@ -105,11 +105,13 @@ async def _answer(
         with gateway.listeners.one(submission.owner):
             return await _answer_with_map(request, gateway, submission)
     job = await submit(gateway, request, submission)
+    request.state.job = job.id
     return JSONResponse(view(job).model_dump(), 202, {"Location": job_path(job.id)})
 
 
 async def _answer_with_map(request: Request, gateway: Gateway, submission: Submission) -> Response:
     job = await submit(gateway, request, submission)
+    request.state.job = job.id
     location = {"Location": job_path(job.id)}
     job = await _ended(request, gateway, job, submission.owner)
     if job.problem is not None:

@@ -26,7 +26,7 @@ from parcela.jobs.ledger import LedgerUnavailable
 from parcela.jobs.records import STAGES, Job, JobRequest, Kind, new_id
 from parcela.options import LabelOptions, PredictOptions
 from parcela.record import BadRecord
-from parcela.store.store import NotStored, StoreUnavailable
+from parcela.store.store import NotStored, StoreUnavailable, check_room
 from parcela_gateway.dependencies import Gateway
 from parcela_gateway.jobs import JobDeleted, find_job, queued, was_deleted
 from parcela_gateway.problem import Refused
@@ -146,6 +146,7 @@ def _check_room(gateway: Gateway, owner: str) -> None:
     """Refuse who has as many waiting as one may, and where all do, who has any: the others' queue is not ours."""
     total, own = gateway.ledger.queue(owner)
     settings = gateway.settings
+    check_room(gateway.store, settings.min_free_mb)
     if own >= settings.max_waiting_each or (own and total >= settings.max_waiting):
         raise TooManyWaiting(
             f"{own} jobs of yours wait already: come again later",
