@@ -52,7 +52,7 @@ def small_scan() -> SmallScan:
         made = Manifest(
             task="predict",
             software=software_versions(),
-            parameters={"model": "both"},
+            parameters={"model": "both", "ways": {"unet": "plausible classes"}},
             weights={"unet": "ab" * 32},
             seconds={"skull-strip": 60.0, "predict": 5.0},
             quality=Quality(verdict="look", reasons=(REASON,), numbers={}),

@@ -1,4 +1,4 @@
-"""`parcela serve` with every real part, as a test starts and ends it."""
+"""A service with every real part, as a test starts and ends it: `parcela serve`, or the containers that are up."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import httpx2
 import psutil
 
 from command import PARCELA
@@ -68,3 +70,34 @@ class Stack:
         assert self.process.stdout is not None
         self.process.stdout.close()
         return code
+
+
+class Containers:
+    """The Compose stack of this checkout, which is up and answers at ``url``."""
+
+    PARTS = ("gateway", "preprocess", "inference")
+
+    def __init__(self, url: str, checkout: Path) -> None:
+        self.url = url.rstrip("/")
+        self.checkout = checkout
+
+    def start(self) -> None:
+        """Start what was killed, and wait until all of it is ready."""
+        self._compose("up", "-d", "--no-build")
+        end = time.monotonic() + patient(60)
+        while not self._is_ready():
+            assert time.monotonic() < end, "the containers do not become ready"
+            time.sleep(0.5)
+
+    def end(self, number: signal.Signals) -> None:
+        """Send a signal to each container that computes or answers."""
+        self._compose("kill", "-s", number.name, *self.PARTS)
+
+    def _is_ready(self) -> bool:
+        try:
+            return httpx2.get(f"{self.url}/readyz").is_success
+        except httpx2.TransportError:
+            return False
+
+    def _compose(self, *words: str) -> None:
+        subprocess.run(["docker", "compose", *words], cwd=self.checkout, check=True)

@@ -143,7 +143,11 @@ def test_given_a_map_when_opened_then_regions_places_and_table_belong_together(
 ) -> None:
     page = opened
     expect(page.locator(".judgement")).to_contain_text(REASON)
+    expect(page.locator(".judgement li")).to_have_count(1)  # the reason, not the verdict once more
+    picture = page.get_by_role("link", name="Open the picture")
+    assert str(picture.get_attribute("href")).endswith("/files/qc.png")
     page.get_by_text("How to cite").click()
+    expect(page.get_by_text("model both · ways.unet plausible classes")).to_be_visible()
     expect(page.locator(".cite")).to_contain_text("doi:10.1006/nimg.2001.0978")
     names = {region.index: region.name for region in regions()}
     for place, name in PLACES.items():

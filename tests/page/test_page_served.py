@@ -1,6 +1,7 @@
-"""The page over `parcela serve` with every real part: a scan of the cohort, dropped, killed half-way, looked at.
+"""The page over a service with every real part: a scan of the cohort, dropped, killed half-way, looked at.
 
-`COHORT=/path/to/bids make test-all` runs it; a minute or two.
+`COHORT=/path/to/bids make test-all` runs it over `parcela serve`; a minute or two. With `docker compose up -d` before
+it and `PARCELA_PAGE_URL=http://127.0.0.1:8000` it is run over the containers.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from playwright.sync_api import Page, expect
 
 from parcela.atlas.aal import regions
 from patience import patient
-from served_stack import Stack
+from served_stack import Containers, Stack
 
 pytestmark = pytest.mark.slow
 Visit = Callable[..., Page]
@@ -29,7 +30,10 @@ WORKING_S = 120  # on an idle machine
 
 
 @pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
+def stack(tmp_path: Path, checkout: Path) -> Iterator[Stack | Containers]:
+    if url := os.environ.get("PARCELA_PAGE_URL"):
+        yield Containers(url, checkout)
+        return
     running = Stack(tmp_path / "data")
     running.start()
     yield running
@@ -45,22 +49,21 @@ def scan() -> Path:
 
 
 def test_given_a_real_scan_when_the_server_is_killed_half_way_then_its_map_is_shown_all_the_same(
-    visit: Visit, stack: Stack, scan: Path
+    visit: Visit, stack: Stack | Containers, scan: Path
 ) -> None:
     page = visit(stack.url)
     page.get_by_text("More choices").click()
     page.get_by_label("Skull-stripping").select_option("deepbet")
     page.locator("input[type=file]").first.set_input_files(scan)
-    item = page.locator("li.job[data-job]")
+    title = scan.name.removesuffix(".nii.gz")
+    item = page.locator("li.job[data-job]", has_text=title)
     expect(item.locator("[aria-current=step]")).to_have_text("preprocessing")
     stack.end(signal.SIGKILL)
     expect(page.get_by_text("The server does not answer")).to_be_visible()
     stack.start()
     expect(page.get_by_text("The server does not answer")).to_have_count(0)
-    done = page.locator("li.job.done")
-    expect(done).to_contain_text(
-        scan.name.removesuffix(".nii.gz"), timeout=patient(WORKING_S) * 1000
-    )
+    done = page.locator("li.job.done", has_text=title)
+    expect(done).to_be_visible(timeout=patient(WORKING_S) * 1000)
     done.get_by_role("link", name="Open").click()
     expect(page.locator("[data-ready]")).to_be_visible()
 
@@ -78,6 +81,10 @@ def test_given_a_real_scan_when_the_server_is_killed_half_way_then_its_map_is_sh
         voxel = np.rint(np.linalg.inv(affine) @ [*mm, 1])[:3].astype(int)
         assert labels[tuple(voxel)] == ids[name]
         assert (mm[0] < 0) == name.endswith("_L")
+    page.get_by_role("button", name="Volume (ml)").click()
+    volumes = [float(text) for text in page.locator("td.volume_mm3").all_inner_texts()]
+    assert len(volumes) == len(ids)
+    assert volumes == sorted(volumes)
     with page.expect_download() as download:
         page.get_by_role("link", name="Download all (zip)").click()
     assert download.value.path().read_bytes() == httpx2.get(f"{job}/bundle.zip").content

@@ -34,6 +34,7 @@ export interface Installation {
   retention_days: number;
   store: "folder" | "s3";
   max_bytes: number;
+  guide?: boolean;
 }
 
 export interface Manifest {
@@ -44,6 +45,7 @@ export interface Manifest {
   seconds: Record<string, number>;
   warnings: string[];
   citations?: string[]; // an older release told none
+  quality: { verdict: Verdict; reasons: string[] } | null;
   input: { shape: number[]; axes: string; sha256: string } | null;
 }
 

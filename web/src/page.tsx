@@ -91,7 +91,15 @@ function Page() {
       <footer>
         <strong>{say("research")}</strong>
         <span>
-          Parcela {installation.value?.version} · <a href="docs">{say("api")}</a>
+          Parcela {installation.value?.version}
+          {installation.value?.guide && (
+            <>
+              {" · "}
+              <a href="docs/guide/">{say("guide")}</a>
+            </>
+          )}
+          {" · "}
+          <a href="docs">{say("api")}</a>
         </span>
       </footer>
     </>

@@ -26,8 +26,11 @@ export function say(word: Word, values: Record<string, string | number> = {}): s
 /** A text that may not be there, such as the label of an option that the API has and this page does not know. */
 export const sayIf = (word: string): string | undefined => table.value[word as Word];
 
+/** The reader's own way to write dates and numbers, where it is one of the chosen language. */
+const region = computed(() => navigator.languages.find((tag) => tag.slice(0, 2) === language.value) ?? language.value);
+
 export const formatNumber = (value: number, digits: number): string =>
-  value.toLocaleString(language.value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  value.toLocaleString(region.value, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
 export const formatTime = (seconds: number): string =>
-  new Date(seconds * 1000).toLocaleString(language.value, { dateStyle: "medium", timeStyle: "short" });
+  new Date(seconds * 1000).toLocaleString(region.value, { dateStyle: "medium", timeStyle: "short" });

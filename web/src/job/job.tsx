@@ -1,6 +1,6 @@
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import { type BundleFile, fetchJson, fetchText, fileOf, type Job, type Manifest, type Verdict } from "../api";
+import { type BundleFile, fetchJson, fetchText, fileOf, type Job, type Manifest } from "../api";
 import { Erase } from "../home/joblist";
 import { findJob, listed } from "../jobs";
 import { Progress } from "../progress";
@@ -77,7 +77,7 @@ function Result({ job }: { job: Job }) {
   }
   return (
     <>
-      <Judgement verdict={job.quality?.verdict} warnings={manifest.warnings} />
+      <Judgement job={job} manifest={manifest} />
       <div class="result">
         <Viewer {...{ job, files, regions, hidden, selected, brain }} />
         <Regions {...{ regions, hidden, selected }} onChoose={choose} />
@@ -91,15 +91,24 @@ function Result({ job }: { job: Job }) {
 }
 
 /** The verdict with its reasons, and whatever else is to be known before the map is used. */
-function Judgement({ verdict, warnings }: { verdict: Verdict | undefined; warnings: readonly string[] }) {
-  if (!warnings.length && (!verdict || verdict === "ok")) return null;
+function Judgement({ job, manifest }: { job: Job; manifest: Manifest }) {
+  const { verdict, reasons = [] } = manifest.quality ?? {};
+  const others = manifest.warnings.filter((warning) => !/^QUALITY /i.test(warning)); // the verdict, told by its reasons
+  if (!others.length && (!verdict || verdict === "ok")) return null;
   return (
     <section class={`card judgement ${verdict ?? ""}`} aria-labelledby="judgement-title">
       <h2 id="judgement-title">{say("warnings")}</h2>
-      {verdict && <p>{say(`verdictLong.${verdict}`)}</p>}
+      {verdict && (
+        <p>
+          {say(`verdictLong.${verdict}`)}{" "}
+          <a href={fileOf(job, "qc.png")} target="_blank" rel="noopener">
+            {say("picture")}
+          </a>
+        </p>
+      )}
       <ul lang="en">
-        {warnings.map((warning) => (
-          <li key={warning}>{warning}</li>
+        {[...reasons, ...others].map((sentence) => (
+          <li key={sentence}>{sentence}</li>
         ))}
       </ul>
     </section>

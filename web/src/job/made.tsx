@@ -1,10 +1,17 @@
 import type { Manifest } from "../api";
 import { formatNumber, say } from "../words";
 
+/** Nested settings under one name each, such as `ways.unet`, as the report has them. */
+function flat(values: Record<string, unknown>, before = ""): [string, unknown][] {
+  return Object.entries(values).flatMap(([name, value]): [string, unknown][] =>
+    value && typeof value === "object" ? flat(value as Record<string, unknown>, `${before}${name}.`) : [[before + name, value]],
+  );
+}
+
 /** How the map was made: what a methods section needs. */
 export function Made({ manifest }: { manifest: Manifest }) {
   const pairs = (values: Record<string, unknown>) =>
-    Object.entries(values).map(([name, value]) => `${name} ${value === null ? "–" : String(value)}`).join(" · ");
+    flat(values).map(([name, value]) => `${name} ${value === null ? "–" : String(value)}`).join(" · ");
   const total = Object.values(manifest.seconds).reduce((sum, seconds) => sum + seconds, 0);
   const weights = Object.entries(manifest.weights).map(([network, sha256]) => `${network} ${sha256?.slice(0, 12) ?? "–"}`);
   const facts: [string, string][] = [

@@ -3,6 +3,7 @@ export const en = {
   research: "Research software, not a medical device.",
   language: "Language",
   api: "API",
+  guide: "Guide",
   skip: "Skip to the content",
   lost: "The server does not answer. Trying again…",
   signOut: "Sign out",
@@ -32,7 +33,7 @@ export const en = {
   method: "Method",
   methodPredict: "Neural networks",
   methodLabel: "Registration of the atlas (ANTs)",
-  optionsReset: "Defaults",
+  optionsReset: "Back to the defaults",
   optionsMore: "More choices",
 
   "option.model": "Network",
@@ -120,6 +121,7 @@ export const en = {
   "verdictLong.ok": "Nothing unusual was measured.",
   "verdictLong.look": "See the picture before you use this map.",
   "verdictLong.doubtful": "Do not use this map unless the picture convinces you.",
+  picture: "Open the picture",
 
   back: "All scans",
   gone: "There is no such scan: it was deleted, or it is another caller's.",
@@ -158,7 +160,7 @@ export const en = {
   disagreement: "Where the networks disagree",
   opacity: "Opacity of the regions",
   outlines: "Outlines",
-  radiological: "Left on the right",
+  radiological: "Radiological: left on the right",
   position: "Position in mm",
   go: "Go",
   here: "At the crosshair",

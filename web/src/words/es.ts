@@ -5,6 +5,7 @@ export const es: Words = {
   research: "Software de investigación; no es un producto sanitario.",
   language: "Idioma",
   api: "API",
+  guide: "Guía",
   skip: "Ir al contenido",
   lost: "El servidor no responde. Se intenta de nuevo…",
   signOut: "Salir",
@@ -34,7 +35,7 @@ export const es: Words = {
   method: "Método",
   methodPredict: "Redes neuronales",
   methodLabel: "Registro del atlas (ANTs)",
-  optionsReset: "Valores por defecto",
+  optionsReset: "Volver a los valores por defecto",
   optionsMore: "Más opciones",
 
   "option.model": "Red",
@@ -122,6 +123,7 @@ export const es: Words = {
   "verdictLong.ok": "No se midió nada inusual.",
   "verdictLong.look": "Vea la imagen antes de usar este mapa.",
   "verdictLong.doubtful": "No use este mapa a menos que la imagen le convenza.",
+  picture: "Abrir la imagen",
 
   back: "Todos los estudios",
   gone: "No existe este estudio: se eliminó, o es de otra persona.",
@@ -160,7 +162,7 @@ export const es: Words = {
   disagreement: "Donde las redes discrepan",
   opacity: "Opacidad de las regiones",
   outlines: "Contornos",
-  radiological: "Izquierda a la derecha",
+  radiological: "Radiológico: izquierda a la derecha",
   position: "Posición en mm",
   go: "Ir",
   here: "En la cruz",

@@ -5,6 +5,7 @@ export const pt: Words = {
   research: "Software de pesquisa; não é um dispositivo médico.",
   language: "Idioma",
   api: "API",
+  guide: "Guia",
   skip: "Ir para o conteúdo",
   lost: "O servidor não responde. Tentando de novo…",
   signOut: "Sair",
@@ -34,7 +35,7 @@ export const pt: Words = {
   method: "Método",
   methodPredict: "Redes neurais",
   methodLabel: "Registro do atlas (ANTs)",
-  optionsReset: "Padrões",
+  optionsReset: "Voltar aos padrões",
   optionsMore: "Mais opções",
 
   "option.model": "Rede",
@@ -122,6 +123,7 @@ export const pt: Words = {
   "verdictLong.ok": "Nada fora do comum foi medido.",
   "verdictLong.look": "Veja a imagem antes de usar este mapa.",
   "verdictLong.doubtful": "Não use este mapa, a menos que a imagem o convença.",
+  picture: "Abrir a imagem",
 
   back: "Todos os exames",
   gone: "Este exame não existe: foi excluído, ou é de outra pessoa.",
@@ -160,7 +162,7 @@ export const pt: Words = {
   disagreement: "Onde as redes discordam",
   opacity: "Opacidade das regiões",
   outlines: "Contornos",
-  radiological: "Esquerda à direita",
+  radiological: "Radiológico: esquerda à direita",
   position: "Posição em mm",
   go: "Ir",
   here: "Na cruz",
