@@ -12,8 +12,12 @@ from pathlib import Path
 
 SCRIPT = re.compile(r"<script>(?P<content>.*?)</script>", re.DOTALL)
 STYLE = re.compile(r"<style>(?P<content>.*?)</style>", re.DOTALL)
-# What style attributes of the theme say, as attributes that need no permission.
+# What style attributes of the theme say, as attributes that need no permission; what a screen reader misses in a
+# heading; and code and tables that are wider than the page, which a keyboard scrolls.
 ATTRIBUTES = {
+    'role="heading"': 'role="heading" aria-level="2"',
+    "<pre>": '<pre tabindex="0">',
+    '<div class="table-wrapper': '<div tabindex="0" class="table-wrapper',
     'style="display: none;"': 'width="0" height="0" aria-hidden="true"',
     'style="opacity: 50%"': 'opacity="0.5"',
 }

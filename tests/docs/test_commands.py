@@ -25,10 +25,11 @@ from served_stack import Stack
 COMMAND = typer.main.get_command(app)
 UsageError = typer.BadParameter.__bases__[0]
 RUN = [block for block in BLOCKS if not block.reason]
+SCRIPT = "./predict.sh"  # it asks the usual server unless told otherwise
 # What a block may call that a test runs; no program that builds, installs, or needs a cluster.
 PROGRAMS = {
     "parcela",
-    "./predict.sh",
+    SCRIPT,
     *("cat", "cp", "curl", "export", "grep", "head", "ls", "zip"),
 }
 # A page's places as the test has them: its folder for examples stands in for /data.
@@ -142,9 +143,9 @@ def test_given_a_page_when_its_commands_are_run_in_order_then_each_succeeds(
     folder = tmp_path / "reader"
     shutil.copytree(examples, folder, symlinks=True)
     places = dict(PLACES)
-    if any(SERVER in block.text for block in blocks):
+    if any(place in block.text for block in blocks for place in (SERVER, SCRIPT)):
         stack: Stack = request.getfixturevalue("server")
-        places[SERVER] = f"127.0.0.1:{stack.port}"
+        places |= {SERVER: f"127.0.0.1:{stack.port}", SCRIPT: f"{SCRIPT} --server {stack.url}"}
     for block in blocks:
         done = run(block, folder, places)
         print(block, done.stdout, done.stderr, sep="\n")

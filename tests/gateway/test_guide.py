@@ -34,6 +34,7 @@ def test_given_a_built_site_then_its_pages_are_served_under_a_strict_policy(
         assert "script-src 'self'" in answer.headers["content-security-policy"]
         assert "unsafe" not in answer.headers["content-security-policy"]
     assert standing.http.head("/docs/guide/").status_code == 200
+    assert standing.http.get("/installation").json()["guide"] is True
 
 
 def test_given_a_built_site_when_its_address_lacks_the_slash_then_it_is_sent_there(
@@ -63,3 +64,4 @@ def test_given_no_built_site_then_it_is_said_how_to_build_it(
     answer = standing.http.get("/docs/guide/")
     assert answer.status_code == 404
     assert "make docs" in answer.json()["detail"]
+    assert standing.http.get("/installation").json()["guide"] is False

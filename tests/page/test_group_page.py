@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Page
 
-from page.test_page_reading import faults
+from axe_faults import faults
 from parcela.bundle.page import render_page
 
 WHOLES = ("brain mask",)

@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from atlas_bundle import small_scan
+from axe_faults import faults
 from gateway_server import Gateway, fail_once, work_once
 
 Visit = Callable[..., Page]
@@ -32,18 +33,6 @@ def jobs(standing: Gateway) -> dict[str, str]:
     fail_once(standing.ledger)
     ids["waiting"] = standing.accepted(small_scan().scan)
     return ids
-
-
-def faults(page: Page, axe: str) -> list[tuple[str, list[str]]]:
-    """What axe calls serious or critical; and whether the page is wider than the window."""
-    page.evaluate(axe)
-    serious = [
-        (rule["id"], [node["html"][:200] for node in rule["nodes"]])
-        for rule in page.evaluate("axe.run()")["violations"]
-        if rule["impact"] in ("serious", "critical")
-    ]
-    fits = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    return serious if fits else [*serious, ("wider than the window", [])]
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from parcela_gateway.api import problems
 from parcela_gateway.dependencies import InGateway, let_in
 from parcela_gateway.keys import COOKIE, SESSION_S
-from parcela_gateway.page.guide import GUIDE
+from parcela_gateway.page import guide
 from parcela_gateway.prefix import under_prefix
 
 router = APIRouter(tags=["about"])
@@ -41,7 +41,7 @@ def show_installation(request: Request, gateway: InGateway) -> Installation:
         store="s3" if "://" in (settings.store or "") else "folder",
         max_bytes=settings.max_bytes,
         max_voxels=settings.max_voxels,
-        guide=GUIDE.is_dir(),
+        guide=guide.GUIDE.is_dir(),
     )
 
 
