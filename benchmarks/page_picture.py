@@ -1,4 +1,4 @@
-"""The pictures of docs/page.md, taken from a service that runs: the sample brain sent, done and looked at.
+"""Pictures of the page (docs/page.md) and of a report (docs/bundle.md), from a service that runs: the sample, done.
 
 parcela serve &
 python benchmarks/page_picture.py --url http://127.0.0.1:8000 --out docs/images
@@ -14,12 +14,13 @@ from playwright.sync_api import Page, sync_playwright
 
 ARGUMENTS = ["--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 SIZE = {"width": 1400, "height": 1000}
+REPORT = {"width": 1100, "height": 1400}
 WORKING_MS = 1_200_000
 COLORS = 256  # a picture of a page needs no more
 
 
 def main() -> None:
-    """Take one picture of the list and one of a scan."""
+    """Take one picture of the list, one of a scan and one of its report."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", default="http://127.0.0.1:8000")
     parser.add_argument("--out", type=Path, default=Path("docs/images"))
@@ -39,6 +40,10 @@ def main() -> None:
         page.get_by_role("button", name="Go to Putamen_L").click()
         page.locator(".here[data-region=Putamen_L]").wait_for()
         take(page, given.out / "page-scan.png")
+        with page.expect_popup() as report:
+            page.get_by_role("link", name="Report", exact=True).click()
+        report.value.set_viewport_size(REPORT)  # type: ignore[arg-type]
+        take(report.value, given.out / "report.png")
         browser.close()
 
 

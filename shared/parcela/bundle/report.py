@@ -97,6 +97,7 @@ def write_report(
         rows=rows,
         manifest=manifest,
         verdicts=VERDICTS,
+        sentences=list(_sentences(manifest)),
         lobes=lobes,
         most_of_lobes=max(max(lobe.left_mm3, lobe.right_mm3) for lobe in lobes) or 1,
         most_of_regions=max(row.volume_mm3 for row in rows) or 1,
@@ -107,6 +108,15 @@ def write_report(
         signed=_signed,
     )
     write_text(path, page)
+
+
+def _sentences(manifest: Manifest) -> Iterator[str]:
+    """The verdict's reasons, then every warning but the one that says them once more."""
+    quality = manifest.quality
+    if quality is not None:
+        yield from quality.reasons
+    told = quality and quality.warning()
+    yield from (warning for warning in manifest.warnings if warning != told)
 
 
 def _lobes(rows: Sequence[RegionRow]) -> Iterator[Lobe]:

@@ -31,9 +31,11 @@ def a_report(folder: Path, labels: np.ndarray | None = None, title: str = "sub-0
         parameters={"model": "unet", "n4": {"shrink": 2}},
         weights={"unet": "cd" * 32},
         seconds={"skull-strip": 67.54},
-        warnings=("voxels < 3 mm & coarse",),
+        warnings=("voxels < 3 mm & coarse", "QUALITY LOOK: it is odd: look at the picture"),
         input=InputRecord.of("ab" * 32, geometry),
-        quality=Quality(verdict="look", numbers={"brain_ml": 1234.0, "spikes": None}),
+        quality=Quality(
+            verdict="look", reasons=("it is odd",), numbers={"brain_ml": 1234.0, "spikes": None}
+        ),
         citations=("A work & its authors",),
         files={"dseg.nii.gz": "ef" * 32},
     )
@@ -168,6 +170,8 @@ def test_given_a_judged_map_then_the_report_tells_the_verdict_and_what_was_measu
     page = a_report(tmp_path)
 
     assert '<span class="badge look">Quality: look</span> See the picture' in page
+    assert "<li>it is odd</li>" in page
+    assert "QUALITY" not in page  # it says the same
     rows = Cells(page).rows
     assert ["brain ml", "1234", "950 to 2000"] in rows
     assert not any(row and row[0] == "spikes" for row in rows)
