@@ -17,6 +17,7 @@ from torch.nn import functional
 
 Offset = tuple[int, int, int]
 
+AT_ONCE = 2  # of eight parts whose features are held in memory
 OFFSETS: tuple[Offset, ...] = tuple((i, j, k) for i in (0, 1) for j in (0, 1) for k in (0, 1))
 
 
@@ -74,8 +75,11 @@ def class_scores_by_lattices(network: HighResNet, image: Tensor, scores: Tensor)
     hidden = shallow(network, image)
     channels_first = scores.movedim(-1, 0)
     for outer in OFFSETS:
-        lattice = SubLattice(outer, OFFSETS)
-        lattice.put(channels_first, deepen(network, hidden, lattice).float().softmax(dim=1))
+        halfway = _dilated_by_two(network, hidden, outer)
+        for first in range(0, len(OFFSETS), AT_ONCE):
+            lattice = SubLattice(outer, OFFSETS[first : first + AT_ONCE])
+            logits = _dilated_by_four(network, halfway, lattice.inner)
+            lattice.put(channels_first, logits.float().softmax(dim=1))
 
 
 def shallow(network: HighResNet, image: Tensor) -> Tensor:
@@ -88,14 +92,22 @@ def shallow(network: HighResNet, image: Tensor) -> Tensor:
 
 def deepen(network: HighResNet, hidden: Tensor, lattice: SubLattice) -> Tensor:
     """The dilated and the final layers on a sub-lattice of the full-resolution features."""
-    blocks = list(network.blocks)
-    hidden = _contiguous(_every_other(hidden, lattice.outer))
-    for block in blocks[4:7]:
+    return _dilated_by_four(network, _dilated_by_two(network, hidden, lattice.outer), lattice.inner)
+
+
+def _dilated_by_two(network: HighResNet, hidden: Tensor, outer: Offset) -> Tensor:
+    hidden = _contiguous(_every_other(hidden, outer))
+    for block in list(network.blocks)[4:7]:
         hidden = undilated(block, hidden)
-    hidden = _contiguous(_inner(hidden, lattice.inner))
-    for block in blocks[7:10]:
+    return hidden
+
+
+def _dilated_by_four(network: HighResNet, hidden: Tensor, inner: tuple[Offset, ...]) -> Tensor:
+    """And the final layers, which are 1×1×1."""
+    hidden = _contiguous(_inner(hidden, inner))
+    for block in list(network.blocks)[7:10]:
         hidden = undilated(block, hidden)
-    for block in blocks[10:]:
+    for block in list(network.blocks)[10:]:
         hidden = block(hidden)
     return hidden
 

@@ -10,6 +10,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ from typing import IO, Literal
 import psutil
 
 from parcela.errors import LimitExceeded
+
+LOOK_S = 0.5  # between two looks at memory: each reads every process of the machine, 5 ms
 
 # What the child's own children still write may refill the folder for a moment: their lifelines end them, too.
 WATCHER = """
@@ -67,6 +70,7 @@ class Child:
             start_new_session=True,
         )
         self._lifeline = Lifeline(self.process.pid, folder)
+        self._looked, self._resident_mb = -LOOK_S, 0.0
 
     @property
     def pid(self) -> int:
@@ -79,7 +83,13 @@ class Child:
         return self.process.poll()
 
     def resident_mb(self) -> float:
-        """Resident memory of it and of everything below it, in MB; 0 once it is gone."""
+        """Resident memory of it and of everything below it, in MB, at most ``LOOK_S`` old; 0 once it is gone."""
+        now = time.monotonic()
+        if now - self._looked > LOOK_S or self.code is not None:
+            self._looked, self._resident_mb = now, self._look()
+        return self._resident_mb
+
+    def _look(self) -> float:
         total = 0
         with suppress(psutil.NoSuchProcess):
             parent = psutil.Process(self.pid)

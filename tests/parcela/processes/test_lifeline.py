@@ -6,7 +6,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from parcela.processes.child import Lifeline, kill_group
+import pytest
+
+from parcela.processes.child import Child, Lifeline, kill_group
 from processes import gone, pids_in, wait_until
 
 # A child that ignores what can be ignored and fills its folder, tied to a starter that waits.
@@ -44,3 +46,23 @@ def test_given_a_lifeline_that_is_closed_then_the_group_is_left_alone() -> None:
     kill_group(child)
     assert gone(child.pid)
     kill_group(child)  # it has ended: that is well, too
+
+
+def test_given_a_child_whose_memory_is_asked_for_often_then_it_is_looked_at_now_and_then(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looks: list[int] = []
+
+    def look(child: Child) -> float:
+        looks.append(child.pid)
+        return 40.0 * len(looks)
+
+    monkeypatch.setattr(Child, "_look", look)
+    child = Child([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    try:
+        assert [child.resident_mb() for _ in range(100)] == [40.0] * 100
+        monkeypatch.setattr("parcela.processes.child.LOOK_S", 0.0)
+        assert child.resident_mb() == 80.0
+    finally:
+        child.kill()
+        child.process.communicate()
