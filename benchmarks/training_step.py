@@ -171,7 +171,7 @@ def main() -> None:
         "threads": arguments.threads if device.type == "cpu" else None,
         "rows": rows,
     }
-    path = RESULTS / f"training_step-{device.type}.json"
+    path = arguments.out or RESULTS / f"training_step-{device.type}.json"
     path.write_text(json.dumps(record, indent=2) + "\n")
 
 
@@ -186,6 +186,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--grid", metavar="I,J,K")
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--out", type=Path, help="another file than the one in results/")
     parser.add_argument("--one", nargs=2, metavar=("MODEL", "WAY"), help=argparse.SUPPRESS)
     return parser.parse_args()
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
 import pytest
 
 from parcela.atlas.aal import CLASS_COUNT, region
+from parcela.options import NETWORKS, Network
+from parcela.weights.cards import CHECKOUT
 from parcela_training.evaluation.record import Evaluation
 from parcela_training.jsonable import to_jsonable
 from parcela_training.publish.card_record import evaluation_record
@@ -108,6 +111,25 @@ def test_given_masks_of_two_kinds_when_written_then_the_further_ones_are_named(
     assert "120 of the images came, by a coin each epoch, with deepbet's brain mask" in model_card(
         card
     )
+
+
+def test_given_figures_from_elsewhere_when_written_then_they_are_named_as_such_and_others_have_none(
+    card: dict[str, Any],
+) -> None:
+    assert "does not hold" not in model_card(card)
+    card["elsewhere"] = ["Five people scanned twice: 2 %."]
+
+    text = model_card(card)
+
+    assert "## On heads that the project does not hold" in text
+    assert "\n- Five people scanned twice: 2 %.\n" in text
+
+
+@pytest.mark.parametrize("model", NETWORKS)
+def test_given_the_weights_that_ship_then_their_page_is_their_card_s(model: Network) -> None:
+    folder = CHECKOUT / model
+    card = json.loads((folder / "card.json").read_text(encoding="utf-8"))
+    assert (folder / "README.md").read_text(encoding="utf-8") == model_card(card)
 
 
 def test_given_a_card_when_logged_then_it_is_one_row_of_the_log(card: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, fields
+from importlib.util import find_spec
 from pathlib import Path
 
 from parcela.files import atomic_file, write_tsv
@@ -37,9 +38,14 @@ class CurvePoint:
 
 
 def write_curve(folder: Path, points: Sequence[CurvePoint], title: str) -> None:
-    """Write ``curve.tsv`` and ``curve.png``; numbers in full, so that equal runs have equal tables."""
+    """Write ``curve.tsv`` and ``curve.png``; numbers in full, so that equal runs have equal tables.
+
+    On a bare machine without matplotlib (``benchmarks/gpu_kit.py``) there is the table alone.
+    """
     names = [field.name for field in fields(CurvePoint)]
     write_tsv(folder / TABLE, names, map(astuple, points))
+    if find_spec("matplotlib") is None:
+        return
     with atomic_file(folder / PICTURE) as stream:
         stream.write(draw_curve(points, title))
 
