@@ -9,6 +9,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 import torch
+from nilearn.datasets import load_mni152_template
 
 from command import parcela_here
 from in_process import run_here
@@ -18,6 +19,7 @@ from parcela.imaging.standard_space import affine_name
 from parcela.imaging.volume import read_volume
 from parcela_inference.block_scores import BlockScores
 from parcela_labelling.transforms import AFFINE, Transforms
+from parcela_preprocess.atlas_affine import read_template
 from parcela_preprocess.preprocess import preprocess
 
 SHIFT_MM = (20.0, -10.0, 5.0)
@@ -41,6 +43,16 @@ def template(brain: Path, tmp_path: Path) -> Path:
     path = tmp_path / "tpl-Moved_T1w.nii.gz"
     nib.save(nib.Nifti1Image(np.asarray(image.dataobj)[::-1], affine), path)
     return path
+
+
+def test_given_the_mni152_that_nilearn_carries_then_it_is_a_template_under_its_own_name(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "tpl-MNI152NLin2009aSym_res-4_desc-brain_T1w.nii.gz"
+    load_mni152_template(resolution=4).to_filename(path)
+    template = read_template(path)
+    assert template.name == "MNI152NLin2009aSym"
+    assert template.geometry.axcodes == "RAS"
 
 
 @pytest.mark.slow
