@@ -26,9 +26,14 @@ class Answer:
     def slug(self) -> str:
         """Which problem it is."""
         assert self.headers["content-type"] == "application/problem+json", self.body
+        assert self.document["status"] == self.status
+        return str(self.document["type"]).removeprefix("/docs#")
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """What it says, in JSON."""
         document: dict[str, Any] = json.loads(self.body)
-        assert document["status"] == self.status
-        return str(document["type"]).removeprefix("/docs#")
+        return document
 
 
 class SlowClient:
@@ -37,6 +42,7 @@ class SlowClient:
     def __init__(self, url: str) -> None:
         host, port = url.removeprefix("http://").split(":")
         self.host = f"{host}:{port}"
+        self.slow = False  # whether whoever has it sends a byte now and then
         self.socket = socket.create_connection((host, int(port)), timeout=patient(10))
 
     def __enter__(self) -> Self:
@@ -50,12 +56,15 @@ class SlowClient:
             self.socket.sendall(part)
         return self
 
-    def upload(self, size: int, first: bytes = b"", key: str = "") -> Self:
+    def upload(
+        self, size: int, first: bytes = b"", key: str = "", idempotency_key: str = ""
+    ) -> Self:
         """The head of an upload of so many bytes in the field ``file``, and the first of them."""
         length = len(FORM) + size + len(END)
-        authorization = f"Authorization: Bearer {key}\r\n" if key else ""
+        more = f"Authorization: Bearer {key}\r\n" if key else ""
+        more += f"Idempotency-Key: {idempotency_key}\r\n" if idempotency_key else ""
         head = (
-            f"POST /predict/ HTTP/1.1\r\nHost: {self.host}\r\nConnection: close\r\n{authorization}"
+            f"POST /predict/ HTTP/1.1\r\nHost: {self.host}\r\nConnection: close\r\n{more}"
             f"Content-Type: multipart/form-data; boundary=x\r\nContent-Length: {length}\r\n\r\n"
         )
         return self.send(head.encode(), FORM, first)

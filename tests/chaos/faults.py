@@ -12,11 +12,16 @@ from pathlib import Path
 
 import psutil
 
-from chaos.installation import LEASE_S, Installation, Service
+from chaos.faulty_store import Mood
+from chaos.installation import Installation, Service
+from chaos.recovery import Deaths
 from chaos.witness import Witness
+from parcela.jobs.records import Stage
 
 ALL_GONE_WITHIN_S = 5.0
-BEYOND_LEASE_S = LEASE_S + 1.5
+BEYOND_LEASE_S = 1.5
+LONGEST_FREEZE_S = 6.0
+LONGEST_MOOD_S = 3.0
 
 
 KINDS = (
@@ -25,11 +30,17 @@ KINDS = (
     "freeze_worker_then_thaw",
     "freeze_worker_then_kill",
     "stop_worker",
-    "kill_reconciler",
+    "kill_gateway",
     "restart_redis",
     "lose_last_second",
     "flush",
     "drop_replies",
+    "freeze_redis",
+    "store_fails",
+    "store_is_slow",
+    "disk_is_full",
+    "ring_too_often",
+    "older_job",
 )
 
 
@@ -47,6 +58,8 @@ class Faults:
         self._kinds = kinds
         self._due: list[str] = []
         self._later: list[threading.Timer] = []
+        self.older: dict[str, bytes] = {}
+        self.deaths = Deaths()
 
     def next(self) -> str:
         """Do the next fault; its name."""
@@ -74,23 +87,55 @@ class Faults:
         """It comes back when its lease is another's, and does not know."""
         worker = self._a_worker()
         worker.send(signal.SIGSTOP)
-        self._after(BEYOND_LEASE_S, lambda: worker.send(signal.SIGCONT))
+        self._after(self._beyond_lease_s, lambda: worker.send(signal.SIGCONT))
 
     def freeze_worker_then_kill(self) -> None:
         """It may take a bell with it that it never heard."""
         worker = self._a_worker()
         worker.send(signal.SIGSTOP)
         self._here.doorbell.ring("preprocess")
-        self._after(BEYOND_LEASE_S, lambda: self._kill(worker))
+        self._after(self._beyond_lease_s, lambda: self._kill(worker))
 
     def stop_worker(self) -> None:
         self._a_worker().send(signal.SIGTERM)
 
-    def kill_reconciler(self) -> None:
-        self._chance.choice(self._here.reconcilers).send(signal.SIGKILL)
+    def kill_gateway(self) -> None:
+        self._chance.choice(self._here.gateways).send(signal.SIGKILL)
+
+    def freeze_redis(self) -> None:
+        """Long enough for callers to be refused, and for no longer than a worker asks."""
+        self._here.redis.signal(signal.SIGSTOP)
+        time.sleep(self._chance.uniform(1, LONGEST_FREEZE_S))
+        self._here.redis.signal(signal.SIGCONT)
+
+    def store_fails(self) -> None:
+        self._store_feels("failing")
+
+    def store_is_slow(self) -> None:
+        self._store_feels("slow")
+
+    def disk_is_full(self) -> None:
+        self._store_feels("full")
+
+    def ring_too_often(self) -> None:
+        """Bells for nothing, and bells that come many times."""
+        stages: tuple[Stage, ...] = ("preprocess", "inference")
+        for stage in self._chance.choices(stages, k=20):
+            self._here.doorbell.ring(stage)
+
+    def older_job(self) -> None:
+        """As after an upgrade: a job that the release before left in the store."""
+        scan = self._chance.randbytes(self._here.scale.size)
+        self.older[self._here.leave_an_older_job(scan)] = scan
+
+    def _store_feels(self, mood: Mood) -> None:
+        self._here.feel(mood)
+        time.sleep(self._chance.uniform(0.5, LONGEST_MOOD_S))
+        self._here.feel("well")
 
     def restart_redis(self) -> None:
         with self._witness.blind():
+            self.deaths.redis.append(time.time())
             self._here.redis.restart(signal.SIGKILL)
 
     def lose_last_second(self) -> None:
@@ -99,15 +144,21 @@ class Faults:
         reached = file.stat().st_size
         time.sleep(1)
         with self._witness.blind():
+            self.deaths.redis.append(time.time())
             self._here.redis.stop(signal.SIGKILL)
             os.truncate(file, reached)
             self._here.redis.start()
 
     def flush(self) -> None:
+        self.deaths.redis.append(time.time())
         self._witness.flush()
 
     def drop_replies(self) -> None:
         self._here.proxy.cut(self._chance.randint(1, 6))
+
+    @property
+    def _beyond_lease_s(self) -> float:
+        return self._here.scale.lease_s + BEYOND_LEASE_S
 
     def _a_worker(self) -> Service:
         return self._chance.choice(self._here.workers)
@@ -115,6 +166,7 @@ class Faults:
     def _kill(self, worker: Service) -> None:
         """Kill a worker, and see that all it started is dead soon."""
         orphans = worker.children()
+        self.deaths.workers.append((time.time(), worker.name))
         worker.send(signal.SIGKILL)
         self._after(ALL_GONE_WITHIN_S, lambda: self._all_gone(orphans))
 

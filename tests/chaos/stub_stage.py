@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
 import time
 
+from chaos.faulty_store import as_it_is_now
 from parcela.imaging.preprocessed import IMAGE
 from parcela.jobs.keys import LEFT_BY, scan_key, stage_key
 from parcela.jobs.records import Stage
@@ -13,13 +15,16 @@ from parcela.jobs.stage_task import StageTask
 from parcela.store.store import read
 
 STEPS = 4
-LONGEST_STEP_S = 1.0
-SIZE = 256 * 1024  # bytes of each file, so that writing it can be interrupted
+LONGEST_STEP_S = float(os.environ.get("CHAOS_STEP_S", "1"))
+SIZE = int(
+    os.environ.get("CHAOS_SIZE", 256 * 1024)
+)  # bytes of a file: its writing can be interrupted
 RESULT = "dseg.nii.gz"
 
 
 def run(task: StageTask) -> dict[str, float]:
     """One attempt of a stage."""
+    task.store = as_it_is_now(task.store)
     length = random.Random(task.token)
     for step in range(STEPS):
         task.on_progress(f"step {step}", step / STEPS)
@@ -37,12 +42,12 @@ def run(task: StageTask) -> dict[str, float]:
     return {"stub": 1.0}
 
 
-def undisturbed(scan: bytes) -> bytes:
+def undisturbed(scan: bytes, size: int = SIZE) -> bytes:
     """The result that a job has when nothing goes wrong."""
-    return stirred(stirred(scan, IMAGE), RESULT)
+    return stirred(stirred(scan, IMAGE, size), RESULT, size)
 
 
-def stirred(content: bytes, name: str) -> bytes:
+def stirred(content: bytes, name: str, size: int = SIZE) -> bytes:
     """Bytes that depend on every one of ``content``."""
     digest = hashlib.sha256(name.encode() + content).digest()
-    return digest * (SIZE // len(digest))
+    return digest * (size // len(digest))

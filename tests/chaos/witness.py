@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ from parcela.jobs.ledger_row import transition_of
 from parcela.store.store import NotStored, read
 
 EVERY_S = 0.2
+AT_A_TIME = 50  # jobs that are asked after in one look
 LOG = "parcela:log"
 
 
@@ -81,7 +83,8 @@ class Witness:
         while not self._stopping.wait(EVERY_S):
             try:
                 self.copy()
-                for job_id in list(self.accepted):
+                alive = list(self.accepted - self.deleted)
+                for job_id in random.sample(alive, min(len(alive), AT_A_TIME)):
                     self._ask_after(job_id)
             except (ParcelaError, OSError, ConnectionError):  # Redis is away: callers get a 503
                 continue

@@ -86,6 +86,19 @@ def test_given_many_idle_connections_then_the_oldest_gives_way(start: Start) -> 
         assert idle[5].send(GET, b"Connection: close\r\n\r\n").answer().status == 200
 
 
+def test_given_many_idle_connections_then_one_that_has_asked_before_is_kept(start: Start) -> None:
+    gateway = start(connections=4)
+    with ExitStack() as stack, SlowClient(gateway.url) as honest:
+        for _ in range(3):
+            honest.send(GET, b"\r\n")
+            raw = b""
+            while b"ok" not in raw:
+                raw += honest.socket.recv(65536)
+            for _ in range(6):
+                stack.enter_context(SlowClient(gateway.url))
+            time.sleep(0.05)
+
+
 def test_given_every_connection_busy_then_the_next_one_is_told_to_come_again(start: Start) -> None:
     gateway = start(connections=2)
     with ExitStack() as stack:

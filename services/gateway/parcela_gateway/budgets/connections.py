@@ -95,8 +95,8 @@ class GatewayServer(uvicorn.Server):
 class GuardedConnection(H11Protocol):
     """One connection: uvicorn's, with deadlines, and with problem documents for what uvicorn refuses itself.
 
-    When there are too many, one that waits for a head gives way: the oldest of the address that has most of them. Where
-    none waits, the newcomer is refused.
+    When there are too many, one that waits for a head gives way, the first head before another: the oldest of the
+    address that has most of them. Where none waits, the newcomer is refused.
     """
 
     def __init__(self, *arguments: Any, most: int, head_s: float, **others: Any) -> None:
@@ -158,7 +158,8 @@ class GuardedConnection(H11Protocol):
 
     def _make_room(self) -> None:
         others = cast("set[GuardedConnection]", self.connections - {self})
-        waiting = [c for c in others if c.waits and not c.transport.is_closing()]
+        idle = [c for c in others if c.waits and not c.transport.is_closing()]
+        waiting = [c for c in idle if c.cycle is None] or idle  # who has asked before may ask again
         if waiting:
             held = Counter(c.client and c.client[0] for c in waiting)
             (greedy, _), *_ = held.most_common(1)
