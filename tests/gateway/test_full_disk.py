@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from gateway_server import SCAN, Gateway, serving, work_once
-from parcela.jobs.keys import job_prefix, tombstone_key
+from gateway_server import SCAN, Gateway, claim_any, serving, work_once
+from parcela.jobs.keys import job_prefix, stage_key, tombstone_key
 from parcela.settings import Settings
+from parcela.store.store import StoreUnavailable
 from processes import wait_until
 from redis_server import RedisServer, own_redis
+from slow_client import END, SlowClient
 from small_disk import SmallDisk, small_disk
 
 __all__ = ["own_redis", "small_disk"]
@@ -140,3 +142,42 @@ def test_given_a_redis_without_its_replicas_then_writes_are_refused_with_the_cau
     assert gateway.http.delete(f"/jobs/{deleted}").status_code == 204
     assert gateway.http.get(f"/jobs/{deleted}").status_code == 410
     assert gateway.http.get(f"/jobs/{committed}").json()["status"] == "queued"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("moment", ["upload", "stage", "deletion"])
+def test_given_a_disk_that_fills_up_three_times_then_nothing_is_lost_and_it_recovers_by_itself(
+    on_disk: Gateway, small_disk: SmallDisk, moment: str
+) -> None:
+    alive = {on_disk.accepted() for _ in range(3)}
+    deleted = {on_disk.accepted() for _ in range(3)}
+    for job_id in sorted(deleted):
+        if moment == "upload":
+            with SlowClient(on_disk.url) as late:
+                late.upload(len(SCAN), SCAN[:-100])
+                small_disk.fill()
+                answer = late.send(SCAN[-100:], END).answer()
+            assert (answer.status, answer.slug) == (503, "store-unavailable")
+        elif moment == "stage":
+            small_disk.fill()
+            claim = claim_any(on_disk.ledger)
+            assert claim is not None
+            with pytest.raises(StoreUnavailable):
+                on_disk.store.put(
+                    stage_key(claim.job.id, claim.stage, claim.token, "x"), b"x" * 9999
+                )
+            assert on_disk.ledger.release(claim) == "waiting"
+        else:
+            small_disk.fill()
+        wait_until(lambda: "store: " in on_disk.http.get("/readyz").json()["detail"])
+        assert on_disk.submit().status_code == 503
+        assert on_disk.http.delete(f"/jobs/{job_id}").status_code == 204
+        assert list(on_disk.store.list(job_prefix(job_id))) == []
+        assert {on_disk.http.get(f"/jobs/{other}").status_code for other in alive} == {200}
+        small_disk.free()
+        alive.add(on_disk.accepted())
+        wait_until(lambda: "store: " not in on_disk.http.get("/readyz").json()["detail"])
+    while work_once(on_disk.ledger, on_disk.store) is not None:
+        pass
+    assert {on_disk.http.get(f"/jobs/{j}").json()["status"] for j in alive} == {"done"}
+    assert {on_disk.http.get(f"/jobs/{j}").status_code for j in deleted} == {410}

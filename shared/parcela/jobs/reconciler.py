@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
@@ -62,13 +62,20 @@ class Reconciler:
         store: what outlives the ledger.
         doorbell: wakes workers.
         chosen: how often it looks, and how long a finished job is kept; by default the process's settings.
+        clock: the time now, in Unix seconds, with which the times of files are compared.
     """
 
     def __init__(
-        self, ledger: Ledger, store: Store, doorbell: Doorbell, chosen: Settings | None = None
+        self,
+        ledger: Ledger,
+        store: Store,
+        doorbell: Doorbell,
+        chosen: Settings | None = None,
+        clock: Callable[[], float] = time.time,
     ) -> None:
         self._ledger, self._store, self._doorbell = ledger, store, doorbell
         self._settings = chosen or settings()
+        self._clock = clock
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="reconciler", daemon=True)
 
@@ -182,7 +189,7 @@ class Reconciler:
                     self._end(job, error)
 
     def _see_to(self, job: JobFiles, in_ledger: bool, deleted: bool, recovering: bool) -> None:
-        now = time.time()
+        now = self._clock()
         if deleted or not job.accepted:
             if deleted or in_ledger or job.touched_at < now - ABANDONED_S:
                 self._erase(job.id)
@@ -220,7 +227,7 @@ class Reconciler:
         """The jobs deleted in the last day, and when (Unix seconds); older tombstones are erased."""
         stones = {}
         for file in list(self._store.list(TOMBSTONES)):
-            if file.modified < time.time() - TOMBSTONE_S:
+            if file.modified < self._clock() - TOMBSTONE_S:
                 self._store.delete(file.key)
             else:
                 stones[buried_job(file.key)] = file.modified

@@ -106,10 +106,15 @@ class GuardedConnection(H11Protocol):
         self._unread: asyncio.TimerHandle | None = None
 
     @property
+    def asked(self) -> bool:
+        """Whether a request has come."""
+        cycle: RequestResponseCycle | None = self.cycle
+        return cycle is not None
+
+    @property
     def waits(self) -> bool:
         """Whether the next request's head has not come yet."""
-        cycle: RequestResponseCycle | None = self.cycle
-        return cycle is None or cycle.response_complete
+        return not self.asked or self.cycle.response_complete
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -159,7 +164,7 @@ class GuardedConnection(H11Protocol):
     def _make_room(self) -> None:
         others = cast("set[GuardedConnection]", self.connections - {self})
         idle = [c for c in others if c.waits and not c.transport.is_closing()]
-        waiting = [c for c in idle if c.cycle is None] or idle  # who has asked before may ask again
+        waiting = [c for c in idle if not c.asked] or idle  # who has asked before may ask again
         if waiting:
             held = Counter(c.client and c.client[0] for c in waiting)
             (greedy, _), *_ = held.most_common(1)

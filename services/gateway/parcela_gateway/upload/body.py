@@ -16,7 +16,7 @@ SILENCE_S = 60  # an upload that says nothing for so long is given up
 GRACE_S = 20  # until the rate counts
 GRACE_WHILE_OTHERS_WAIT_S = 1
 READY_BYTES = 64 * 1024  # with so much, or with all, an upload shows that it deserves a place
-LOOK_S = 0.5
+LOOK_S = 1.0
 
 
 class UploadStalled(Refused):
