@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.metadata import version
 from pathlib import Path
 
@@ -107,15 +108,20 @@ def unpack(kit: Path, folder: Path) -> PreparedSet:
     (folder / "images").mkdir(parents=True, exist_ok=True)
     with (kit / VOLUMES / TABLE).open(newline="", encoding="utf-8") as table:
         rows = list(csv.DictReader(table, delimiter="\t"))
+    packed = [kit / VOLUMES / row["file"] for row in rows]
     for row in rows:
-        packed = kit / VOLUMES / row["file"]
-        row["file"] = f"images/{packed.name.removesuffix(SUFFIX)}.npz"
-        if not (folder / row["file"]).exists():
-            unpack_image(packed).save(folder / row["file"])
+        row["file"] = f"images/{row['file'].removesuffix(SUFFIX)}.npz"
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(_unpacked, packed, [folder / row["file"] for row in rows]))
     record = json.loads((kit / VOLUMES / RECORD).read_text(encoding="utf-8"))
     prepared = PreparedSet(folder, tuple(rows), record)
     prepared.write()
     return prepared
+
+
+def _unpacked(packed: Path, file: Path) -> None:
+    if not file.exists():
+        unpack_image(packed).save(file)
 
 
 def _write_tables(folder: Path, rows: list[dict[str, str]], first: PreparedSet) -> None:

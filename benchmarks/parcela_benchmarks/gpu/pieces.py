@@ -142,6 +142,7 @@ def bring_back(work: Path, back: Path) -> list[str]:
         target.parent.mkdir(parents=True, exist_ok=True)
         if file.name == NETWORK:
             save_file(_halved(load_file(file)), target)
+            target.chmod(0o644)
         elif file.name == checkpoint.FILE and file.stat().st_size > LARGEST_FILE:
             with atomic_file(target) as stream:
                 torch.save(_light(checkpoint.load(file)), stream)
