@@ -1,9 +1,10 @@
-"""The report on paper: three pages at most, its text still text, and nothing asked of anybody."""
+"""The report: on paper three pages at most, its text still text, nothing asked of anybody; on a telephone legible."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from parcela.bundle.report import write_report
 from parcela.imaging.geometry import Geometry
 from parcela.quality.verdict import BOUNDS, Quality
 
+TELEPHONE = {"width": 390, "height": 844}
 SENTENCE = "a sentence about this scan that is as long as the longest of those that a scan may get, and says what to do"
 
 
@@ -74,3 +76,19 @@ def test_given_a_full_report_when_printed_then_it_has_three_pages_of_text_and_as
     assert [url for url in asked if not url.startswith("data:image/png")] == [report.as_uri()]
     assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 3
     assert b"/ToUnicode" in printed  # text that can be searched, not a picture of it
+
+
+@pytest.mark.parametrize("options", [{"color_scheme": "dark"}, {"viewport": TELEPHONE}], ids=str)
+def test_given_a_report_when_axe_looks_then_nothing_serious_stands_in_the_way(
+    browser: Browser, report: Path, axe: str, options: Any
+) -> None:
+    context = browser.new_context(**options)
+    page = context.new_page()
+    page.goto(report.as_uri())
+    page.evaluate(axe)
+    violations = page.evaluate("axe.run()")["violations"]
+    fits = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    context.close()
+
+    assert [rule["id"] for rule in violations if rule["impact"] in ("serious", "critical")] == []
+    assert fits
