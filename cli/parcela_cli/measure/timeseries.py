@@ -66,7 +66,8 @@ def cleaned(
         confounds: (T, N).
 
     Raises:
-        BadRequest: the confounds have another number of rows, or a band is asked for and the time is unknown.
+        BadRequest: the confounds have another number of rows; or a band is asked for, and the time is unknown, or the
+            series is too short for a filter, or the band is none.
     """
     from nilearn.signal import clean
 
@@ -80,15 +81,24 @@ def cleaned(
         )
     present = series.columns[series.notna().all()]
     result = series.copy()
-    result[present] = clean(
-        series[present].to_numpy(),
-        detrend=True,
-        standardize=None,
-        confounds=confounds,
-        high_pass=high_pass_hz,
-        low_pass=low_pass_hz,
-        t_r=repetition_s,
-    )
+    try:
+        result[present] = clean(
+            series[present].to_numpy(),
+            detrend=True,
+            standardize=None,
+            confounds=confounds,
+            high_pass=high_pass_hz,
+            low_pass=low_pass_hz,
+            t_r=repetition_s,
+        )
+    except ValueError as error:
+        if not (high_pass_hz or low_pass_hz):
+            raise
+        band = f"a band from {high_pass_hz or 0:g} to {low_pass_hz or np.inf:g} Hz"
+        raise BadRequest(
+            f"{len(series)} volumes cannot be filtered to {band} ({error}): give a longer series, "
+            "or another --high-pass and --low-pass"
+        ) from error
     return result
 
 

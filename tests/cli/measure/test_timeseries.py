@@ -59,6 +59,14 @@ def test_given_confounds_or_a_band_that_do_not_fit_then_it_is_refused(tmp_path: 
         cleaned(series, confounds=np.ones((7, 2)))
     with pytest.raises(BadRequest, match="needs the repetition time"):
         cleaned(series, low_pass_hz=0.1)
+    with pytest.raises(
+        BadRequest, match=r"12 volumes cannot be filtered to a band from 0.01 to 0.1 Hz"
+    ):
+        cleaned(series[:12], high_pass_hz=0.01, low_pass_hz=0.1, repetition_s=2.0)
+    with pytest.raises(
+        BadRequest, match=r"40 volumes cannot be filtered to a band from 0.1 to 0.01"
+    ):
+        cleaned(series, high_pass_hz=0.1, low_pass_hz=0.01, repetition_s=2.0)
     (tmp_path / "confounds.tsv").write_text("x\ty\n1\tn/a\n2\t3\n")
     assert read_confounds(tmp_path / "confounds.tsv").tolist() == [[1, 0], [2, 3]]
     (tmp_path / "words.tsv").write_text("x\nhead\n")
