@@ -109,6 +109,9 @@ class Settings(BaseSettings):
     )
     max_waiting: int = Field(1000, gt=0, description="jobs that may wait; more are refused (429)")
     max_waiting_each: int = Field(500, gt=0, description="how many of them may be one caller's")
+    jobs_each: int = Field(
+        10000, gt=0, description="jobs of one caller that are kept, ended ones too"
+    )
     listeners_each: int = Field(
         100, gt=0, description="streams of events, and waits for a map, of one caller at a time"
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import random
 import sys
 import tempfile
@@ -27,6 +28,9 @@ def run(
         float, typer.Option(help="the longest of a stage's four steps, in seconds")
     ] = 1.0,
     size: Annotated[int, typer.Option(help="bytes of each file")] = 256 * 1024,
+    pause: Annotated[
+        float, typer.Option(help="the longest time between two faults, in seconds")
+    ] = 2.0,
     seed: Annotated[int | None, typer.Option(help="the same faults in the same order")] = None,
     only: Annotated[list[str] | None, typer.Option(help="this kind of fault (repeat it)")] = None,
 ) -> None:
@@ -49,10 +53,11 @@ def run(
     )
     with ExitStack() as stack:
         redis = stack.enter_context(contextmanager(new_redis_server)())
+        logging.getLogger("werkzeug").setLevel(logging.ERROR)  # moto's server tells each request
         place = s3_environment(stack.enter_context(s3_server())) if store == "s3" else {}
         scale = Scale(workers, gateways, place, lease, step, size)
         report = disturb(
-            Plan(jobs, faults, scale, chosen, only or KINDS), folder, redis, typer.echo
+            Plan(jobs, faults, scale, chosen, only or KINDS, pause), folder, redis, typer.echo
         )
     typer.echo(
         f"{sum(report.faults.values())} faults in {report.seconds:.0f} s, {report.cuts} replies lost, Redis "

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Literal
 
 import httpx2
+import psutil
 
 from chaos.recovery import percentile_99
 from gateway_server import SCAN, GatewayProcess, gateway_process, work_once
@@ -43,13 +44,17 @@ GET = "GET {path} HTTP/1.1\r\nHost: {host}\r\nX-API-Key: {key}\r\n\r\n"
 
 @dataclass
 class Waits:
-    """What an honest caller waited, in seconds, and the statuses of the answers."""
+    """What an honest caller waited, in seconds, the statuses of the answers, and how many came to nothing.
+
+    ``processor`` is the share of one core that the gateway took meanwhile, whatever else the machine does.
+    """
 
     healthz: list[float] = field(default_factory=list)
     job: list[float] = field(default_factory=list)
     upload: list[float] = field(default_factory=list)
     statuses: set[int] = field(default_factory=set)
     cut: int = 0
+    processor: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,7 @@ class Row:
     requests: int
     statuses: list[int]
     cut: int
+    processor: float
 
     @classmethod
     def of(cls, crowd: Crowd, waits: Waits) -> Row:
@@ -78,6 +84,7 @@ class Row:
             len(waits.healthz) + len(waits.job),
             sorted(waits.statuses),
             waits.cut,
+            round(waits.processor, 3),
         )
 
     @property
@@ -103,7 +110,11 @@ def measure(crowd: Crowd, redis: RedisServer, folder: Path, seconds: float) -> R
             redis.signal(signal.SIGSTOP)
             stack.callback(redis.signal, signal.SIGCONT)
         stack.enter_context(_strangers(crowd, gateway.url, others))
-        return Row.of(crowd, _honest_use(gateway.url, job_id, seconds))
+        process = psutil.Process(gateway.pid)
+        before_s = sum(process.cpu_times()[:2])
+        waits = _honest_use(gateway.url, job_id, seconds)
+        waits.processor = (sum(process.cpu_times()[:2]) - before_s) / seconds
+        return Row.of(crowd, waits)
 
 
 def _accepted(gateway: GatewayProcess, key: str) -> str:
@@ -259,12 +270,13 @@ def _honest_use(url: str, job_id: str, seconds: float) -> Waits:
 def table(rows: list[Row]) -> str:
     """The rows as a table in Markdown."""
     lines = [
-        "| beside | | `/healthz` p99 | `GET /jobs/<id>` p99 (longest) | honest upload, longest | |",
-        "|---|---|---|---|---|---|",
+        "| beside | | `/healthz` p99 | `GET /jobs/<id>` p99 (longest) | honest upload, longest | processor | |",
+        "|---|---|---|---|---|---|---|",
     ]
     lines += [
         f"| {row.crowd} | {row.size} | {row.healthz_p99_ms:.0f} ms | {row.job_p99_ms:.0f} ms "
-        f"({row.job_max_ms:.0f} ms) | {row.upload_max_s:.1f} s | {'kept' if row.kept else 'not kept'} |"
+        f"({row.job_max_ms:.0f} ms) | {row.upload_max_s:.1f} s | {row.processor:.0%} | "
+        f"{'kept' if row.kept else 'not kept'} |"
         for row in rows
     ]
     return "\n".join(lines)

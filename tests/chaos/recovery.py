@@ -19,7 +19,10 @@ class Deaths:
 
 
 def after_workers(deaths: Deaths, log: Iterable[Transition]) -> list[float]:
-    """Seconds from each worker's death to the moment when the job it held was claimed anew, or had ended."""
+    """Seconds from each worker's death to the moment when the job it held was claimed anew, or had ended.
+
+    A wait in which Redis died as well is left out: every lease gets a new term then.
+    """
     entries = sorted((entry for entry in log if entry.id), key=lambda entry: entry.at)
     lives: dict[str, list[Transition]] = {}
     for entry in entries:
@@ -32,7 +35,8 @@ def after_workers(deaths: Deaths, log: Iterable[Transition]) -> list[float]:
                 again = [
                     e.at for e in life if e.at > at and (e.why == "claimed" or e.became in TERMINAL)
                 ]
-                waits += [again[0] - at] if again else []
+                if again and not any(at <= death <= again[0] for death in deaths.redis):
+                    waits.append(again[0] - at)
     return waits
 
 

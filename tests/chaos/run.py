@@ -41,6 +41,7 @@ class Plan:
     scale: Scale
     seed: int
     kinds: Sequence[str] = KINDS
+    pause_s: float = LONGEST_PAUSE_S
 
 
 @dataclass
@@ -74,7 +75,7 @@ def run(plan: Plan, folder: Path, redis: RedisServer, say: Callable[[str], objec
         callers = Callers(here, witness, plan)
         for _ in range(plan.faults):
             here.keep_alive()
-            time.sleep(chance.uniform(0.1, LONGEST_PAUSE_S))
+            time.sleep(chance.uniform(0.1, plan.pause_s))
             happened[name := faults.next()] += 1
             say(f"{time.monotonic() - begun:6.1f} s  {name}")
         while not callers.wait(0.5):

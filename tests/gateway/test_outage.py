@@ -53,7 +53,7 @@ def test_given_redis_dies_when_polled_then_a_finished_job_is_told_and_others_are
 def test_given_a_frozen_redis_when_many_poll_then_each_is_told_soon_and_the_rest_goes_on(
     own_redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("parcela.jobs.redis_client.ANSWER_S", 1.0)
+    monkeypatch.setattr("parcela.jobs.redis_client.ANSWER_S", 2.0)
     with serving(Settings(redis=own_redis.url, store=str(tmp_path / "store"))) as gateway:
         job_id = gateway.accepted()
         own_redis.signal(signal.SIGSTOP)
@@ -65,11 +65,11 @@ def test_given_a_frozen_redis_when_many_poll_then_each_is_told_soon_and_the_rest
                 assert gateway.http.get("/models").status_code == 200
                 assert not any(poll.done() for poll in polls)  # in threads of their own
                 assert {poll.result().status_code for poll in polls} == {503}
-            assert time.monotonic() - begun < patient(3)
+            assert time.monotonic() - begun < patient(4)
             begun = time.monotonic()
             assert gateway.http.delete(f"/jobs/{job_id}").status_code == 503
             assert gateway.http.get(f"/jobs/{job_id}").status_code in (410, 503)
-            assert time.monotonic() - begun < 2  # was 12 s
+            assert time.monotonic() - begun < 4  # and not two seconds for each of its questions
         finally:
             own_redis.signal(signal.SIGCONT)
         wait_until(lambda: gateway.http.delete(f"/jobs/{job_id}").status_code == 204)

@@ -323,6 +323,16 @@ def test_given_a_full_queue_when_submitted_then_it_says_when_to_come_again(start
     assert len(gateway.stored()) == 4
 
 
+def test_given_a_caller_with_many_jobs_then_one_must_go_before_the_next(start: Start) -> None:
+    gateway = start(jobs_each=2)
+    first, _ = gateway.done(), gateway.done()
+    response = gateway.submit()
+    assert (response.status_code, response.json()["type"]) == (429, "/docs#too-many-jobs")
+    assert int(response.headers["retry-after"]) > 0
+    assert gateway.http.delete(f"/jobs/{first}").status_code == 204
+    assert gateway.accepted()
+
+
 def test_given_one_callers_full_queue_then_another_is_taken_all_the_same(start: Start) -> None:
     alice, bob = ({"Authorization": f"Bearer {letter * 32}"} for letter in "ab")
     gateway = start(max_waiting=3, max_waiting_each=2, api_keys=f"{'a' * 32},{'b' * 32}")

@@ -223,10 +223,10 @@ class Ledger:
         """How many jobs wait for each stage, those in back-off among them."""
         return self._counts("waiting", "later")
 
-    def queue(self, owner: str) -> tuple[int, int]:
-        """How many jobs wait for any stage, and how many of them are this owner's."""
-        total, own = self._run("queue", owner, *EVERY_STAGE)
-        return int(total), int(own)
+    def queue(self, owner: str) -> tuple[int, int, int]:
+        """How many jobs wait for any stage, how many of them are this owner's, and how many jobs the owner has."""
+        total, own, every = self._run("queue", owner, *EVERY_STAGE)
+        return int(total), int(own), int(every)
 
     def ready(self) -> dict[Stage, int]:
         """How many jobs of each stage a worker could claim now."""

@@ -80,8 +80,8 @@ class Breaker:
             "socket_connect_timeout": PROBE_S,
             "retry": Retry(NoBackoff(), 0),
         }
-        self._probe = Redis(
-            connection_pool=ConnectionPool(connection_class=pool.connection_class, **quickly)
+        self._probe = Redis.from_pool(
+            ConnectionPool(connection_class=pool.connection_class, **quickly)
         )
         self._lock = threading.Lock()
         self._reason, self._asked_at = "", 0.0

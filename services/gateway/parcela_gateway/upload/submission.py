@@ -48,6 +48,13 @@ class TooManyWaiting(Refused):
     slug = "too-many-waiting"
 
 
+class TooManyJobs(Refused):
+    """The caller's jobs, scans and results take as much room as one may have."""
+
+    status = 429
+    slug = "too-many-jobs"
+
+
 class KeyReused(Refused):
     """An Idempotency-Key comes again with another scan or other options."""
 
@@ -144,9 +151,14 @@ def _same(gateway: Gateway, again: JobRequest) -> Job:
 
 def _check_room(gateway: Gateway, owner: str) -> None:
     """Refuse who has as many waiting as one may, and where all do, who has any: the others' queue is not ours."""
-    total, own = gateway.ledger.queue(owner)
+    total, own, every = gateway.ledger.queue(owner)
     settings = gateway.settings
     check_room(gateway.store, settings.min_free_mb)
+    if every >= settings.jobs_each:
+        raise TooManyJobs(
+            f"you have {every} jobs here, ended ones too: delete some, or wait until they are past their retention",
+            headers={"Retry-After": str(3600)},
+        )
     if own >= settings.max_waiting_each or (own and total >= settings.max_waiting):
         raise TooManyWaiting(
             f"{own} jobs of yours wait already: come again later",

@@ -1,4 +1,4 @@
--- How many jobs wait, those in back-off among them; in all, and of one owner.
+-- How many jobs wait, those in back-off among them, in all and of one owner; and how many that owner has at all.
 -- ARGV: owner, then the stages
 local total, own = 0, 0
 for i = 2, #ARGV do
@@ -9,4 +9,4 @@ for i = 2, #ARGV do
     end
   end
 end
-return {total, own}
+return {total, own, redis.call('ZCARD', key('owner', ARGV[1]))}
