@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 import typer
 import typer.main
 
-from doc_blocks import BLOCKS, PAGES, SERVER, Block
+from doc_blocks import BLOCKS, PAGES, SERVER
 from example_files import write_examples
 from parcela_cli.app import app
 from patience import patient
@@ -33,7 +34,7 @@ PROGRAMS = {
     *("cat", "cp", "curl", "export", "grep", "head", "ls", "zip"),
 }
 # A page's places as the test has them: its folder for examples stands in for /data.
-PLACES = {"/data/": "./"}
+PLACES = {" /data/": " ./"}
 
 
 def words_of(line: str) -> list[str]:
@@ -142,28 +143,33 @@ def test_given_a_page_when_its_commands_are_run_in_order_then_each_succeeds(
     blocks = [block for block in RUN if block.page == page]
     folder = tmp_path / "reader"
     shutil.copytree(examples, folder, symlinks=True)
+    request.getfixturevalue("monkeypatch").chdir(folder)
     places = dict(PLACES)
     if any(place in block.text for block in blocks for place in (SERVER, SCRIPT)):
         stack: Stack = request.getfixturevalue("server")
         places |= {SERVER: f"127.0.0.1:{stack.port}", SCRIPT: f"{SCRIPT} --server {stack.url}"}
+    names: dict[str, Any] = {}  # what a page's Python knows from its earlier blocks
     for block in blocks:
-        done = run(block, folder, places)
-        print(block, done.stdout, done.stderr, sep="\n")
-        assert done.returncode == 0, f"{block}: {done.stdout}\n{done.stderr}"
+        text = block.text
+        for old, new in places.items():
+            text = text.replace(old, new)
+        print(block)
+        if block.language == "python":
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                exec(compile(text, str(block), "exec"), names)
+        else:
+            type_into_shell(text)
 
 
-def run(block: Block, folder: Path, places: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    """Run one block as a reader would, in a shell that stops at the first failure, or in Python."""
-    text = block.text
-    for old, new in places.items():
-        text = text.replace(old, new)
-    shell = ["bash", "-euo", "pipefail", "-c", text]
-    return subprocess.run(
-        shell if block.language == "sh" else [sys.executable, "-c", text],
-        cwd=folder,
+def type_into_shell(text: str) -> None:
+    """Run a block as a reader would, in a shell that stops at the first failure."""
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", text],
         env=os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
         timeout=patient(300),
     )
+    assert done.returncode == 0, f"{text}\n{done.stdout}\n{done.stderr}"
