@@ -24,8 +24,9 @@ PARCELA = (sys.executable, "-m", "parcela_cli.app")
 WATCH = """
 import os, resource, sys
 code = os.spawnv(os.P_WAIT, sys.argv[2], sys.argv[2:])
-peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
-open(sys.argv[1], "w").write(str(peak if sys.platform == "darwin" else peak * 1024))
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+peak = used.ru_maxrss if sys.platform == "darwin" else used.ru_maxrss * 1024
+open(sys.argv[1], "w").write(f"{peak} {used.ru_utime + used.ru_stime}")
 sys.exit(code if code >= 0 else 128 - code)
 """
 
@@ -39,12 +40,14 @@ class Finished:
         out: its standard output.
         err: its standard error.
         peak_bytes: the most memory that was resident.
+        cpu_s: seconds of a processor, those of its children too.
     """
 
     code: int
     out: str
     err: str
     peak_bytes: int
+    cpu_s: float = 0.0
 
 
 def parcela(
@@ -73,7 +76,8 @@ def parcela(
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
             raise
-        return Finished(process.returncode, out, err, int(peak.read_text()))
+        peak_bytes, cpu_s = peak.read_text().split()
+        return Finished(process.returncode, out, err, int(peak_bytes), float(cpu_s))
 
 
 def parcela_here(*arguments: str | Path, env: dict[str, str] | None = None) -> Finished:

@@ -15,7 +15,6 @@ from parcela.imaging.volume import Volume
 Mask = NDArray[np.uint8]
 
 SLICE_MM = 3.0
-ANGLE = np.radians(10)
 AXIS = np.ones(3) / np.sqrt(3)  # between all three: nodding, leaning and turning at once
 BIAS = 0.5  # of the logarithm: the brightest side is e times the darkest
 BIAS_WAVE_MM = 300.0
@@ -67,19 +66,60 @@ def _covered(voxels: int, size: float) -> NDArray[np.float64]:
     return np.asarray(np.clip(overlap, 0, None) / size)
 
 
-def rotated(scan: Volume, mask: Mask) -> Degraded:
-    """The head turned by 10° about an oblique axis through the brain's middle, on the same grid."""
-    affine = scan.geometry.affine
-    centre = affine[:3, :3] @ np.argwhere(mask).mean(0) + affine[:3, 3]
-    cross = np.cross(np.eye(3), AXIS)
-    turn = np.eye(3) + np.sin(ANGLE) * cross + (1 - np.cos(ANGLE)) * cross @ cross  # Rodrigues
+def rotated(degrees: float) -> Callable[[Volume, Mask], Degraded]:
+    """The head turned about an oblique axis through the brain's middle, on the same grid."""
+
+    def change(scan: Volume, mask: Mask) -> Degraded:
+        affine = scan.geometry.affine
+        moved = turn(degrees, affine[:3, :3] @ np.argwhere(mask).mean(0) + affine[:3, 3])
+        pull = np.linalg.inv(affine) @ np.linalg.inv(moved) @ affine
+        data = ndimage.affine_transform(scan.data, pull[:3, :3], pull[:3, 3], order=1)
+        turned = ndimage.affine_transform(mask, pull[:3, :3], pull[:3, 3], order=0)
+        return Degraded(scan.with_data(data.astype(np.float32)), turned, moved)
+
+    return change
+
+
+def turn(degrees: float, centre_mm: NDArray[np.float64]) -> Affine:
+    """(4, 4), the world turned about ``AXIS`` through a point of it."""
+    angle, cross = np.radians(degrees), np.cross(np.eye(3), AXIS)
+    rotation = np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross  # Rodrigues
     moved = np.eye(4)
-    moved[:3, :3] = turn
-    moved[:3, 3] = centre - turn @ centre
-    pull = np.linalg.inv(affine) @ np.linalg.inv(moved) @ affine
-    data = ndimage.affine_transform(scan.data, pull[:3, :3], pull[:3, 3], order=1)
-    turned = ndimage.affine_transform(mask, pull[:3, :3], pull[:3, 3], order=0)
-    return Degraded(scan.with_data(data.astype(np.float32)), turned, moved)
+    moved[:3, :3] = rotation
+    moved[:3, 3] = centre_mm - rotation @ centre_mm
+    return moved
+
+
+def resampled(spacing_mm: float) -> Callable[[Volume, Mask], Degraded]:
+    """The scan on cubic voxels of another size, along its own axes, in its own field of view, by linear weights."""
+
+    def change(scan: Volume, mask: Mask) -> Degraded:
+        steps = spacing_mm / np.array(scan.geometry.spacing_mm)
+        shape = tuple(int(n) for n in np.floor(np.array(scan.data.shape) / steps))
+        step = np.diag([*steps, 1.0])
+        step[:3, 3] = (steps - 1) / 2  # the first voxel's middle, in the old voxels
+        data, inside = (
+            ndimage.affine_transform(
+                array, step[:3, :3], step[:3, 3], shape, order=1, mode="nearest"
+            )
+            for array in (scan.data, mask.astype(np.float32))
+        )
+        affine = scan.geometry.affine @ step
+        return Degraded(regridded(scan, data, affine), (inside > 0.5).astype(np.uint8), np.eye(4))
+
+    return change
+
+
+def noisy(share: float) -> Callable[[Volume, Mask], Degraded]:
+    """Rician noise whose SD is a share of white matter's intensity (the brain's 95th percentile)."""
+
+    def change(scan: Volume, mask: Mask) -> Degraded:
+        sigma = share * float(np.percentile(scan.data[mask > 0], 95))
+        real, imaginary = np.random.default_rng(0).normal(0, sigma, (2, *scan.data.shape))
+        data = np.hypot(scan.data + real, imaginary).astype(np.float32)
+        return Degraded(scan.with_data(data), mask, np.eye(4))
+
+    return change
 
 
 def gamma(power: float) -> Callable[[Volume, Mask], Degraded]:
@@ -118,7 +158,7 @@ def regridded(scan: Volume, data: NDArray[np.float32], affine: Affine) -> Volume
 CONDITIONS: dict[str, tuple[str, Callable[[Volume, Mask], Degraded]]] = {
     "as-is": ("as acquired", as_is),
     "slices": ("3 mm slices", thick_slices),
-    "rotation": ("rotated by 10°", rotated),
+    "rotation": ("rotated by 10°", rotated(10)),
     "gamma-0.7": ("gamma 0.7", gamma(0.7)),
     "gamma-1.4": ("gamma 1.4", gamma(1.4)),
     "bias": ("strong bias field", bias_field),

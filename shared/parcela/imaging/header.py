@@ -14,9 +14,11 @@ from parcela.errors import BadScan
 from parcela.imaging.geometry import header_affine, sform_counts
 
 NIFTI1_BYTES, NIFTI2_BYTES = 348, 540
+NIFTI2_LINE_FEEDS = (bytes(4), b"\r\n\x1a\n")  # of its magic, which text mode would change
 GIB = 1024**3
 RESAMPLED_VOXELS = 512**3  # of 1 mm, along the world's axes
 RESAMPLED_BYTES = 56  # of memory that each of them takes while it is made (measured)
+FARTHEST_BYTE = 64 * 1024**2  # at which voxels begin: behind extensions, where nobody keeps so much
 FARTHEST_MM = 1e6  # from the world's origin; beyond, it is no scanner's
 READABLE_KINDS = "iuf"  # numpy kinds: signed, unsigned, float
 HALVES = (".hdr", ".img", ".hdr.gz", ".img.gz")
@@ -41,12 +43,17 @@ def parse_header(path: Path, stream: IO[bytes]) -> Nifti1Header:
         raise BadScan(
             f"{path}: only {len(block)} bytes: too short for a NIfTI file; copy or export it again"
         )
-    if block[344:347] == b"n+1":
+    if block[344:348] == b"n+1\0":
         return Nifti1Header(block, _endianness(path, block, NIFTI1_BYTES), check=False)
-    if block[4:7] == b"n+2":
+    if block[4:8] == b"n+2\0":
         block += stream.read(NIFTI2_BYTES - NIFTI1_BYTES)
         if len(block) < NIFTI2_BYTES:
             raise BadScan(f"{path}: the header is cut short; copy or export the file again")
+        if block[8:12] not in NIFTI2_LINE_FEEDS:
+            raise BadScan(
+                f"{path}: the NIfTI-2 header's line feeds were changed, as a transfer in text mode does it: "
+                "copy it again in binary mode"
+            )
         return Nifti2Header(block, _endianness(path, block, NIFTI2_BYTES), check=False)
     if block[344:347] == b"ni1" or block[4:7] == b"ni2" or path.name.endswith(HALVES):
         raise BadScan(
@@ -148,13 +155,22 @@ def _check_extent(path: Path, header: Nifti1Header, max_bytes: int) -> None:
         raise BadScan(
             f"{path}: voxels said to begin at byte {offset:g}: the header is damaged; export it again"
         )
-    x, y, z = (int(n) for n in header["dim"][1:4])
-    end = offset + x * y * z * header.get_data_dtype().itemsize
+    end = offset + voxel_bytes(header)
     if end > max_bytes:
         raise BadScan(
             f"{path}: its header claims {end / GIB:.1f} GiB, over the limit of {max_bytes / GIB:.1f} GiB: "
             "crop or resample it"
         )
+    if offset > FARTHEST_BYTE:
+        raise BadScan(
+            f"{path}: voxels said to begin at byte {offset:g}, behind more than any header has: export it again"
+        )
+
+
+def voxel_bytes(header: Nifti1Header) -> int:
+    """How many bytes the voxels take that a header promises, (X, Y, Z) of its type."""
+    x, y, z = (int(n) for n in header["dim"][1:4])
+    return x * y * z * int(header.get_data_dtype().itemsize)
 
 
 def _check_scaling(path: Path, header: Nifti1Header) -> None:

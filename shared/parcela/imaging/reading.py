@@ -11,11 +11,10 @@ from io import BufferedReader
 from pathlib import Path
 from typing import IO, Any, cast
 
-import numpy as np
 from nibabel.nifti1 import Nifti1Header
 
 from parcela.errors import BadScan
-from parcela.imaging.header import anonymous, check_header, parse_header
+from parcela.imaging.header import anonymous, check_header, parse_header, voxel_bytes
 from parcela.imaging.mgh import MGH_BEGINNING, MGH_BYTES, parse_mgh_header
 
 TRAILING_BYTES = 1024**2  # tolerated after the last voxel: some writers pad
@@ -119,8 +118,7 @@ class Reading:
             raise BadScan(
                 f"{self.path}: the file ends before its voxels begin: it is truncated; copy or export it again"
             )
-        count = int(np.prod(self.header["dim"][1:4], dtype=np.int64))
-        wanted = count * self.header.get_data_dtype().itemsize
+        wanted = voxel_bytes(self.header)
         for start in range(0, wanted, CHUNK):
             size = min(CHUNK, wanted - start)
             chunk = self._read(size)

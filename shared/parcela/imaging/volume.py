@@ -6,7 +6,9 @@ header and bytes are read and checked first, in bounded memory, and nibabel is a
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import os
 import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -20,9 +22,12 @@ from numpy.typing import NDArray
 
 from parcela.errors import BadScan
 from parcela.imaging.geometry import Geometry, declared_unit, sform_void, unit_mm
-from parcela.imaging.header import GIB
+from parcela.imaging.header import GIB, voxel_bytes
 from parcela.imaging.reading import Reading, unpacking
 from parcela.settings import settings
+
+# Unpacked to packed, from so many bytes on. Zeros reach 1030; a head of 2 mm on a grid of 512³, nearly all zeros, 330.
+BOMB_RATIO, BOMB_BYTES = 700, 64 * 1024**2
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +87,7 @@ def read_open(path: Path, file: BufferedReader[Any]) -> Volume:
     limits = settings()
     with unpacking(path):
         reading = Reading.of(path, file, max_voxels=limits.max_voxels, max_bytes=limits.max_bytes)
+        _check_packing(reading, file)
         bad = _check_voxels(reading)
         reading.rewind()
         data = _load(reading)
@@ -114,6 +120,18 @@ def _check_file(path: Path, max_bytes: int) -> None:
     if size > max_bytes:
         raise BadScan(
             f"{path}: {size / GIB:.1f} GiB is over the limit of {max_bytes / GIB:.1f} GiB: crop or resample it"
+        )
+
+
+def _check_packing(reading: Reading, file: BufferedReader[Any]) -> None:
+    """Refuse a bomb before it is unpacked."""
+    if not isinstance(reading.stream, gzip.GzipFile):
+        return
+    size, packed = voxel_bytes(reading.header), os.fstat(file.fileno()).st_size
+    if size > BOMB_BYTES and size > BOMB_RATIO * packed:
+        raise BadScan(
+            f"{reading.path}: its header promises {size // packed} times the file's size, and no image packs so well "
+            "(a gzip bomb, or truncated): export it again"
         )
 
 
