@@ -26,6 +26,7 @@ def test_given_a_head_that_does_not_come_then_the_connection_is_closed(start: St
         half.send(GET)
         answer = half.answer()
         assert (answer.status, answer.slug) == (408, "slow-head")
+        assert int(answer.headers["retry-after"]) > 0
         assert silent.answer().status == 0
 
 

@@ -221,4 +221,4 @@ def test_given_any_few_steps_on_two_gateways_then_each_id_is_one_scan_and_ends_o
 def test_given_any_many_steps_on_two_gateways_then_each_id_is_one_scan_and_ends_once(
     chosen: Settings,
 ) -> None:
-    play(chosen, count=100, steps=30)
+    play(chosen, count=40, steps=30)

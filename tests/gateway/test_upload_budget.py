@@ -60,6 +60,7 @@ def test_given_an_upload_below_the_least_rate_then_it_is_cut(
         slow.upload(len(NOISE), NOISE[:100])
         answer = slow.answer()
     assert (answer.status, answer.slug) == (408, "upload-stalled")
+    assert int(answer.headers["retry-after"]) > 0
     assert "8192 bytes" in answer.body.decode()
     assert gateway.stored() == []
 
@@ -70,6 +71,7 @@ def test_given_an_upload_without_an_end_then_it_is_cut(start: Start) -> None:
         endless.upload(len(NOISE), NOISE[:200_000])
         answer = endless.answer()
     assert (answer.status, answer.slug) == (408, "upload-stalled")
+    assert int(answer.headers["retry-after"]) > 0
     assert "0.5 s" in answer.body.decode()
 
 

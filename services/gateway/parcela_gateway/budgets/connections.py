@@ -157,7 +157,8 @@ class GuardedConnection(H11Protocol):
     def _too_slow(self) -> None:
         begun = self.conn.their_state is h11.IDLE and self.conn.trailing_data[0]
         if begun and self.conn.our_state is h11.IDLE:
-            self._refuse(SlowHead(f"the request's head did not come within {self._head_s:g} s"))
+            reason = f"the request's head did not come within {self._head_s:g} s"
+            self._refuse(SlowHead(reason, headers={"Retry-After": str(RETRY_S)}))
         else:
             self.transport.close()
 
@@ -181,7 +182,7 @@ class GuardedConnection(H11Protocol):
 
     def _refuse(self, error: Refused) -> None:
         """Answer outside of any application, and close."""
-        answer = problem_response(error, headers={"Connection": "close"})
+        answer = problem_response(error, headers=error.headers | {"Connection": "close"})
         head = h11.Response(status_code=answer.status_code, headers=answer.raw_headers)
         for event in (head, h11.Data(data=bytes(answer.body)), h11.EndOfMessage()):
             self.transport.write(self.conn.send(event))

@@ -89,12 +89,12 @@ class UploadBody:
 
     def _check(self, silent_s: float) -> None:
         if silent_s > SILENCE_S:
-            raise UploadStalled(f"nothing came for {SILENCE_S} s: send it again")
+            raise _stalled(f"nothing came for {SILENCE_S} s: send it again")
         if self._waited_s > self._timeout_s:
-            raise UploadStalled(f"the upload took more than {self._timeout_s:g} s: send it again")
+            raise _stalled(f"the upload took more than {self._timeout_s:g} s: send it again")
         late_s = self._waited_s - self._size / self._rate
         if late_s > GRACE_S:
-            raise UploadStalled(
+            raise _stalled(
                 f"fewer than {self._rate} bytes came a second: send it again over a better line"
             )
         if late_s > GRACE_WHILE_OTHERS_WAIT_S and self._wanted():
@@ -102,3 +102,7 @@ class UploadBody:
                 f"fewer than {self._rate} bytes came a second, and others wait: send it again later",
                 headers={"Retry-After": str(RETRY_S)},
             )
+
+
+def _stalled(reason: str) -> UploadStalled:
+    return UploadStalled(reason, headers={"Retry-After": str(RETRY_S)})
