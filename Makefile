@@ -62,12 +62,12 @@ format: setup  ## put the code in the project's style
 web:  ## build the page from web/ (needs Node 20 or later; who changes nothing there needs neither)
 	cd web && npm ci --ignore-scripts && npm run check && npm run build
 
-dist: setup  ## the source archive, and the wheel built from it, in dist/ (docs/release.md)
+dist: docs  ## the source archive, and the wheel built from it, with the guide, in dist/ (docs/release.md)
 	rm -rf dist
 	$(BIN)/python -m hatchling build --target sdist
 	$(BIN)/python -m pip wheel --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist dist/parcela-*.tar.gz
 
-images:  ## the images, labelled with the version, the commit and SOURCE (docs/release.md)
+images: docs  ## the images, with the guide, labelled with the version, the commit and SOURCE (docs/release.md)
 	PARCELA_VERSION=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) PARCELA_SOURCE='$(SOURCE)' \
 	PARCELA_REVISION=$$(git describe --always --abbrev=40 --dirty --exclude '*') docker compose --profile training build
 
