@@ -46,6 +46,7 @@ idle machine and 256 MB. Measured beside twenty other programs on two cores: 2.1
 which a further process reads, at most 1.4 seconds for all others, and 109 MB. One second of that, and 100 MB, is the
 start of the command.
 
+<!-- not run: it is a test of the slow ones -->
 ```sh
 python -m pytest -s tests/bad_inputs/test_bad_inputs.py -k neither_long_nor_much_memory
 ```
@@ -60,6 +61,7 @@ whole fields, the gzip stream, the end, a hole or another file's tail were chang
 memory and time reads them. What is accepted is compared with what nibabel reads of the same bytes: shape, affine, every
 intensity. The test reads 20,000, and fails at a crash, a hang, or anything accepted that differs.
 
+<!-- not run: it is a test itself, and runs among the others -->
 ```sh
 python -m pytest tests/bad_inputs/test_mutants.py
 ```
