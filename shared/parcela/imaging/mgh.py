@@ -5,7 +5,6 @@ The format: https://surfer.nmr.mgh.harvard.edu/fswiki/FsTutorial/MghFormat. All 
 
 from __future__ import annotations
 
-from contextlib import suppress
 from pathlib import Path
 from typing import IO
 
@@ -54,10 +53,11 @@ def _as_nifti(path: Path, mgh: MGHHeader, shape: list[int]) -> Nifti1Header:
     header.set_data_shape(shape if shape[3] > 1 else shape[:3])
     affine = mgh.get_affine()
     header["pixdim"][1:4] = mgh["delta"]
-    with suppress(
-        HeaderDataError, np.linalg.LinAlgError
-    ):  # no axes: what the sform says is checked
-        header.set_qform(affine, code=1)
+    if np.isfinite(affine).all() and np.linalg.matrix_rank(affine[:3, :3]) == 3:
+        try:
+            header.set_qform(affine, code=1)
+        except HeaderDataError:  # axes of 10⁻³⁵: the sform has them too, and is refused
+            header["qform_code"] = 0
     header.set_sform(affine, code=1)
     header.set_xyzt_units("mm")
     header["vox_offset"] = header.single_vox_offset
