@@ -16,6 +16,7 @@ import pytest
 from command import parcela
 from parcela_cli.client.client import Client
 from parcela_cli.serve.redis import find_program
+from parcela_cli.serve.stack import workers
 from patience import patient
 from processes import wait_until
 from served_stack import Stack
@@ -56,7 +57,12 @@ def geometry(path: Path) -> tuple[tuple[int, ...], bytes]:
 def test_given_the_stack_then_it_is_ready_and_says_where(stack: Stack) -> None:
     answer = httpx2.get(f"{stack.url}/readyz")
     assert answer.status_code == 200, answer.text
-    assert set(answer.json()["workers"].values()) == {1}
+    several = workers()
+    assert answer.json()["workers"] == {
+        "preprocess": several,
+        "labelling": several,
+        "inference": 1,
+    }
 
 
 def test_given_the_stack_when_a_second_starts_on_its_folder_then_it_is_refused(
