@@ -245,7 +245,12 @@ for _file, _content, _wrong, _remedy in (
     ("an empty zip", zip_of({}), *NO_IMAGE),
     ("a zip of a NIfTI file", zip_of({"scan.nii": WHOLE}), *NO_IMAGE),
     ("a zip of an office's document", zip_of({"word/document.xml": b"<w/>"}), *NO_IMAGE),
-    ("a zip in a zip", zip_of({"a.zip": zip_of({})}), "holds another archive", "unpack that first"),
+    (
+        "a zip in a zip",
+        zip_of({"a.zip": zip_of({"1.dcm": DICOM})}),
+        "holds another archive",
+        "unpack",
+    ),
     ("a zip with a password", bytes(LOCKED), "the zip is encrypted", "without a password"),
     ("a zip that leaves its folder", zip_of({"../1.dcm": DICOM}), "leaves its folder", "again"),
     ("a zip cut off", zip_of({"1.dcm": os.urandom(900)})[:500], "the zip is damaged", "again"),
