@@ -43,8 +43,9 @@ def coarse() -> Iterator[None]:
     def scores(*_: object) -> BlockScores:
         return drawn
 
-    def picture(path: Path, *_: object, **__: object) -> None:
+    def picture(path: Path, *_: object, thumbnail: Path, **__: object) -> None:
         path.write_bytes(b"a picture")
+        thumbnail.write_bytes(b"a small one")
 
     with pytest.MonkeyPatch.context() as patch:
         quick = partial(preprocess, shape=GRID)

@@ -57,7 +57,12 @@ SkipValidation = Annotated[
 ]
 Jobs = Annotated[int, typer.Option(min=1, help="Scans at a time; 2 GB of memory each.")]
 DryRun = Annotated[
-    bool, typer.Option("--dry-run", "--dry_run", help="Say what would be done, and do nothing.")
+    bool,
+    typer.Option(
+        "--dry-run",
+        "--dry_run",
+        help="List the scans, and which have a result by whatever options; do nothing.",
+    ),
 ]
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 from parcela.jobs.job_files import JobFiles, jobs_in, read_outcome, read_request
-from parcela.jobs.keys import SCAN, UPLOAD, job_prefix, request_key, scan_key
+from parcela.jobs.keys import OUTCOME, REQUEST, SCAN, UPLOAD, job_prefix, request_key, scan_key
 from parcela.record import BadRecord
 from parcela.store.checksums import SUMS, DamagedFile, check_bytes, damaged, read_sums
 from parcela.store.store import NotStored, Store
@@ -44,7 +44,7 @@ def verify(store: Store) -> Iterator[Verified]:
 
 
 def _records(store: Store, job: JobFiles) -> Iterator[Verified]:
-    readers = {"request.json": read_request} | ({"outcome.json": read_outcome} if job.ended else {})
+    readers = {REQUEST: read_request} | ({OUTCOME: read_outcome} if job.ended else {})
     for name, reader in readers.items():
         try:
             reader(store, job.id)
