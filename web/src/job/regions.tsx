@@ -48,7 +48,6 @@ function columnsOf(regions: readonly Region[]): Column[] {
   );
   return [
     { name: "name", label: say("region"), value: (region) => region.name, text: (region) => region.name },
-    { name: "lobe", label: say("lobe"), value: (region) => region.lobe, text: (region) => region.lobe },
     numeric("volume_mm3", say("volume"), 2, 1 / 1000),
     numeric("asymmetry_index", say("asymmetry"), 3, 1, say("asymmetryHint")),
     ...others.map((name) => {
@@ -56,6 +55,7 @@ function columnsOf(regions: readonly Region[]): Column[] {
       if (name.endsWith("_mm3")) return numeric(name, `${labelOf(name.slice(0, -4))} (ml)`, 2, 1 / 1000);
       return numeric(name, labelOf(name), 3);
     }),
+    { name: "lobe", label: say("lobe"), value: (region) => region.lobe, text: (region) => region.lobe },
   ];
 }
 
@@ -78,8 +78,11 @@ export function Regions({ regions, hidden, selected, onChoose }: Props) {
     const column = columns.find(({ name }) => name === order.value.column);
     return column ? sorted(matching, column, order.value.down) : matching;
   });
-  const sort = (column: string) =>
-    (order.value = { column, down: order.value.column === column && !order.value.down });
+  const table = useRef<HTMLDivElement>(null);
+  const sort = (column: string) => {
+    order.value = { column, down: order.value.column === column && !order.value.down };
+    table.current?.scrollTo({ top: 0 });
+  };
   return (
     <section class="card regions" aria-labelledby="regions-title">
       <div class="bar">
@@ -93,7 +96,7 @@ export function Regions({ regions, hidden, selected, onChoose }: Props) {
         />
       </div>
       <Showing regions={regions} rows={rows.value} hidden={hidden} />
-      <div class="scroll" tabIndex={0} role="region" aria-label={say("regions")}>
+      <div class="scroll" ref={table} tabIndex={0} role="region" aria-label={say("regions")}>
         <table>
           <thead>
             <tr>
