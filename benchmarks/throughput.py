@@ -124,6 +124,9 @@ def measure(checkout: Path, scans: list[Path], runs: int) -> None:
         for way, options in WAYS.items():
             took[way].append((before, served(HERE, scans, options)))
             print(json.dumps({way: took[way][-1]}), flush=True)
+    commit = subprocess.check_output(
+        ["git", "-C", checkout, "rev-parse", "--short=7", "HEAD"], text=True
+    ).strip()
     for way, pairs in took.items():
         per_scan = {
             unit: [[round(each[unit] / len(scans), 2) for each in pair] for pair in pairs]
@@ -131,7 +134,7 @@ def measure(checkout: Path, scans: list[Path], runs: int) -> None:
         }
         row = {
             "what": f"a whole head through the service, {len(scans)} at once, {TITLES[way]}",
-            "against": "the service of 9b2264a, ROBEX",
+            "against": f"the service of {commit}, ROBEX",
             "instructions": "native",
             "clock": per_scan["clock"],
         }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ import psutil
 
 from command import PARCELA
 from patience import patient
+from processes import free_port
 
 
 class Stack:
@@ -22,9 +22,7 @@ class Stack:
 
     def __init__(self, data: Path, weights: Path | None = None) -> None:
         self.data = data
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.env = os.environ | {"PARCELA_LEASE_S": "6"}
         if weights is not None:

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from parcela.imaging.volume import Volume, read_volume
 from parcela_benchmarks.degrade import Degraded, Mask, noisy, resampled, rotated, thick_slices, turn
+from parcela_benchmarks.pairs import AVX2
 from parcela_benchmarks.volumes import region_mm3
 from parcela_training.cohorts.cohort import Image
 from parcela_training.journal import Row
@@ -30,11 +31,6 @@ from parcela_training.report.document import Table
 ORIGINAL = "as it came"
 GOAL_MEDIAN, GOAL_95TH = 3.0, 10.0  # % of a region's volume
 LARGE_MM3 = 5000.0
-AVX2 = {
-    "ONEDNN_MAX_CPU_ISA": "AVX2",
-    "ATEN_CPU_CAPABILITY": "avx2",
-    "MKL_ENABLE_INSTRUCTIONS": "AVX2",
-}
 MODES: dict[str, tuple[str, ...]] = {
     "fast": ("--fast",),
     "robex": ("--skull-strip", "robex"),

@@ -9,7 +9,8 @@ import argparse
 import sys
 from pathlib import Path
 
-from parcela_docs.site import GUIDE, build
+from parcela_docs.site import build
+from parcela_gateway.page.guide import GUIDE
 
 
 def main() -> int:

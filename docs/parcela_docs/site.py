@@ -12,7 +12,6 @@ from parcela_docs.pages import CHECKOUT, lay_out
 from parcela_docs.policy import harden
 from parcela_docs.reference import reference
 
-GUIDE = CHECKOUT / "services" / "gateway" / "parcela_gateway" / "page" / "guide"
 STRICT = ("--fail-on-warning", "--keep-going", "--quiet")
 # What only Sphinx itself would read again, and maps of the theme's sources.
 NEEDLESS = (".buildinfo", "objects.inv", "_static/**/*.map")

@@ -67,7 +67,8 @@ def run(
         f"{report.jobs} jobs accepted, {report.deleted} of them deleted; faults {dict(report.faults)}"
     )
     for what, waits in (("a worker's", report.after_workers), ("Redis's", report.after_redis)):
-        typer.echo(f"recovery after {what} death: p99 {percentile_99(waits):.1f} s of {len(waits)}")
+        p99 = f"p99 {percentile_99(waits):.1f} s" if waits else "none to measure"
+        typer.echo(f"recovery after {what} death: {p99} of {len(waits)}")
     for violation in report.violations:
         typer.echo(f"BROKEN  {violation}")
     typer.echo(f"{len(report.violations)} promises broken")

@@ -23,6 +23,7 @@ from parcela.jobs.ledger import Ledger
 from parcela.settings import Settings
 from parcela.store.open import open_store
 from parcela.store.store import Store
+from processes import free_port
 from redis_server import RedisServer
 from s3_server import store_settings
 
@@ -165,11 +166,6 @@ class Installation:
             service.send(signal.SIGTERM)
         for service in self.services:
             service.end()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def s3_environment(address: str) -> dict[str, str]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import random
-import socket
 import subprocess
 import sys
 import threading
@@ -33,6 +32,7 @@ from parcela_cli.client.client import Client
 from parcela_cli.client.remote_job import RemoteJob
 from parcela_cli.serve.data_folder import DataFolder
 from parcela_cli.serve.redis import find_program
+from processes import free_port
 
 LEASE_S = 6
 LONGEST_PAUSE_S = 8.0
@@ -80,9 +80,7 @@ class Served:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.port = int(free.getsockname()[1])
+        self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.process: subprocess.Popen[bytes] | None = None
 

@@ -20,6 +20,7 @@ from parcela_cli.serve import redis as own_redis
 from parcela_cli.serve import stack as embedded
 from parcela_cli.serve.data_folder import DataFolder
 from parcela_cli.serve.supervisor import Part
+from processes import free_port
 
 GATEWAY = """
 import http.server, os, sys
@@ -33,9 +34,7 @@ http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Handler).serve_forever()
 
 @pytest.fixture
 def port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])
+    return free_port()
 
 
 @pytest.fixture

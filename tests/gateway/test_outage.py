@@ -1,4 +1,4 @@
-"""Redis away: what is known is told, what is not is 503, and what was taken is kept."""
+"""Redis or the store away: what is known is told, what is not is 503, and what was taken is kept."""
 
 from __future__ import annotations
 
@@ -100,3 +100,13 @@ def test_given_redis_was_emptied_when_the_gateway_reconciles_then_the_job_is_don
             if gateway.http.get(f"/jobs/{job_id}").json()["status"] == "done":
                 break
         assert gateway.http.get(f"/jobs/{job_id}/result").content == MAP
+
+
+def test_given_a_store_that_is_away_when_submitted_then_it_is_503(redis_url: str) -> None:
+    settings = Settings(
+        redis=redis_url, store="http://127.0.0.1:9/none", store_access_key="a", store_secret_key="b"
+    )
+    with serving(settings) as gateway:
+        response = gateway.submit()
+        assert (response.status_code, response.json()["type"]) == (503, "/docs#store-unavailable")
+        assert int(response.headers["retry-after"]) > 0

@@ -37,7 +37,8 @@ def training_device(device: Device = "auto") -> str:
 
     if device == "mps":
         raise BadRequest("--device mps: no recipe is for it; use --device cpu")
-    return choose_device("cpu") if choose_device(device) == "mps" else choose_device(device)
+    chosen = choose_device(device)
+    return "cpu" if chosen == "mps" else chosen
 
 
 def versions() -> dict[str, str]:

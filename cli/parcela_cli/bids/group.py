@@ -23,9 +23,8 @@ from parcela_cli.bids.participants import failure_file
 from parcela_cli.destination import writing
 
 LONG, WIDE, PAGE = "group_atlas-AAL_volumes.tsv", "group_atlas-AAL_wide.tsv", "group.html"
-OUTLIER = (
-    3.5  # median absolute deviations, scaled to a standard deviation (Iglewicz and Hoaglin 1993)
-)
+# Median absolute deviations, scaled to a standard deviation (Iglewicz and Hoaglin 1993)
+OUTLIER = 3.5
 MAD_TO_SD = 1.4826
 TISSUE_COLUMNS = {f"{tissue}_mm3" for tissue in REPORTED}
 

@@ -13,6 +13,7 @@ from anyio import to_thread
 
 from parcela.jobs.ledger import Ledger
 from parcela.jobs.records import Job
+from parcela_gateway.budgets.places import counted
 
 
 @dataclass
@@ -42,13 +43,8 @@ class FollowedJobs:
     @contextmanager
     def follow(self, job_id: str) -> Iterator[None]:
         """A block in which somebody follows a job."""
-        self._listeners[job_id] += 1
-        try:
+        with counted(self._listeners, job_id):
             yield
-        finally:
-            self._listeners[job_id] -= 1
-            if not self._listeners[job_id]:
-                del self._listeners[job_id]
 
     async def look(self, job_id: str, age_s: float) -> Job | None:
         """A followed job as it stood at most so long ago; None where the ledger has no row of it, or none yet.

@@ -47,6 +47,13 @@ def find_job(gateway: Gateway, job_id: str, owner: str) -> Job:
     )
 
 
+async def followed(gateway: Gateway, job_id: str, owner: str, age_s: float) -> Job:
+    """The job as it stood at most so long ago; raises as `find_job`. Its owner is known already."""
+    if row := await gateway.followed.look(job_id, age_s):
+        return row
+    return await gateway.ask(find_job, gateway, job_id, owner)
+
+
 def check_owner(gateway: Gateway, job_id: str, owner: str) -> None:
     """Raise as `find_job` does; but while the ledger is away, the store says whose job it is."""
     try:

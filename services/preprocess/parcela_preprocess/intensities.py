@@ -16,16 +16,14 @@ Mask = NDArray[np.bool_]
 Notes = tuple[str, ...]
 
 TAMED = 2.0  # times it, where a spike is cut: about the brightest voxel of an ordinary scan
-OFFSET = (
-    0.5  # of the bright tissue: a darkest tissue above it is an offset; the cohort's reach 0.04
-)
+# Of the bright tissue: a darkest tissue above it is an offset; the cohort's reach 0.04
+OFFSET = 0.5
 SCALES = (1e-2, 1e6)  # of the bright tissue: beyond, 32-bit arithmetic suffers
 ORDINARY = 1000.0  # bright tissue, where another scale is needed
 DARK, BRIGHT = 0.1, 99.0  # percentiles of the brain: its darkest and its bright tissue
 AIR = 1.0  # percentile of a scan: its background
-MARKED = (
-    0.01  # least share of voxels at the lowest value for it to be a mark, such as -1024, and no air
-)
+# Least share of voxels at the lowest value for it to be a mark, such as -1024, and no air
+MARKED = 0.01
 
 
 def without_spikes(scan: Image) -> tuple[Image, Notes]:

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from parcela.processes.isolation import Arrays, answer
 
 COARSE_MM = 4.0  # of the affine registration
-BRIGHTEST = (
-    99.5  # percentile of the brain: above it lie vessels, which k-means may take for a tissue
-)
+# Percentile of the brain: above it lie vessels, which k-means may take for a tissue
+BRIGHTEST = 99.5
 
 
 def robex(*, image: NDArray[np.float32], affine: NDArray[np.float64], seed: int = 0) -> Arrays:

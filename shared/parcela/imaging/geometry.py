@@ -25,9 +25,8 @@ OTHER_UNITS = {
     3: ("µm", 0.001),
 }  # by NIfTI's code: what it is called, what it is in mm
 HEAD_MM = (50.0, 1000.0)  # the longest side of a field of view with a head in it
-CONTRADICTION_DEGREES = (
-    10.0  # between sform and qform: below it, axes near 45° may be named differently
-)
+# Between sform and qform: below it, axes near 45° may be named differently
+CONTRADICTION_DEGREES = 10.0
 
 
 def header_affine(header: Nifti1Header) -> Affine:

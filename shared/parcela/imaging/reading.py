@@ -18,9 +18,8 @@ from parcela.imaging.header import anonymous, check_header, parse_header, voxel_
 from parcela.imaging.mgh import MGH_BEGINNING, MGH_BYTES, parse_mgh_header
 
 TRAILING_BYTES = 1024**2  # tolerated after the last voxel: some writers pad
-PACKED_OVERHEAD = (
-    256 * 1024
-)  # bytes of a gzip file that unpack to nothing: a name, members' heads, padding
+# Bytes of a gzip file that unpack to nothing: a name, members' heads, padding
+PACKED_OVERHEAD = 256 * 1024
 CHUNK = 1024**2  # bytes at a time; a multiple of every voxel size
 
 

@@ -6,7 +6,6 @@ header and bytes are read and checked first, in bounded memory, and nibabel is a
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import os
 import re
@@ -125,7 +124,7 @@ def _check_file(path: Path, max_bytes: int) -> None:
 
 def _check_packing(reading: Reading, file: BufferedReader[Any]) -> None:
     """Refuse a bomb before it is unpacked."""
-    if not isinstance(reading.stream, gzip.GzipFile):
+    if reading.packed is None:
         return
     size, packed = voxel_bytes(reading.header), os.fstat(file.fileno()).st_size
     if size > BOMB_BYTES and size > BOMB_RATIO * packed:

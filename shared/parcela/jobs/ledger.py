@@ -29,9 +29,8 @@ from parcela.settings import settings
 __all__ = ["Claim", "Ledger", "LedgerUnavailable", "Transition", "WorkerLost"]
 
 EVERY_STAGE: tuple[Stage, ...] = get_args(Stage)
-HUNG_ATTEMPTS = (
-    2  # of a scan that went over a limit of time or memory: it held a worker for all that time
-)
+# Of a scan that went over a limit of time or memory: it held a worker for all that time
+HUNG_ATTEMPTS = 2
 
 
 class WorkerLost(StepFailed):

@@ -40,9 +40,8 @@ from parcela.record import BadRecord
 from parcela.settings import Settings, settings
 from parcela.store.store import NotStored, Store
 
-ABANDONED_S = (
-    3600  # files that belong to nothing are left alone for so long: somebody may still be writing
-)
+# Files that belong to nothing are left alone for so long: somebody may still be writing
+ABANDONED_S = 3600
 TOMBSTONE_S = 24 * 3600
 # No gateway accepts the id of a deleted job for a day: what was committed sooner than that (an hour less, since clocks
 # differ) belongs to an upload that had begun before the deletion, and whose gateway died before it saw it.

@@ -21,9 +21,8 @@ Numbers = dict[str, float]
 
 QUANTILES = (5, 25, 50, 75, 95)
 RIM = 2  # voxels between the brain's outline and where its texture is looked at
-CORE = (
-    0.9  # share of a block that is brain in an image and in the reference, to compare their insides
-)
+# Share of a block that is brain in an image and in the reference, to compare their insides
+CORE = 0.9
 LEAST = 0.5  # voxels that a region without any is counted as, so that it has a logarithm
 THINNED = 200_000  # voxels, at least, that sides are told from
 

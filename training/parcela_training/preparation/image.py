@@ -19,6 +19,7 @@ from parcela.imaging.volume import read_volume
 from parcela_labelling.label import label
 from parcela_labelling.opening import open_labels
 from parcela_preprocess.preprocess import preprocess
+from parcela_preprocess.transforms.skull_strip import STRIPPED_BY
 from parcela_training.cohorts.cohort import Image
 from parcela_training.preparation.imported import check_labels, matched, read_labels, read_mask
 from parcela_training.preparation.prepared_set import PreparedImage
@@ -91,7 +92,7 @@ def preprocessed(image: Image, how: Preparation, sources: Sources) -> Unlabelled
         scan, preset=how.chain, skull_strip=how.skull_strip, mask=mask, shape=how.shape
     )
     record = {
-        "mask_from": "imported" if mask is not None else done.record.parameters["stripped_by"],
+        "mask_from": "imported" if mask is not None else done.record.parameters[STRIPPED_BY],
         "seconds": {"preprocessing": round(sum(done.record.seconds.values()), 3)},
         "steps": done.record.seconds,
         "warnings": [*scan.warnings, *done.record.warnings],

@@ -26,9 +26,8 @@ from parcela_training.training.recipe import Recipe
 from parcela_training.training.samples import OUTSIDE, Sample
 
 Labels = NDArray[np.uint8]
-LARGEST_CPU_TENSOR = (
-    2**31
-)  # bytes; beyond it PyTorch's conv3d on a CPU ends in a segmentation fault
+# Bytes; beyond it PyTorch's conv3d on a CPU ends in a segmentation fault
+LARGEST_CPU_TENSOR = 2**31
 
 
 class TrainingStep(nn.Module, ABC):

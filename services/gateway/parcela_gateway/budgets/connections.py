@@ -25,9 +25,8 @@ from parcela_gateway.problem import Refused, problem_response
 UNREAD_S = 60  # an answer that its caller does not take for so long is given up
 BACKLOG = 2048  # connections that may wait in the kernel
 AT_ONCE = 16  # connections that asyncio accepts in one turn of its loop; it is some turns until one can be closed
-SPARE = (
-    6 * AT_ONCE + 96
-)  # descriptors for those, for files of the store and for connections to Redis
+# Descriptors for those, for files of the store and for connections to Redis
+SPARE = 6 * AT_ONCE + 96
 RETRY_S = 5
 
 log = logging.getLogger("parcela.gateway")

@@ -54,7 +54,7 @@ class Places:
             yield
         finally:
             self._free += 1
-            self._leave(caller)
+            release(self._held, caller)
             self._hand_on()
 
     async def _get(self, caller: str) -> None:
@@ -85,11 +85,6 @@ class Places:
             self._held[caller] += 1
             event.set()
 
-    def _leave(self, caller: str) -> None:
-        self._held[caller] -= 1
-        if not self._held[caller]:
-            del self._held[caller]
-
 
 class Listeners:
     """How many streams of events each caller follows, at most ``each``."""
@@ -106,10 +101,22 @@ class Listeners:
                 f"you follow {self._each} streams of events already: end one of them (/events has all your jobs)",
                 headers={"Retry-After": str(RETRY_S)},
             )
-        self._held[caller] += 1
-        try:
+        with counted(self._held, caller):
             yield
-        finally:
-            self._held[caller] -= 1
-            if not self._held[caller]:
-                del self._held[caller]
+
+
+@contextmanager
+def counted(held: Counter[str], name: str) -> Iterator[None]:
+    """A block in which somebody counts once more; names that nobody holds are forgotten."""
+    held[name] += 1
+    try:
+        yield
+    finally:
+        release(held, name)
+
+
+def release(held: Counter[str], name: str) -> None:
+    """Somebody counts once less."""
+    held[name] -= 1
+    if not held[name]:
+        del held[name]

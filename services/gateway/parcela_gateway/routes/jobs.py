@@ -19,7 +19,7 @@ from parcela.jobs.job_files import erase_job
 from parcela.jobs.records import Job
 from parcela_gateway.api import Responses, answers, problems
 from parcela_gateway.dependencies import Gateway, InGateway, Owner
-from parcela_gateway.jobs import JobDeleted, check_owner, find_job
+from parcela_gateway.jobs import JobDeleted, check_owner, find_job, followed
 from parcela_gateway.problem import ProblemDocument
 from parcela_gateway.schemas import JobDocument, JobList, view
 
@@ -151,13 +151,6 @@ async def _events(gateway: Gateway, owner: str, job: Job) -> AsyncIterator[bytes
                 document = ProblemDocument.of_error(error)
                 yield format_sse_event(event="problem", data_str=document.model_dump_json())
                 return
-
-
-async def followed(gateway: Gateway, job_id: str, owner: str, age_s: float) -> Job:
-    """The job as it stood at most so long ago; raises as `find_job`. Its owner is known already."""
-    if row := await gateway.followed.look(job_id, age_s):
-        return row
-    return await gateway.ask(find_job, gateway, job_id, owner)
 
 
 @router.delete("/jobs/{job_id}", status_code=204, responses=problems(401, 404, 500, 503))

@@ -14,8 +14,8 @@ from parcela.jobs.records import Job
 from parcela.options import LabelOptions, PredictOptions
 from parcela_gateway.api import MAP, SCAN_BODY, answers
 from parcela_gateway.dependencies import Gateway, InGateway, Owner
+from parcela_gateway.jobs import followed
 from parcela_gateway.problem import Refused, problem_response
-from parcela_gateway.routes.jobs import followed
 from parcela_gateway.routes.parameters import IdempotencyKey, Label, Predict
 from parcela_gateway.routes.results import result_file
 from parcela_gateway.schemas import JobDocument, job_path, view

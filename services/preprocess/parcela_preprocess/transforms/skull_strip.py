@@ -22,9 +22,8 @@ from parcela_preprocess.intensities import above_zero, in_brain, unbearable, wit
 from parcela_preprocess.stripped import without_ringing
 
 MASK = "brain_mask"
-STRIPPED_BY = (
-    "stripped_by"  # what found the brain: robex, deepbet, a mask that was given, or the scan itself
-)
+# What found the brain: robex, deepbet, a mask that was given, or the scan itself
+STRIPPED_BY = "stripped_by"
 STRIPPED_BEFORE = "the scan is already skull-stripped: its own brain was taken as it is"
 
 
