@@ -51,7 +51,10 @@ class AuditLog:
             self._log.addHandler(handler)
 
     def note(self, scope: Scope, status: int) -> None:
-        """Note one request that was answered, if it is about a job or a key."""
+        """Note one request, if it is about a job or a key.
+
+        ``status`` is that of its answer; 0: it ended without one.
+        """
         state = scope.get("state", {})
         job = str(scope.get("path_params", {}).get("job_id", state.get("job", "")))
         action = getattr(scope.get("route"), "name", "none")
@@ -86,12 +89,15 @@ class AccessLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
+                self._audit.note(scope, status)  # before a byte of the answer has left
             await send(message)
 
         try:
             await self._app(scope, receive, noted)
         finally:
             self._note(scope, status, time.monotonic() - start_s)
+            if not status:  # cut, or failed, before it was answered
+                self._audit.note(scope, status)
 
     def _note(self, scope: Scope, status: int, seconds: float) -> None:
         method = scope["method"] if scope["method"] in METHODS else "other"
@@ -104,7 +110,6 @@ class AccessLog:
             line["job"] = job
         level = logging.DEBUG if route in QUIET and status == 200 else logging.INFO
         log.log(level, "request", extra={"fields": line})
-        self._audit.note(scope, status)
 
 
 class JsonLines(logging.Formatter):
