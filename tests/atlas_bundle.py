@@ -19,6 +19,7 @@ from parcela.imaging.volume import read_volume
 from parcela.quality.verdict import Quality
 
 STEP = 3
+NUMBERS = {"brain_ml": 1355.0, "tilt_degrees": 14.0, "sides_right": None}
 REASON = "the grid is tilted: compare the picture with the scan"
 
 
@@ -55,7 +56,7 @@ def small_scan() -> SmallScan:
             parameters={"model": "both", "ways": {"unet": "plausible classes"}},
             weights={"unet": "ab" * 32},
             seconds={"skull-strip": 60.0, "predict": 5.0},
-            quality=Quality(verdict="look", reasons=(REASON,), numbers={}),
+            quality=Quality(verdict="look", reasons=(REASON,), numbers=NUMBERS),
         )
         prediction = Prediction(
             read_volume(file),

@@ -77,11 +77,13 @@ const page = await build({
   splitting: true,
   jsx: "automatic",
   jsxImportSource: "preact",
+  loader: { ".tsv": "text" },
   entryPoints: [join(here, "src/page.tsx"), join(here, "src/page.css")],
   plugins: [ofItsOwn],
 });
 
-const LOOK = "../shared/parcela/bundle/templates/look.css"; // what the reports begin with too
+// What the reports, the services and the page share: looks, words, names of regions, bounds of the quality.
+const SHARED = ["bundle/templates/look.css", "bundle/data/words.tsv", "atlas/data/names.tsv", "quality/data/bounds.tsv"];
 
 /** The hash of all that the page is made from: what a test without Node compares. */
 function sources() {
@@ -89,7 +91,7 @@ function sources() {
   const inside = readdirSync(join(here, "src"), { recursive: true, withFileTypes: true });
   const files = inside.filter((file) => file.isFile()).map((file) => join(file.parentPath, file.name));
   for (const name of ["build.mjs", "package.json", "package-lock.json"]) files.push(join(here, name));
-  files.push(join(here, LOOK));
+  for (const name of SHARED) files.push(join(here, "../shared/parcela", name));
   const named = files.map((file) => [relative(here, file), file]).sort(([a], [b]) => (a < b ? -1 : 1));
   for (const [name, file] of named) hash.update(`${name}\0`).update(readFileSync(file)).update("\0");
   return hash.digest("hex");

@@ -1,7 +1,8 @@
-"""The documentation at `/docs/guide`: served where it was built, and a refusal in words where it was not."""
+"""The documentation at `/docs/guide`: served where it was built, and a page that says where it is where it was not."""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -57,11 +58,32 @@ def test_given_a_path_that_the_site_lacks_then_it_is_not_found(
     assert "outside" not in answer.text
 
 
-def test_given_no_built_site_then_it_is_said_how_to_build_it(
-    standing: Gateway, site: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def none_built(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As `parcela serve` has it in a checkout where nobody ran `make docs`."""
+    monkeypatch.setattr(guide, "GUIDE", tmp_path / "none")
+
+
+def test_given_no_built_site_then_a_page_says_where_the_documentation_is(
+    standing: Gateway, none_built: None, checkout: Path
 ) -> None:
-    monkeypatch.setattr(guide, "GUIDE", site / "none")
-    answer = standing.http.get("/docs/guide/")
-    assert answer.status_code == 404
-    assert "make docs" in answer.json()["detail"]
+    answer = standing.http.get("/docs/guide", follow_redirects=True)
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/html")
+    assert "unsafe" not in answer.headers["content-security-policy"]
+    assert "make docs" in answer.text
+    named = re.findall(r"<code>(docs/\S+\.md)</code>", answer.text)
+    assert "docs/index.md" in named
+    assert [name for name in named if not (checkout / name).is_file()] == []
     assert standing.http.get("/installation").json()["guide"] is False
+    for path in (standing.url + "/", standing.url + "/docs"):
+        assert f'href="{path}"' in answer.text
+        assert standing.http.get(path).status_code == 200
+
+
+def test_given_no_built_site_when_a_page_of_it_is_asked_for_then_it_is_not_found(
+    standing: Gateway, none_built: None
+) -> None:
+    answer = standing.http.get("/docs/guide/command.html")
+    assert answer.status_code == 404
+    assert "/docs/guide/" in answer.json()["detail"]

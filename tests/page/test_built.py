@@ -15,13 +15,19 @@ from gateway_server import Gateway
 from parcela_gateway.page.pages import BUILT
 
 FIRST_VIEW_BYTES = 300_000
+SHARED = (
+    "bundle/templates/look.css",
+    "bundle/data/words.tsv",
+    "atlas/data/names.tsv",
+    "quality/data/bounds.tsv",
+)
 
 
 def sources(web: Path) -> str:
     """The hash of the page's sources, as ``web/build.mjs`` writes it."""
     files = [path for path in (web / "src").rglob("*") if path.is_file()]
     files += [web / name for name in ("build.mjs", "package.json", "package-lock.json")]
-    files.append(web / "../shared/parcela/bundle/templates/look.css")
+    files += [web / "../shared/parcela" / name for name in SHARED]
     digest = hashlib.sha256()
     for name, path in sorted((path.relative_to(web).as_posix(), path) for path in files):
         digest.update(f"{name}\0".encode() + path.read_bytes() + b"\0")
@@ -76,9 +82,10 @@ def test_given_node_when_built_again_then_it_is_the_same(checkout: Path, tmp_pat
     web = shutil.copytree(
         checkout / "web", tmp_path / "web", ignore=shutil.ignore_patterns("node_modules")
     )
-    look = Path("shared/parcela/bundle/templates/look.css")
-    (tmp_path / look).parent.mkdir(parents=True)
-    shutil.copy(checkout / look, tmp_path / look)
+    for name in SHARED:
+        file = Path("shared/parcela") / name
+        (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(checkout / file, tmp_path / file)
     for command in (["npm", "ci", "--ignore-scripts"], ["npm", "run", "check"]):
         subprocess.run(command, cwd=web, check=True, capture_output=True)
     subprocess.run(["node", "build.mjs", "../built"], cwd=web, check=True, capture_output=True)

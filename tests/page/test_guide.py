@@ -48,7 +48,7 @@ def test_given_the_guide_when_searched_then_a_page_is_found_without_asking_anoth
     visit: Visit, standing: Gateway
 ) -> None:
     page = visit(standing.url, viewport=WIDE)
-    page.get_by_role("link", name="Guide").click()
+    page.get_by_role("link", name="Help").click()
     page.get_by_placeholder("Search").fill("supervisor")
     page.get_by_placeholder("Search").press("Enter")
     result = page.locator("ul.search li a", has_text="supervisor").first

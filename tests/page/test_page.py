@@ -35,6 +35,15 @@ PLACES = {
 }
 
 
+PLAIN = {
+    "Precentral_L": "Precentral gyrus, left",
+    "Precentral_R": "Precentral gyrus, right",
+    "Caudate_L": "Caudate nucleus, left",
+    "Thalamus_R": "Thalamus, right",
+    "Cerebelum_6_L": "Cerebellum, lobule VI, left",
+}
+
+
 def drop(page: Page, name: str) -> None:
     page.evaluate(DROP, [name, b64encode(small_scan().scan).decode()])
 
@@ -70,7 +79,7 @@ def test_given_a_scan_when_dropped_then_each_stage_shows_and_at_last_the_verdict
     assert claim is not None
     standing.ledger.renew(claim, 30, "skull-strip", 0.25)
     expect(step).to_have_text("preprocessing")
-    expect(item).to_contain_text("25 % · skull-strip")
+    expect(item).to_contain_text("25 % · Finding the brain")
     standing.ledger.advance(claim, {"preprocess": 1.0})
     work(standing)
     expect(item).to_contain_text("Quality: look")
@@ -91,6 +100,17 @@ def test_given_a_job_that_was_there_before_when_the_page_is_opened_then_it_is_fo
     expect(item.locator("[aria-current=step]")).to_have_text("waiting")
     fail_once(standing.ledger)
     expect(item).to_contain_text("ROBEX found no brain in this scan")
+
+
+def test_given_all_choices_open_when_a_scan_is_sent_then_its_progress_comes_into_sight(
+    visit: Visit, standing: Gateway
+) -> None:
+    page = visit(standing.url)
+    page.get_by_text("More choices").click()
+    item = page.locator("li.job[data-job]", has_text="see me")
+    drop(page, "see me.nii.gz")
+    expect(item.locator("progress")).to_be_in_viewport()
+    standing.http.delete(f"/jobs/{item.get_attribute('data-job')}")
 
 
 def test_given_a_server_that_does_not_answer_at_first_then_it_is_asked_again(
@@ -143,11 +163,26 @@ def test_given_a_map_when_opened_then_regions_places_and_table_belong_together(
 ) -> None:
     page = opened
     expect(page.locator(".judgement")).to_contain_text(REASON)
+    page.get_by_text("What was checked (2)").click()
+    for number, here, usual in (
+        ("Volume of the brain mask (ml)", "1,355", "950 to 2,000"),
+        ("Tilt of the grid (degrees)", "14", "up to 12"),
+    ):
+        cells = page.locator(".checks tr", has_text=number).locator("td")
+        expect(cells).to_have_text([here, usual])
+    expect(page.locator(".checks tr.odd")).to_contain_text(["Tilt of the grid"])
+    expect(page.locator("section.card .files")).to_contain_text("The table, for any spreadsheet")
     expect(page.locator(".judgement li")).to_have_count(1)  # the reason, not the verdict once more
     picture = page.get_by_role("link", name="Open the picture")
     assert str(picture.get_attribute("href")).endswith("/files/qc.png")
     page.get_by_text("How to cite").click()
-    expect(page.get_by_text("model both · ways.unet plausible classes")).to_be_visible()
+    page.get_by_text("Settings (2)").click()
+    expect(page.get_by_text("How U-Net computed")).to_be_visible()
+    expect(page.locator("dd", has_text="plausible classes: each part")).to_contain_text(
+        "plausible classes"
+    )
+    page.get_by_text("Time: 65 s").click()
+    expect(page.locator("dl div", has_text="Finding the brain")).to_contain_text("60 s")
     expect(page.locator(".cite")).to_contain_text("doi:10.1006/nimg.2001.0978")
     names = {region.index: region.name for region in regions()}
     for place, name in PLACES.items():
@@ -156,7 +191,9 @@ def test_given_a_map_when_opened_then_regions_places_and_table_belong_together(
             page.locator(f"input[name={axis}]").fill(str(value))
         page.get_by_role("button", name="Go", exact=True).click()
         expect(page.locator(".here")).to_have_attribute("data-region", name)
-        expect(page.locator("tr.marked th")).to_have_text(name)
+        expect(page.locator("tr.marked th button")).to_have_text(name)
+        expect(page.locator("tr.marked th .plain")).to_have_text(PLAIN[name])
+        expect(page.locator(".here .plain")).to_have_text(PLAIN[name])
 
     page.get_by_role("button", name="Go to Hippocampus_R").click()
     expect(page.locator(".here")).to_have_attribute("data-region", "Hippocampus_R")
@@ -183,15 +220,23 @@ def test_given_a_map_when_its_table_is_used_then_it_sorts_searches_and_hides(
 ) -> None:
     page = opened
     volumes = page.locator("td.volume_mm3")
-    header = page.get_by_role("button", name="Volume (ml)")
-    header.click()
-    header.click()
-    expect(page.locator("th.volume_mm3")).to_have_attribute("aria-sort", "descending")
-    told = [float(text) for text in volumes.all_inner_texts()]
-    assert len(told) == 116
-    assert told == sorted(told, reverse=True)
+    for direction in ("descending", "ascending"):  # the largest first
+        page.get_by_role("button", name="Volume (ml)").click()
+        expect(page.locator("th.volume_mm3")).to_have_attribute("aria-sort", direction)
+        told = [float(text) for text in volumes.all_inner_texts()]
+        assert len(told) == 116
+        assert told == sorted(told, reverse=direction == "descending")
+    page.get_by_role("button", name="Region", exact=True).click()
+    names = page.locator("tbody th button").all_inner_texts()
+    assert (names[0], names[-1]) == ("Amygdala_L", "Vermis_9")
+    heads = page.locator("section.regions thead button")
+    assert all(head.get_attribute("title") for head in heads.all())
+    expect(page.locator("section.regions")).to_contain_text(
+        "read a scan's asymmetry beside the atlas's own"
+    )
     page.get_by_label("Search a region").fill("hippo")
     expect(volumes).to_have_count(4)
+    expect(page.get_by_text("4 of 116 found · 116 of 116 shown")).to_be_visible()
     page.get_by_role("button", name="Only these").click()
     expect(page.get_by_text("4 of 116 shown")).to_be_visible()
     page.get_by_label("Show Hippocampus_L").uncheck()

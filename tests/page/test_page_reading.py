@@ -72,6 +72,32 @@ def test_given_a_language_when_chosen_then_the_page_speaks_it_and_remembers(
         assert page.evaluate("document.documentElement.lang") == language
 
 
+def test_given_three_languages_when_a_region_is_searched_then_its_plain_name_is_found_in_each(
+    visit: Visit, standing: Gateway, jobs: dict[str, str]
+) -> None:
+    page = visit(standing.url)
+    page.goto(f"/#/jobs/{jobs['done']}")
+    for language, count, searches in (
+        ("en", "2 of 116 found", ("amygdala", "corpo amigdaloide", "frontal_inf_oper")),
+        ("pt", "2 de 116 encontradas", ("amigdala", "Opérculo rolândico", "nucleo caudado")),
+        (
+            "es",
+            "1 de 116 encontradas",
+            ("hipocampo izquierdo", "ínsula derecho", "vermis vii cerebelo lobulo viii"),
+        ),
+    ):
+        page.locator("header select").select_option(language)
+        for words in searches:
+            page.locator("section.regions input[type=search]").fill(words)
+            expect(page.get_by_text(count)).to_be_visible()
+    page.locator("section.regions input[type=search]").fill("giro frontal inferior")
+    row = page.locator("tbody tr", has_text="Frontal_Inf_Oper_L")
+    expect(row.locator(".plain")).to_have_text(
+        "Giro frontal inferior, parte opercular, lado izquierdo"
+    )
+    expect(row.locator("td.lobe")).to_have_text("Lóbulo frontal")
+
+
 def test_given_the_first_view_then_it_is_small_and_the_viewer_is_not_in_it(
     visit: Visit, standing: Gateway
 ) -> None:

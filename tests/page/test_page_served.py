@@ -84,7 +84,7 @@ def test_given_a_real_scan_when_the_server_is_killed_half_way_then_its_map_is_sh
     page.get_by_role("button", name="Volume (ml)").click()
     volumes = [float(text) for text in page.locator("td.volume_mm3").all_inner_texts()]
     assert len(volumes) == len(ids)
-    assert volumes == sorted(volumes)
+    assert volumes == sorted(volumes, reverse=True)
     with page.expect_download() as download:
         page.get_by_role("link", name="Download all (zip)").click()
     assert download.value.path().read_bytes() == httpx2.get(f"{job}/bundle.zip").content

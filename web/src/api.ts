@@ -34,7 +34,13 @@ export interface Installation {
   retention_days: number;
   store: "folder" | "s3";
   max_bytes: number;
-  guide?: boolean;
+}
+
+export interface Quality {
+  verdict: Verdict;
+  reasons: string[];
+  numbers: Record<string, number | null>;
+  certainty?: Record<string, number>;
 }
 
 export interface Manifest {
@@ -45,7 +51,7 @@ export interface Manifest {
   seconds: Record<string, number>;
   warnings: string[];
   citations?: string[]; // an older release told none
-  quality: { verdict: Verdict; reasons: string[] } | null;
+  quality: Quality | null;
   input: { shape: number[]; axes: string; sha256: string } | null;
 }
 

@@ -8,7 +8,7 @@ import { AGAIN_MS, ended, follow, lost, stopFollowing } from "./jobs";
 import { Login } from "./login";
 import { dismissAll } from "./uploads";
 import { titleOf } from "./verdict";
-import { LANGUAGES, language, say } from "./words";
+import { language, LANGUAGES, say, tell } from "./words";
 
 export const installation = signal<Installation | null>(null);
 const place = signal(location.hash);
@@ -37,6 +37,9 @@ function Header() {
         Parcela
       </a>
       <p class="tagline">{say("tagline")}</p>
+      <a class="help" href="docs/guide/">
+        {say("help")}
+      </a>
       <label class="language">
         <span class="hidden">{say("language")}</span>
         <select value={language.value} onChange={(event) => (language.value = event.currentTarget.value)}>
@@ -89,15 +92,9 @@ function Page() {
       </main>
       <Announcement />
       <footer>
-        <strong>{say("research")}</strong>
+        <strong>{tell("research")}</strong>
         <span>
           Parcela {installation.value?.version}
-          {installation.value?.guide && (
-            <>
-              {" · "}
-              <a href="docs/guide/">{say("guide")}</a>
-            </>
-          )}
           {" · "}
           <a href="docs">{say("api")}</a>
         </span>

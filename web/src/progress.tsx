@@ -1,5 +1,5 @@
 import type { Job, Status } from "./api";
-import { say } from "./words";
+import { say, sayIf } from "./words";
 
 const STAGES: Record<Job["kind"], Status[]> = {
   predict: ["queued", "preprocessing", "parcellating", "done"],
@@ -18,6 +18,7 @@ export function Progress({ job }: { job: Job }) {
   }
   const stages = STAGES[job.kind];
   const at = stages.indexOf(job.status);
+  const step = sayIf(`step.${job.step}`) ?? job.step;
   return (
     <div class="progress">
       <ol aria-label={say("stages")}>
@@ -29,7 +30,7 @@ export function Progress({ job }: { job: Job }) {
       </ol>
       <progress aria-label={say("progress")} max={1} value={job.progress} />
       <p class="note">
-        {Math.round(job.progress * 100)} %{job.step && <span lang="en"> · {job.step}</span>}
+        {Math.round(job.progress * 100)} %{step && ` · ${step}`}
         {job.attempt > 1 && ` · ${say("attempt", { n: job.attempt })}`}
       </p>
     </div>

@@ -1,6 +1,6 @@
 import type { Job } from "./api";
 import { nameOf } from "./memory";
-import { formatTime, say } from "./words";
+import { formatTime, say, tell } from "./words";
 
 /** A scan's name where this browser knows it; else when it was sent. */
 export const titleOf = (job: Job): string => nameOf(job.id) || say("scanOf", { when: formatTime(job.created) });
@@ -10,8 +10,8 @@ export function Badge({ job }: { job: Job }) {
   const verdict = job.quality?.verdict;
   if (!verdict) return null;
   return (
-    <span class={`badge ${verdict}`} title={say(`verdictLong.${verdict}`)}>
-      {say("quality")}: {say(`verdict.${verdict}`)}
+    <span class={`badge ${verdict}`} title={tell(`verdictLong.${verdict}`)}>
+      {tell("quality")}: {tell(`verdict.${verdict}`)}
     </span>
   );
 }

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import csv
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from typing import Literal
 
 import numpy as np
 
@@ -19,26 +22,19 @@ GRADES: tuple[Grade, ...] = ("doubtful", "look", "ok")
 FAR_BELOW = (5.0, 12.0)  # standard deviations under a network's usual certainty: look, doubtful
 DIGITS = 5
 
-HEADER = "see in the scanner's own record which side is which"
+
+def _bounds() -> Iterator[Bound]:
+    """The table that the page reads too. Beyond `look` a number is mildly wrong, beyond `doubtful` gravely."""
+    with files(__package__).joinpath("data/bounds.tsv").open(encoding="utf-8") as file:
+        for row in csv.DictReader(file, delimiter="\t"):
+            sense: Literal[1, -1] = 1 if row["sense"] == "1" else -1
+            yield Bound(
+                row["number"], float(row["look"]), float(row["doubtful"]), sense, row["words"]
+            )
+
+
 # Each from the 150 training and 25 validation images, with room; docs/quality.md has the spreads.
-BOUNDS = (
-    Bound("brain_ml", 2000, 2300, 1, "the brain mask is too large: look for skull or neck in it"),
-    Bound("brain_ml", 950, 600, -1, "the brain mask is small: look for what it cut off"),
-    Bound("labels_inside", 0.955, 0.92, -1, "regions lie outside the brain mask"),
-    Bound("brain_labelled", 0.70, 0.62, -1, "much of the brain mask bears no region: look at the white line"),
-    Bound("regions_missing", 0, 5, 1, "regions of the atlas have no voxel"),
-    Bound("share_z_rms", 1.8, 4.0, 1, "regions have sizes that adults' do not have"),
-    Bound("islands", 0.01, 0.05, 1, "regions fall into pieces"),
-    Bound("sides_right", 0.99, 0.9, -1, f"left regions lie right of right ones: {HEADER}"),
-    Bound("sidedness", -0.3, -np.inf, -1, f"the brain is asymmetric as if mirrored: {HEADER}"),
-    Bound("image_distance", 2.5, 4.0, 1, "the image is unlike those that the networks learned from"),
-    Bound("agreement", 0.8, 0.6, -1, "the two networks disagree"),
-    Bound("cut_cm2", 0, 0, 1, "the field of view cuts the brain: doubt regions near the cut"),
-    Bound("tilt_degrees", 12, 60, 1, "the grid is tilted: compare the picture with the scan"),
-    Bound("below_zero", 0.01, 0.9, 1, "the brain holds negative intensities: compare the picture with the scan"),
-    Bound("spikes", 0, np.inf, 1, "the brain holds spikes: compare the picture with the scan"),
-    Bound("sides_unknown", 0, np.inf, 1, f"the header does not say, or says twice, which side is left: {HEADER}"),
-)  # fmt: skip
+BOUNDS = tuple(_bounds())
 
 
 class Quality(Judgement):

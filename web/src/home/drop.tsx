@@ -2,7 +2,7 @@ import type { Signal } from "@preact/signals";
 import { useRef, useState } from "preact/hooks";
 import { ask, type Installation } from "../api";
 import { scansInFolder, scansOf } from "../dropped";
-import { say } from "../words";
+import { say, tell } from "../words";
 
 const SAMPLE = "colin27.nii.gz";
 
@@ -85,7 +85,7 @@ function Privacy({ installation }: { installation: Installation }) {
   return (
     <p class="privacy">
       {say("privacy", { host: location.host, place, days })} {say("privacyFace")}{" "}
-      <strong>{say("research")}</strong>
+      <strong>{tell("research")}</strong>
     </p>
   );
 }

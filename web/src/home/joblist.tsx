@@ -26,9 +26,17 @@ const matching = computed(() => {
   return jobs.value.filter((job) => titleOf(job).toLowerCase().includes(text) && holds(job));
 });
 
+const FIRST_PX = 240; // the list's head and its first scan
+
+/** Bring what was just sent into sight: the choices above the list may be long. */
+export function showList(): void {
+  const list = document.getElementById("jobs");
+  if (list && list.getBoundingClientRect().top + FIRST_PX > window.innerHeight) list.scrollIntoView();
+}
+
 export function JobList() {
   return (
-    <section aria-labelledby="jobs-title">
+    <section id="jobs" aria-labelledby="jobs-title">
       <div class="bar">
         <h2 id="jobs-title">{say("jobs")}</h2>
         {jobs.value.length > 0 && <Filters />}

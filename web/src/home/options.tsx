@@ -68,6 +68,7 @@ export function Options() {
             </option>
           ))}
         </select>
+        <span class="note">{say("methodHint")}</span>
       </label>
       {parameters.filter(isFirst).map((parameter) => (
         <Option key={parameter.name} parameter={parameter} />

@@ -57,6 +57,7 @@ export class Brain {
       clipPlaneHotKey: "",
       cycleClipPlaneHotKey: "",
       isOrientCube: false,
+      showAllOrientationMarkers: true,
     });
     await nv.attachToCanvas(canvas);
     if (!nv.gl) throw new Error("WebGL 2");

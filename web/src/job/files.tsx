@@ -2,7 +2,7 @@ import { useState } from "preact/hooks";
 import type { BundleFile, Job } from "../api";
 import { nameOf } from "../memory";
 import { named, saveFile } from "../save";
-import { formatNumber, say } from "../words";
+import { formatNumber, say, sayIf, tell } from "../words";
 
 export function Files({ job, files }: { job: Job; files: readonly BundleFile[] }) {
   return (
@@ -11,7 +11,10 @@ export function Files({ job, files }: { job: Job; files: readonly BundleFile[] }
       <ul class="files">
         {files.map(({ name, href, size }) => (
           <li key={name}>
-            <Download job={job} href={href} name={name} label={named(job, name)} quiet />
+            <span>
+              <Download job={job} href={href} name={name} label={named(job, name)} quiet />
+              <span class="plain">{describe(name)}</span>
+            </span>
             <span class="note">{formatNumber(size / 1000, size < 10_000 ? 1 : 0)} kB</span>
           </li>
         ))}
@@ -19,6 +22,8 @@ export function Files({ job, files }: { job: Job; files: readonly BundleFile[] }
     </section>
   );
 }
+
+const describe = (name: string): string => sayIf(`file.${name}`) ?? (name.includes("_xfm.") ? tell("file.xfm") : "");
 
 interface Props {
   job: Job;

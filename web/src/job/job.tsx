@@ -5,8 +5,9 @@ import { Erase } from "../home/joblist";
 import { findJob, listed } from "../jobs";
 import { Progress } from "../progress";
 import { Badge, titleOf } from "../verdict";
-import { formatTime, say } from "../words";
+import { formatTime, say, tell } from "../words";
 import type { Brain } from "./brain";
+import { Checks, checksOf } from "./checks";
 import { Download, Files } from "./files";
 import { Made } from "./made";
 import { type Region, readRegions, Regions } from "./regions";
@@ -93,14 +94,15 @@ function Result({ job }: { job: Job }) {
 /** The verdict with its reasons, and whatever else is to be known before the map is used. */
 function Judgement({ job, manifest }: { job: Job; manifest: Manifest }) {
   const { verdict, reasons = [] } = manifest.quality ?? {};
+  const checks = manifest.quality ? checksOf(manifest.quality) : [];
   const others = manifest.warnings.filter((warning) => !/^QUALITY /i.test(warning)); // the verdict, told by its reasons
-  if (!others.length && (!verdict || verdict === "ok")) return null;
+  if (!others.length && !verdict) return null;
   return (
     <section class={`card judgement ${verdict ?? ""}`} aria-labelledby="judgement-title">
-      <h2 id="judgement-title">{say("warnings")}</h2>
+      <h2 id="judgement-title">{verdict ? `${tell("quality")}: ${tell(`verdict.${verdict}`)}` : say("warnings")}</h2>
       {verdict && (
         <p>
-          {say(`verdictLong.${verdict}`)}{" "}
+          {tell(`verdictLong.${verdict}`)} {verdict === "ok" && checks.length > 0 && say("checkedOk", { n: checks.length })}{" "}
           <a href={fileOf(job, "qc.png")} target="_blank" rel="noopener">
             {say("picture")}
           </a>
@@ -111,6 +113,7 @@ function Judgement({ job, manifest }: { job: Job; manifest: Manifest }) {
           <li key={sentence}>{sentence}</li>
         ))}
       </ul>
+      {checks.length > 0 && <Checks checks={checks} />}
     </section>
   );
 }

@@ -3,30 +3,43 @@ import type { Signal } from "@preact/signals";
 import { useComputed, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { numberIn, readTsv, type Row } from "../tsv";
-import { formatNumber, say, sayIf } from "../words";
+import { formatNumber, inAll, say, sayIf, tell } from "../words";
 
 export interface Region {
   index: number;
   name: string;
   color: string;
   lobe: string;
+  /** The key of its plain name, which both sides share; and its side, L, R or none. */
+  plain: string;
+  side: string;
   cells: Row;
 }
 
 export function readRegions(text: string): Region[] {
-  return readTsv(text).map((cells) => ({
-    index: Number(cells["index"]),
-    name: cells["name"] ?? "",
-    color: cells["color"] ?? "#888888",
-    lobe: cells["lobe"] ?? "",
-    cells,
-  }));
+  return readTsv(text).map((cells) => {
+    const { index, name = "", color = "#888888", lobe = "" } = cells;
+    const [stem, side = ""] = name.split(/_([LR])$/);
+    return { index: Number(index), name, color, lobe, plain: `region.${stem}`, side, cells };
+  });
 }
+
+/** What anatomists call a region, in the reader's language: AAL's own names are abbreviations. */
+export const plainName = ({ plain, side }: Region): string => [sayIf(plain), side && tell(`side.${side}`)].filter(Boolean).join(", ");
+
+/** Without accents and capitals, as people type who search. */
+const bare = (text: string): string => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
+
+/** All that a region may be searched by, in every language. */
+const searched = ({ name, lobe, plain, side }: Region): string =>
+  bare([name, lobe, inAll(plain), inAll(`lobe.${lobe}`), inAll(`side.${side}`)].join(" "));
 
 interface Column {
   name: string;
   label: string;
   hint?: string | undefined;
+  /** Whether a first click puts the largest first. */
+  falls?: boolean;
   /** What the rows are sorted by. */
   value: (region: Region) => number | string;
   text: (region: Region) => string;
@@ -35,10 +48,11 @@ interface Column {
 // Columns that are shown in their own way, or by the crosshair.
 const NOT_FURTHER = /^(index|name|color|hemisphere|lobe|voxels|volume_mm3|asymmetry_index|centroid_._mm)$/;
 
-function numeric(name: string, label: string, digits: number, factor = 1, hint?: string): Column {
+function numeric(name: string, label: string, digits: number, factor = 1): Column {
+  const hint = name.startsWith("dice_") ? say("agreementHint") : sayIf(`column.${name}.hint`);
   const value = (region: Region) => numberIn(region.cells[name]) * factor;
   const text = (region: Region) => (Number.isNaN(value(region)) ? "–" : formatNumber(value(region), digits));
-  return { name, label, hint, value, text };
+  return { name, label, hint, falls: true, value, text };
 }
 
 /** What every table has, and whatever else this one has in numbers: agreement of networks, tissue. */
@@ -47,17 +61,19 @@ function columnsOf(regions: readonly Region[]): Column[] {
     (name) => !NOT_FURTHER.test(name) && regions.some((region) => !Number.isNaN(numberIn(region.cells[name]))),
   );
   return [
-    { name: "name", label: say("region"), value: (region) => region.name, text: (region) => region.name },
+    { name: "name", label: tell("region"), hint: say("regionHint"), value: (region) => region.name, text: (region) => region.name },
     numeric("volume_mm3", say("volume"), 2, 1 / 1000),
-    numeric("asymmetry_index", say("asymmetry"), 3, 1, say("asymmetryHint")),
+    numeric("asymmetry_index", tell("asymmetry"), 3),
     ...others.map((name) => {
       if (name.startsWith("dice_")) return numeric(name, say("agreement"), 3);
       if (name.endsWith("_mm3")) return numeric(name, `${labelOf(name.slice(0, -4))} (ml)`, 2, 1 / 1000);
       return numeric(name, labelOf(name), 3);
     }),
-    { name: "lobe", label: say("lobe"), value: (region) => region.lobe, text: (region) => region.lobe },
+    { name: "lobe", label: tell("lobe"), hint: say("lobeHint"), value: lobeOf, text: lobeOf },
   ];
 }
+
+const lobeOf = ({ lobe }: Region): string => sayIf(`lobe.${lobe}`) ?? lobe;
 
 const labelOf = (name: string): string => sayIf(`column.${name}`) ?? name.replaceAll("_", " ");
 
@@ -73,20 +89,20 @@ export function Regions({ regions, hidden, selected, onChoose }: Props) {
   const order = useSignal({ column: "", down: false });
   const columns = columnsOf(regions);
   const rows = useComputed(() => {
-    const text = search.value.toLowerCase();
-    const matching = regions.filter(({ name, lobe }) => `${name} ${lobe}`.toLowerCase().includes(text));
+    const words = bare(search.value).split(/\s+/);
+    const matching = regions.filter((region) => words.every((word) => searched(region).includes(word)));
     const column = columns.find(({ name }) => name === order.value.column);
     return column ? sorted(matching, column, order.value.down) : matching;
   });
   const table = useRef<HTMLDivElement>(null);
-  const sort = (column: string) => {
-    order.value = { column, down: order.value.column === column && !order.value.down };
+  const sort = ({ name, falls = false }: Column) => {
+    order.value = { column: name, down: order.value.column === name ? !order.value.down : falls };
     table.current?.scrollTo({ top: 0 });
   };
   return (
     <section class="card regions" aria-labelledby="regions-title">
       <div class="bar">
-        <h2 id="regions-title">{say("regions")}</h2>
+        <h2 id="regions-title">{tell("regions")}</h2>
         <input
           type="search"
           placeholder={say("search")}
@@ -96,15 +112,15 @@ export function Regions({ regions, hidden, selected, onChoose }: Props) {
         />
       </div>
       <Showing regions={regions} rows={rows.value} hidden={hidden} />
-      <div class="scroll" ref={table} tabIndex={0} role="region" aria-label={say("regions")}>
+      <div class="scroll" ref={table} tabIndex={0} role="region" aria-label={tell("regions")}>
         <table>
           <thead>
             <tr>
               <th scope="col">
                 <span class="hidden">{say("visible")}</span>
               </th>
-              {columns.map(({ name, label, hint }) => (
-                <Head key={name} name={name} label={label} hint={hint} order={order.value} onSort={() => sort(name)} />
+              {columns.map((column) => (
+                <Head key={column.name} column={column} order={order.value} onSort={() => sort(column)} />
               ))}
             </tr>
           </thead>
@@ -115,6 +131,9 @@ export function Regions({ regions, hidden, selected, onChoose }: Props) {
           </tbody>
         </table>
       </div>
+      <p class="note">
+        {tell("asymmetry")}: {tell("asymmetryHint")}. {tell("asymmetryNote")}
+      </p>
     </section>
   );
 }
@@ -137,6 +156,7 @@ function Showing({ regions, rows, hidden }: { regions: readonly Region[]; rows: 
   return (
     <div class="showing">
       <span class="note" role="status">
+        {rows.length < regions.length && `${say("matching", { n: rows.length, of: regions.length })} · `}
         {say("shown", { n: regions.length - hidden.value.size, of: regions.length })}
       </span>
       <button type="button" class="quiet" onClick={() => show(regions)}>
@@ -155,14 +175,12 @@ function Showing({ regions, rows, hidden }: { regions: readonly Region[]; rows: 
 }
 
 interface HeadProps {
-  name: string;
-  label: string;
-  hint: string | undefined;
+  column: Column;
   order: { column: string; down: boolean };
   onSort: () => void;
 }
 
-function Head({ name, label, hint, order, onSort }: HeadProps) {
+function Head({ column: { name, label, hint }, order, onSort }: HeadProps) {
   const direction = order.column === name ? (order.down ? "descending" : "ascending") : "none";
   return (
     <th scope="col" class={name} aria-sort={direction}>
@@ -210,6 +228,7 @@ function RegionRow({ region, columns, hidden, marked, onChoose }: RowProps) {
               <Swatch color={region.color} />
               {region.name}
             </button>
+            <span class="plain">{plainName(region)}</span>
           </th>
         ) : (
           <td key={column.name} class={column.name}>

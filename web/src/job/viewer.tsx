@@ -6,7 +6,7 @@ import { titleOf } from "../verdict";
 import { formatNumber, say } from "../words";
 import type { Brain, Look, View } from "./brain";
 import type { Point } from "./labelmap";
-import { type Region, Swatch } from "./regions";
+import { plainName, type Region, Swatch } from "./regions";
 
 const VIEWS: View[] = ["planes", "all", "axial", "coronal", "sagittal", "render"];
 const NETWORKS: Record<string, string> = { unet: "U-Net", highresnet: "HighResNet" };
@@ -122,9 +122,10 @@ export function Viewer({ job, files, regions, hidden, selected, brain }: Props) 
 const isNetworks = (name: string): boolean => /^desc-(unet|highresnet)_dseg\.nii\.gz$/.test(name);
 
 function networkOf(name: string): string {
-  const network = name.slice("desc-".length, -"_dseg.nii.gz".length);
-  return NETWORKS[network] ?? network;
+  return networkName(name.slice("desc-".length, -"_dseg.nii.gz".length));
 }
+
+export const networkName = (network: string): string => NETWORKS[network] ?? network;
 
 interface PlaceProps {
   position: Signal<Point>;
@@ -150,15 +151,16 @@ function Place({ position, brain, here, over }: PlaceProps) {
             <input name={axis} type="number" step="any" value={Number(position.value[n]!.toFixed(1))} />
           </label>
         ))}
+        mm
         <button>{say("go")}</button>
       </form>
       <p class="here" role="status" data-region={here?.name ?? ""}>
         <span class="note">{say("here")}</span> {here && <Swatch color={here.color} />}
-        <strong>{here?.name ?? say("nothingHere")}</strong>
+        <strong>{here?.name ?? say("nothingHere")}</strong> {here && <span class="plain">{plainName(here)}</span>}
       </p>
       <p class="over" data-region={over?.name ?? ""}>
         <span class="note">{say("hover")}</span> {over && <Swatch color={over.color} />}
-        {over?.name ?? "–"}
+        {over?.name ?? "–"} {over && <span class="plain">{plainName(over)}</span>}
       </p>
     </div>
   );

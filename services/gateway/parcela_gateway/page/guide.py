@@ -1,14 +1,15 @@
-"""The documentation at `/docs/guide`, where `make docs` has built it into this package."""
+"""The documentation at `/docs/guide`: the site that `make docs` built into this package, or where to find it."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
 from starlette.exceptions import HTTPException
 from starlette.staticfiles import StaticFiles
 
-from parcela_gateway.page.pages import EVERYWHERE
+from parcela_gateway.page.pages import EVERYWHERE, reading_page
 from parcela_gateway.problem import NoSuchAddress
 
 GUIDE = Path(__file__).with_name("guide")
@@ -26,10 +27,7 @@ router = APIRouter(include_in_schema=False)
 async def guide(request: Request, path: str = "") -> Response:
     """A file of the site; a folder is its start page."""
     if not GUIDE.is_dir():
-        raise NoSuchAddress(
-            "the guide is not part of this installation: `make docs` in a checkout builds it in; "
-            "the same pages lie in the checkout's docs/"
-        )
+        return _elsewhere(request, path)
     try:
         response = await StaticFiles(directory=GUIDE, html=True).get_response(path, request.scope)
     except HTTPException as error:
@@ -38,3 +36,19 @@ async def guide(request: Request, path: str = "") -> Response:
         raise NoSuchAddress("the guide has no such page: its start is /docs/guide/") from error
     response.headers.update(HEADERS)
     return response
+
+
+def _elsewhere(request: Request, path: str) -> Response:
+    """Where the documentation is, for who finds none here; raises NoSuchAddress for a page of it."""
+    if path:
+        raise NoSuchAddress(
+            "the guide is not part of this installation: see /docs/guide/ for where it is"
+        )
+    if not request.url.path.endswith("/"):
+        return RedirectResponse(f"{request.base_url}docs/guide/")
+    return reading_page(
+        "guide.html",
+        title="Parcela: the documentation",
+        version=request.app.version,
+        here=str(request.base_url),
+    )

@@ -27,7 +27,9 @@ class Installation(BaseModel):
     store: Literal["folder", "s3"] = Field(description="where they lie")
     max_bytes: int = Field(description="the largest scan")
     max_voxels: int = Field(description="the most voxels of a scan")
-    guide: bool = Field(description="whether `/docs/guide` is there")
+    guide: bool = Field(
+        description="whether `/docs/guide` has the documentation, or says where it is"
+    )
 
 
 @router.get("/installation")
