@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import httpx2
 
@@ -30,7 +30,7 @@ from parcela.store.checksums import SUMS, sums
 from parcela.store.store import Store
 from parcela_gateway import dependencies
 from parcela_gateway.app import create_app
-from parcela_gateway.budgets.connections import GatewayServer, server_config
+from parcela_gateway.budgets.connections import GatewayServer, GuardedConnection, server_config
 from parcela_gateway.prefix import BehindProxy
 from patience import patient
 from processes import wait_until
@@ -51,9 +51,12 @@ VERDICT = Judgement(verdict="look", reasons=("regions fall into pieces",))
 class Gateway:
     """One that runs: a client of its API, and what lies behind it."""
 
-    def __init__(self, url: str, service: dependencies.Gateway) -> None:
+    def __init__(
+        self, url: str, service: dependencies.Gateway, connections: set[GuardedConnection]
+    ) -> None:
         self.url = url
         self.service = service
+        self.connections = connections
         self.http = httpx2.Client(base_url=url, timeout=patient(30))
 
     @property
@@ -151,7 +154,8 @@ def serving(settings: Settings, *, reconcile: bool = False, port: int = 0) -> It
         assert thread.is_alive(), "uvicorn did not start"
         time.sleep(0.01)
     bound = server.servers[0].sockets[0].getsockname()[1]
-    gateway = Gateway(f"http://127.0.0.1:{bound}", app.state.gateway)
+    connections = cast("set[GuardedConnection]", server.server_state.connections)
+    gateway = Gateway(f"http://127.0.0.1:{bound}", app.state.gateway, connections)
     app.state.gateway.ledger.mark()
     try:
         yield gateway

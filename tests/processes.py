@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -32,6 +33,14 @@ def pids_in(file: Path, count: int) -> list[int]:
     """The process numbers in a file, once there are so many."""
     wait_until(lambda: file.exists() and len(file.read_text().split()) >= count)
     return [int(word) for word in file.read_text().split()[:count]]
+
+
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """A port of this machine that refuses connections, and that nobody else can take meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield int(taken.getsockname()[1])
 
 
 def free_port() -> int:

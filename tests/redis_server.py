@@ -43,6 +43,12 @@ class RedisServer:
         """A client of our own, past whatever is tested."""
         return Redis.from_url(self.url, decode_responses=True)
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start it, and wait until it answers."""
         self._process = subprocess.Popen(

@@ -66,16 +66,28 @@ def _covered(voxels: int, size: float) -> NDArray[np.float64]:
     return np.asarray(np.clip(overlap, 0, None) / size)
 
 
-def rotated(degrees: float) -> Callable[[Volume, Mask], Degraded]:
-    """The head turned about an oblique axis through the brain's middle, on the same grid."""
+def rotated(degrees: float, order: int = 1) -> Callable[[Volume, Mask], Degraded]:
+    """The head turned about an oblique axis through the brain's middle, on the same grid, by splines of an order."""
 
     def change(scan: Volume, mask: Mask) -> Degraded:
         affine = scan.geometry.affine
         moved = turn(degrees, affine[:3, :3] @ np.argwhere(mask).mean(0) + affine[:3, 3])
         pull = np.linalg.inv(affine) @ np.linalg.inv(moved) @ affine
-        data = ndimage.affine_transform(scan.data, pull[:3, :3], pull[:3, 3], order=1)
+        data = ndimage.affine_transform(scan.data, pull[:3, :3], pull[:3, 3], order=order)
         turned = ndimage.affine_transform(mask, pull[:3, :3], pull[:3, 3], order=0)
         return Degraded(scan.with_data(data.astype(np.float32)), turned, moved)
+
+    return change
+
+
+def there_and_back(degrees: float) -> Callable[[Volume, Mask], Degraded]:
+    """The head turned and turned back: where it was, but interpolated twice."""
+
+    def change(scan: Volume, mask: Mask) -> Degraded:
+        there = rotated(degrees)(scan, mask)
+        assert there.mask is not None
+        back = rotated(-degrees)(there.scan, there.mask)
+        return replace(back, moved=back.moved @ there.moved)
 
     return change
 

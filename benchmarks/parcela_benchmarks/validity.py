@@ -19,7 +19,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parcela.imaging.volume import Volume, read_volume
-from parcela_benchmarks.degrade import Degraded, Mask, noisy, resampled, rotated, thick_slices, turn
+from parcela_benchmarks.degrade import (
+    Degraded,
+    Mask,
+    noisy,
+    resampled,
+    rotated,
+    there_and_back,
+    thick_slices,
+    turn,
+)
 from parcela_benchmarks.pairs import AVX2
 from parcela_benchmarks.volumes import region_mm3
 from parcela_training.cohorts.cohort import Image
@@ -153,6 +162,9 @@ CLOSE: dict[str, Way] = {
     "slices of 3 mm": _degraded(thick_slices),
     "noise of 3 %": _degraded(noisy(0.03)),
     "noise of 5 %": _degraded(noisy(0.05)),
+    # Which part of a turned head's change is the interpolation's: see docs/validity.md.
+    "turned by 10°, cubic splines": _degraded(rotated(10, order=3)),
+    "turned by 10° and back": _degraded(there_and_back(10)),
 }
 WAYS = {ORIGINAL: Way(_copy), **SAME, **CLOSE}
 

@@ -8,6 +8,7 @@ import random
 import sys
 import tempfile
 from contextlib import ExitStack, contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -66,7 +67,11 @@ def run(
     typer.echo(
         f"{report.jobs} jobs accepted, {report.deleted} of them deleted; faults {dict(report.faults)}"
     )
-    for what, waits in (("a worker's", report.after_workers), ("Redis's", report.after_redis)):
+    for what, waits in (
+        ("a worker's", report.after_workers),
+        ("a worker's and Redis's", report.after_both),
+        ("Redis's", report.after_redis),
+    ):
         p99 = f"p99 {percentile_99(waits):.1f} s" if waits else "none to measure"
         typer.echo(f"recovery after {what} death: {p99} of {len(waits)}")
     for violation in report.violations:
@@ -114,6 +119,47 @@ def load(
     if json_file is not None:
         json_file.write_text(json.dumps(as_json(rows), indent=1) + "\n")
     sys.exit(not all(row.kept for row in rows))
+
+
+@app.command()
+def memory(
+    scan: Annotated[Path, typer.Argument(help="a small head")],
+    jobs: Annotated[int, typer.Option(min=1, help="jobs to submit")] = 500,
+    minutes: Annotated[float, typer.Option(help="after which no more are sent")] = 240.0,
+    every: Annotated[int, typer.Option(min=1, help="one of so many sees the network")] = 25,
+    json_file: Annotated[Path | None, typer.Option("--json", help="where the looks go")] = None,
+) -> None:
+    """Memory of every part while one scan is preprocessed, as it really is, some hundred times."""
+    from chaos.memory import Course, Plan, table
+    from chaos.memory import run as send
+    from redis_server import new_redis_server
+
+    def keep(course: Course) -> None:
+        if json_file is not None:
+            json_file.write_text(json.dumps(asdict(course)) + "\n")
+
+    folder = Path(tempfile.mkdtemp(prefix="memory-"))
+    typer.echo(f"logs in {folder}")
+    with contextmanager(new_redis_server)() as redis:
+        course = send(Plan(scan, jobs, minutes, every), folder, redis, keep)
+    typer.echo(f"{course.ended[-1]} jobs in {course.seconds:.0f} s: {course.states}")
+    typer.echo(table(course))
+
+
+@app.command()
+def preprocess_worker() -> None:
+    """A worker that preprocesses, as it is."""
+    from parcela.jobs.worker_app import run_worker
+
+    run_worker({"preprocess": "parcela_preprocess.stage"})
+
+
+@app.command()
+def rare_inference_worker() -> None:
+    """A worker of the networks that most jobs pass by."""
+    from parcela.jobs.worker_app import run_worker
+
+    run_worker({"inference": "chaos.rare_inference"})
 
 
 @app.command()

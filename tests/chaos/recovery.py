@@ -18,10 +18,15 @@ class Deaths:
     redis: list[float] = field(default_factory=list)
 
 
-def after_workers(deaths: Deaths, log: Iterable[Transition]) -> list[float]:
+def after_workers(
+    deaths: Deaths, log: Iterable[Transition], *, redis_too: bool = False
+) -> list[float]:
     """Seconds from each worker's death to the moment when the job it held was claimed anew, or had ended.
 
-    A wait in which Redis died as well is left out: every lease gets a new term then.
+    Args:
+        deaths: who died when.
+        log: the ledger's.
+        redis_too: of the waits in which Redis died as well; else of the others.
     """
     entries = sorted((entry for entry in log if entry.id), key=lambda entry: entry.at)
     lives: dict[str, list[Transition]] = {}
@@ -35,7 +40,7 @@ def after_workers(deaths: Deaths, log: Iterable[Transition]) -> list[float]:
                 again = [
                     e.at for e in life if e.at > at and (e.why == "claimed" or e.became in TERMINAL)
                 ]
-                if again and not any(at <= death <= again[0] for death in deaths.redis):
+                if again and redis_too == any(at <= death <= again[0] for death in deaths.redis):
                     waits.append(again[0] - at)
     return waits
 

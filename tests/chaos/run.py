@@ -57,6 +57,7 @@ class Report:
     jobs: int
     deleted: int
     after_workers: list[float]
+    after_both: list[float]
     after_redis: list[float]
 
 
@@ -101,6 +102,7 @@ def run(plan: Plan, folder: Path, redis: RedisServer, say: Callable[[str], objec
         len(expected),
         len(witness.deleted),
         after_workers(faults.deaths, log),
+        after_workers(faults.deaths, log, redis_too=True),
         after_redis(faults.deaths, log),
     )
 

@@ -27,7 +27,9 @@ LOG = [
 def test_given_a_worker_that_died_then_the_wait_of_the_job_that_it_held_counts_alone() -> None:
     assert after_workers(Deaths(workers=[(10, "w1")]), LOG) == [31]
     assert after_workers(Deaths(workers=[(10, "w2"), (70, "w2")]), LOG) == [50]
-    assert after_workers(Deaths(workers=[(10, "w1"), (11, "w2")], redis=[45]), LOG) == [31]
+    both = Deaths(workers=[(10, "w1"), (11, "w2")], redis=[45])
+    assert after_workers(both, LOG) == [31]
+    assert after_workers(both, LOG, redis_too=True) == [49]
 
 
 def test_given_redis_died_then_it_is_the_time_to_the_next_claim_unless_it_died_again_before() -> (

@@ -7,7 +7,7 @@ import os
 import shutil
 import signal
 import subprocess
-import time
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -219,8 +219,10 @@ def test_when_help_is_asked_for_then_every_option_is_there(script: Script) -> No
 def test_when_interrupted_then_nothing_is_left(
     checkout: Path, scan: Path, map_path: Path, server: Scripted
 ) -> None:
+    interrupted = threading.Event()
+
     def slow(_: object) -> Reply:
-        time.sleep(3)
+        interrupted.wait(patient(10))
         return GOOD
 
     server.script = slow
@@ -236,5 +238,6 @@ def test_when_interrupted_then_nothing_is_left(
     wait_until(lambda: server.asked)
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(patient(10)) == 130
+    interrupted.set()
     assert list(map_path.parent.iterdir()) == []
     assert list(temporary.iterdir()) == []

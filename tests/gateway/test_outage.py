@@ -47,6 +47,7 @@ def test_given_redis_dies_when_polled_then_a_finished_job_is_told_and_others_are
         assert gateway.http.get("/readyz").json()["ledger"] != "ok"
 
         own_redis.start()
+        wait_until(lambda: gateway.http.get(f"/jobs/{waiting}").status_code == 200)
         assert gateway.http.get(f"/jobs/{waiting}").json()["status"] == "queued"
 
 

@@ -16,6 +16,7 @@ from parcela_gateway.budgets import places
 from parcela_gateway.budgets.places import Places, TooBusy
 from parcela_gateway.upload import body
 from patience import patient
+from processes import wait_until
 from slow_client import SlowClient
 
 Start = Callable[..., Gateway]
@@ -43,7 +44,7 @@ def test_given_an_upload_that_slackens_when_another_waits_then_it_gives_its_plac
     gateway = start(uploads=1, upload_rate=10**6)
     with SlowClient(gateway.url) as slow:
         slow.upload(len(NOISE), NOISE[:70_000])
-        time.sleep(0.1)
+        wait_until(lambda: gateway.service.uploads._held.total() == 1)
         assert gateway.accepted()
         answer = slow.answer()
     assert (answer.status, answer.slug) == (503, "too-busy")
@@ -84,7 +85,7 @@ def test_given_one_caller_with_many_uploads_then_another_has_a_place_and_the_fir
         for _ in range(2):
             client = stack.enter_context(SlowClient(gateway.url))
             client.upload(len(NOISE), NOISE[:400_000], key=ALICE)
-        time.sleep(0.2)
+        wait_until(lambda: gateway.service.uploads._held.total() == 2)
         assert gateway.submit(headers=bearer(BOB)).status_code == 202
         response = gateway.submit(headers=bearer(ALICE))
     assert (response.status_code, response.json()["type"]) == (503, "/docs#too-busy")

@@ -31,6 +31,8 @@ __all__ = ["Claim", "Ledger", "LedgerUnavailable", "Transition", "WorkerLost"]
 EVERY_STAGE: tuple[Stage, ...] = get_args(Stage)
 # Of a scan that went over a limit of time or memory: it held a worker for all that time
 HUNG_ATTEMPTS = 2
+# Of Redis's return: a worker renews its lease every two seconds, and a question on its way may take five more
+RENEWED_WITHIN_S = 10.0
 
 
 class WorkerLost(StepFailed):
@@ -215,7 +217,7 @@ class Ledger:
                 "something about this one makes it crash"
             )
         )
-        limits = (problem.to_json(), self._attempts, self._back_off_ms)
+        limits = (problem.to_json(), self._attempts)
         return [job_id for stage in EVERY_STAGE for job_id in self._run("expire", stage, *limits)]
 
     def waiting(self) -> dict[Stage, int]:
@@ -279,7 +281,8 @@ class Ledger:
         Returns:
             False when Redis lost its memory again meanwhile, so that the comparison counts for nothing.
         """
-        return bool(self._run("mark", recovery or self.begin_recovery(), *EVERY_STAGE))
+        mark = recovery or self.begin_recovery()
+        return bool(self._run("mark", mark, _ms(RENEWED_WITHIN_S), *EVERY_STAGE))
 
     def log(self) -> Iterator[Transition]:
         """Every transition that is remembered (some 100 000), the oldest first."""

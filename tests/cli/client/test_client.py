@@ -27,7 +27,7 @@ from parcela_cli.client.client import Client
 from parcela_cli.client.connection import is_this_computer
 from parcela_cli.client.remote_job import RemoteJob
 from parcela_cli.client.retry import asked_pause_s
-from processes import free_port
+from processes import closed_port
 from scripted_server import Reply, Scripted, in_turn, json_reply, problem, serving
 
 # --------------------------------------------------------------------------------------------- proxies
@@ -237,8 +237,8 @@ def test_given_retry_after_in_each_form_then_it_is_understood(
 
 
 def test_given_nobody_at_the_address_then_that_is_said_in_seconds(scan: Path, clock: Clock) -> None:
-    port = free_port()
     with (
+        closed_port() as port,
         Client(f"http://127.0.0.1:{port}") as client,
         pytest.raises(Unavailable, match=rf"no Parcela server answers at http://127.0.0.1:{port}"),
     ):

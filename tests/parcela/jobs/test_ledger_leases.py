@@ -7,6 +7,7 @@ import time
 from job_requests import job_request
 from ledger_moves import LEASE_S, PROBLEM, claimed, known
 from parcela.jobs.ledger import Ledger
+from processes import wait_until
 
 
 def test_given_a_holder_when_it_renews_then_its_progress_shows(ledger: Ledger) -> None:
@@ -81,6 +82,15 @@ def test_given_a_back_off_then_the_job_is_not_handed_out_before_its_end(redis_ur
     assert ledger.claim("preprocess", "worker-1", LEASE_S) is None
     time.sleep(2)
     assert claimed(ledger).job.id == first.id
+
+
+def test_given_a_lease_past_due_then_there_is_no_back_off_on_top_of_it(redis_url: str) -> None:
+    ledger = Ledger(redis_url, back_off_s=60)
+    request = job_request()
+    ledger.add(request)
+    claimed(ledger, lease_s=0.01)
+    wait_until(lambda: ledger.expire() == [request.id])
+    assert claimed(ledger).job.id == request.id
 
 
 def test_given_a_worker_that_stops_politely_then_the_attempt_does_not_count(ledger: Ledger) -> None:

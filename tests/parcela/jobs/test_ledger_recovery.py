@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
+from typing import Any
 
 import pytest
 
@@ -92,9 +93,27 @@ def test_given_a_restart_then_jobs_are_kept_and_none_is_handed_out_before_the_co
     assert ledger.claim("preprocess", "worker-2", LEASE_S) is None
     assert ledger.expire() == []
     assert ledger.mark()
-    assert ledger.expire() == []  # a fresh term: nobody could renew meanwhile
+    assert ledger.expire() == []  # nobody could renew meanwhile
     assert ledger.renew(claim, LEASE_S, "bias", 0.2) == "held"
     assert claimed(ledger).job.id == waiting.id
+
+
+def test_given_a_restart_then_a_lease_lasts_until_the_living_have_renewed_theirs_and_no_longer(
+    ledger: Ledger, shared_redis: RedisServer
+) -> None:
+    redis: Any = shared_redis.client
+    leases = "parcela:leases:preprocess"
+    for left_ms, granted_ms in ((-5000, 10_000), (5000, 10_000), (25_000, 25_000)):
+        request = job_request()
+        ledger.add(request)
+        claimed(ledger)
+        before_ms = int(redis.time()[0]) * 1000
+        redis.zadd(leases, {request.id: before_ms + left_ms})
+        ledger.mark()
+        after_ms = int(redis.time()[0] + 1) * 1000
+        end = redis.zscore(leases, request.id)
+        assert before_ms + granted_ms <= end <= after_ms + granted_ms
+        ledger.forget(request.id)
 
 
 def test_given_no_redis_then_it_is_said_what_to_do(

@@ -58,6 +58,7 @@ def test_given_a_child_whose_memory_is_asked_for_often_then_it_is_looked_at_now_
         return 40.0 * len(looks)
 
     monkeypatch.setattr(Child, "_look", look)
+    monkeypatch.setattr("parcela.processes.child.LOOK_S", 3600.0)
     child = Child([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
     try:
         assert [child.resident_mb() for _ in range(100)] == [40.0] * 100
