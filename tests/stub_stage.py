@@ -34,10 +34,13 @@ def run(task: StageTask) -> dict[str, float]:
 
 
 def work(task: StageTask, wish: dict[str, Any]) -> None:
+    """Two steps that take time; the second ends when a file is there, where the wish names one."""
     task.plan({"first": 3, "second": 1})
     for step in ("first", "second"):
         task.on_step(step)
         time.sleep(wish.get("seconds", 0) / 2)
+    while "until" in wish and not Path(wish["until"]).exists():
+        time.sleep(0.02)
 
 
 def judge(task: StageTask, wish: dict[str, Any]) -> None:

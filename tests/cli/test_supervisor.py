@@ -19,7 +19,7 @@ from parcela_cli.serve.redis import find_program, redis_part
 from parcela_cli.serve.stack import check_port, url_of
 from parcela_cli.serve.supervisor import Part, Supervisor
 from patience import patient
-from processes import gone, wait_until
+from processes import free_port, gone, wait_until
 
 SLEEPER = "import os, sys, time; print(os.getpid(), flush=True); time.sleep(600)"
 STUBBORN = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEPER
@@ -222,7 +222,7 @@ def test_given_a_port_in_use_then_it_is_refused_with_what_to_do() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(BadRequest, match=rf"port {port} is in use: .* --port"):
             check_port("127.0.0.1", port)
-    check_port("127.0.0.1", port)
+    check_port("127.0.0.1", free_port())
 
 
 @pytest.mark.parametrize("host", ["198.51.100.7", "no such host"])

@@ -12,6 +12,7 @@ import pytest
 from gateway_server import MAP, SCAN, serving, work_once
 from parcela.jobs.keys import outcome_key, request_key
 from parcela.jobs.records import JobRequest, Outcome
+from parcela.jobs.redis_client import ANSWER_S
 from parcela.settings import Settings
 from parcela_gateway.upload.submission import _accept
 from patience import patient
@@ -52,9 +53,8 @@ def test_given_redis_dies_when_polled_then_a_finished_job_is_told_and_others_are
 
 
 def test_given_a_frozen_redis_when_many_poll_then_each_is_told_soon_and_the_rest_goes_on(
-    own_redis: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    own_redis: RedisServer, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("parcela.jobs.redis_client.ANSWER_S", 2.0)
     with serving(Settings(redis=own_redis.url, store=str(tmp_path / "store"))) as gateway:
         job_id = gateway.accepted()
         own_redis.signal(signal.SIGSTOP)
@@ -66,11 +66,13 @@ def test_given_a_frozen_redis_when_many_poll_then_each_is_told_soon_and_the_rest
                 assert gateway.http.get("/models").status_code == 200
                 assert not any(poll.done() for poll in polls)  # in threads of their own
                 assert {poll.result().status_code for poll in polls} == {503}
-            assert time.monotonic() - begun < patient(4)
+            assert time.monotonic() - begun < patient(6)
             begun = time.monotonic()
             assert gateway.http.delete(f"/jobs/{job_id}").status_code == 503
             assert gateway.http.get(f"/jobs/{job_id}").status_code in (410, 503)
-            assert time.monotonic() - begun < 4  # and not two seconds for each of its questions
+            assert (
+                time.monotonic() - begun < 2 * ANSWER_S
+            )  # and not so long for each of its questions
         finally:
             own_redis.signal(signal.SIGCONT)
         wait_until(lambda: gateway.http.delete(f"/jobs/{job_id}").status_code == 204)

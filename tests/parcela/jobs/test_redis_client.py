@@ -50,7 +50,7 @@ def test_given_a_frozen_redis_when_asked_then_there_is_an_answer_within_five_sec
     own_redis: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert ANSWER_S < 5
-    monkeypatch.setattr("parcela.jobs.redis_client.ANSWER_S", 0.5)  # of which the test waits one
+    monkeypatch.setattr("parcela.jobs.redis_client.ANSWER_S", 1.0)  # of which the test waits one
     ledger = Ledger(own_redis.url, hurried=True)
     ledger.waiting()
     own_redis.signal(signal.SIGSTOP)
@@ -58,12 +58,12 @@ def test_given_a_frozen_redis_when_asked_then_there_is_an_answer_within_five_sec
         begun = time.monotonic()
         with pytest.raises(LedgerUnavailable):
             ledger.waiting()
-        assert 0.5 <= time.monotonic() - begun < 2.5
+        assert 1 <= time.monotonic() - begun < 5  # asked once, and not eight times
         begun = time.monotonic()
         for _ in range(20):
             with pytest.raises(LedgerUnavailable):
                 ledger.waiting()
-        assert time.monotonic() - begun < 2.5  # not asked any more, but for a look now and then
+        assert time.monotonic() - begun < 10  # not asked any more, but for a look now and then
     finally:
         own_redis.signal(signal.SIGCONT)
     wait_until(lambda: is_back(ledger))

@@ -118,19 +118,21 @@ def test_given_a_job_when_both_stages_are_worked_then_it_is_done_and_its_outcome
 
 
 def test_given_a_long_stage_then_callers_see_its_step_and_progress_within_its_bounds(
-    place: Place,
+    place: Place, tmp_path: Path
 ) -> None:
-    job_id = place.submit(does="work", seconds=3, at="inference")
+    over = tmp_path / "over"
+    job_id = place.submit(does="work", until=str(over), at="inference")
     place.worker().work_once()
     work = beside(place.worker("inference").work_once)
     wait_until(lambda: place.job(job_id).step == "second")
     assert place.job(job_id).progress == pytest.approx(0.5 + 0.75 / 2)
+    over.touch()
     work.join()
 
 
 def test_given_a_stage_longer_than_the_lease_then_the_lease_is_renewed(place: Place) -> None:
-    job_id = place.submit(does="work", seconds=5)
-    work = beside(place.worker(lease_s=3).work_once)
+    job_id = place.submit(does="work", seconds=7)
+    work = beside(place.worker(lease_s=5).work_once)
     while work.is_alive():
         assert place.ledger.expire() == []
         time.sleep(0.1)
@@ -262,9 +264,9 @@ def test_given_a_job_that_is_deleted_at_work_then_nothing_of_it_comes_back(
     place: Place, tmp_path: Path
 ) -> None:
     worker = place.worker()
-    job_id = place.submit(does="work", seconds=4)
+    job_id = place.submit(does="work", until=str(tmp_path / "never"))
     work = beside(worker.work_once)
-    wait_until(lambda: place.job(job_id).step == "first")
+    wait_until(lambda: place.job(job_id).step == "second")
     place.store.delete(request_key(job_id))
     place.store.delete(f"jobs/{job_id}")
     place.ledger.forget(job_id)
@@ -272,8 +274,11 @@ def test_given_a_job_that_is_deleted_at_work_then_nothing_of_it_comes_back(
     assert list(place.store.list()) == []
 
 
-def test_given_a_lease_that_was_lost_then_the_loser_stops_and_deletes_nothing(place: Place) -> None:
-    job_id, worker = place.submit(does="work", seconds=5), place.worker(lease_s=0.01)
+def test_given_a_lease_that_was_lost_then_the_loser_stops_and_deletes_nothing(
+    place: Place, tmp_path: Path
+) -> None:
+    job_id = place.submit(does="work", until=str(tmp_path / "never"))
+    worker = place.worker(lease_s=0.01)
     wait_until(worker.ledger.intact)
     late = beside(worker.work_once)
     wait_until(lambda: place.job(job_id).status == "preprocessing")
