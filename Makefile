@@ -10,9 +10,18 @@ endif
 TORCH_INDEX ?=
 
 BIN := .venv/bin
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 READY := .venv/.ready
 PIP := $(BIN)/python -m pip install --disable-pip-version-check
 FROM := $(if $(TORCH_INDEX),$(if $(findstring ://,$(TORCH_INDEX)),--index-url,--no-index --find-links) '$(TORCH_INDEX)')
+
+# One list for all systems and Pythons. Wheels alone: a source archive would run a build that no hash covers.
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --fork-strategy fewest --generate-hashes \
+	--only-binary :all: --emit-build-options --no-emit-package torch --constraint lock/torch.txt \
+	--custom-compile-command 'make lock' $(UPGRADE)
+COMPILE_PART = $(COMPILE) --constraint lock/dev.txt
+
+SBOM_OPTIONS = --pyproject pyproject.toml --mc-type application --output-reproducible
 
 define NOTE
 Setting up .venv/ with $(or $(PYTHON),no Python found). This happens once; it needs about 2 GB of disk, and downloads:
@@ -27,7 +36,7 @@ TORCH_INDEX may also be a folder that holds the wheel.
 endef
 export NOTE
 
-.PHONY: help setup demo serve test test-all chaos check format web dist images docs bench
+.PHONY: help setup demo serve test test-all chaos check format web dist images docs lock sbom bench
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
@@ -68,21 +77,39 @@ dist: docs  ## the source archive, and the wheel built from it, with the guide, 
 	$(BIN)/python -m pip wheel --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir dist dist/parcela-*.tar.gz
 
 images: docs  ## the images, with the guide, labelled with the version, the commit and SOURCE (docs/release.md)
-	PARCELA_VERSION=$$(sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml) PARCELA_SOURCE='$(SOURCE)' \
+	PARCELA_VERSION=$(VERSION) PARCELA_SOURCE='$(SOURCE)' \
 	PARCELA_REVISION=$$(git describe --always --abbrev=40 --dirty --exclude '*') docker compose --profile training build
 
 docs: setup  ## build the documentation as a site, which `parcela serve` then has at /docs/guide
 	cd docs && ../$(BIN)/python -m parcela_docs
+
+lock: setup  ## make lock/ again: every library's version and hashes (UPGRADE=--upgrade takes the newest)
+	$(COMPILE) --output-file lock/dev.txt --extra dev pyproject.toml
+	$(COMPILE_PART) --output-file lock/all.txt --extra all pyproject.toml
+	$(COMPILE_PART) --output-file lock/training.txt --extra experiment pyproject.toml
+	echo hatchling | $(COMPILE_PART) --output-file lock/build.txt -
+	for part in gateway preprocess inference labelling; do \
+		$(COMPILE_PART) --output-file lock/$$part.txt services/$$part/requirements.txt || exit; done
+
+sbom: setup  ## what is installed here, in each image and in the page, as CycloneDX in dist/sbom (docs/release.md)
+	mkdir -p dist/sbom
+	$(BIN)/cyclonedx-py environment $(SBOM_OPTIONS) --output-file dist/sbom/environment.cdx.json
+	for part in gateway labelling; do $(BIN)/cyclonedx-py requirements $(SBOM_OPTIONS) --output-file dist/sbom/$$part.cdx.json lock/$$part.txt || exit; done
+	for part in preprocess inference training; do \
+		cat lock/$$part.txt lock/torch.txt | $(BIN)/cyclonedx-py requirements $(SBOM_OPTIONS) --output-file dist/sbom/$$part.cdx.json - || exit; done
+	copy=$$(mktemp -d) && trap "rm -r $$copy" EXIT && cp web/package.json web/package-lock.json $$copy && cd $$copy && npm pkg set version=$(VERSION) \
+		&& npm sbom --sbom-format cyclonedx --package-lock-only --omit dev > $(CURDIR)/dist/sbom/page.cdx.json
 
 bench: setup  ## measure speed and memory beside MONAI's own (an hour), and the ways back to the scan's grid
 	$(BIN)/python benchmarks/speed_preprocessing.py
 	$(BIN)/python benchmarks/speed.py
 	$(BIN)/python benchmarks/round_trip.py
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml $(wildcard lock/*.txt)
 	@echo "$$NOTE"
 	@test -n "$(PYTHON)" || { echo "Parcela needs Python 3.11, 3.12 or 3.13; name one: make setup PYTHON=/path/to/python3.11" >&2; exit 1; }
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(PIP) --no-deps $(FROM) --constraint constraints.txt torch
-	$(PIP) --constraint constraints.txt --editable '.[dev]'
+	$(PIP) --no-deps --require-hashes --requirement lock/dev.txt
+	$(PIP) $(FROM) --requirement lock/torch.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@

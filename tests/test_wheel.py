@@ -159,7 +159,7 @@ def test_given_the_source_archive_then_its_wheel_is_that_of_the_tree_file_for_fi
         names = {name.partition("/")[2] for name in opened.getnames()}
 
     assert contents(wheel_of(archive, tmp_path / "wheel")) == contents(wheel)
-    assert {"README.md", "Makefile", "constraints.txt", "docker-compose.yml", "predict.sh"} <= names
+    assert {"README.md", "Makefile", "lock/dev.txt", "docker-compose.yml", "predict.sh"} <= names
     assert {"tests/test_wheel.py", "services/gateway/Dockerfile", "docs/release.md"} <= names
 
 
