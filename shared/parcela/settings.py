@@ -16,6 +16,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from parcela.errors import BadRequest, Unavailable
 
+GIB = 1024**3
+
 
 class Settings(BaseSettings):
     """What an installation may change without touching code."""
@@ -38,7 +40,7 @@ class Settings(BaseSettings):
         8192, gt=0, description="memory limit (resident set) of one isolated step"
     )
     max_voxels: int = Field(512**3, gt=0, description="the most voxels a scan may have")
-    max_bytes: int = Field(2 * 1024**3, gt=0, description="the largest file accepted")
+    max_bytes: int = Field(2 * GIB, gt=0, description="the largest file accepted")
     dicom_files: int = Field(5000, gt=0, description="the most files a DICOM series may have")
     dicom_timeout_s: float = Field(
         120, gt=0, description="time limit of the conversion of a DICOM series"

@@ -23,14 +23,13 @@ from nifti_files import image, nifti, write
 from parcela.errors import BadScan
 from parcela.jobs.stage_task import StageTask
 from parcela.settings import Settings
-from patience import patient
 from redis_server import RedisServer, shared_redis
 
 __all__ = ["shared_redis"]
 
 EXIT_BAD_SCAN = 2
 MOST_BYTES = 256 * 1024**2
-MOST_S = 2.0  # of an idle processor
+MOST_S = 2.0  # of a processor, children among it: the clock does not count
 QUICK = [row for row in BAD_INPUTS.values() if not row.slow]
 SENT = [row for row in BAD_INPUTS.values() if row.api is not Answer.NO_FILE]
 
@@ -189,6 +188,6 @@ def test_given_a_bad_input_alone_when_predicted_then_it_takes_neither_long_nor_m
     print(f"\t{done.cpu_s:.2f} s\t{done.peak_bytes / 1e6:.0f} MB\t{row.file}")
     assert done.code == EXIT_BAD_SCAN
     assert_said(row, scan, done)
-    assert done.cpu_s < patient(MOST_S)
+    assert done.cpu_s < MOST_S
     assert done.peak_bytes < MOST_BYTES
     shutil.rmtree(place)

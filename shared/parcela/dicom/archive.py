@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from parcela.errors import BadScan
-from parcela.imaging.header import GIB
+from parcela.settings import GIB
 
 ZIP_BEGINNINGS = (b"PK\x03\x04", b"PK\x05\x06")  # the second: an empty one
 NESTED = (b"PK\x03\x04", b"\x1f\x8b", b"7z\xbc\xaf\x27\x1c", b"Rar!", b"BZh", b"\xfd7zXZ")
@@ -28,6 +28,7 @@ PREAMBLE = bytes(128) + b"DICM"
 META = b"\x02\x00"  # the first group, where the preamble is missing
 OLD_BEGINNINGS = (META, b"\x08\x00")  # the other: a bare data set
 CHUNK = 1024**2
+UNNAMED = Path("the scan")  # what a child calls a scan whose name it does not know
 ENCRYPTED = 0x1 | 0x40  # flags of a member
 PLAIN_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 BOMB_RATIO, BOMB_BYTES = 100, 10 * 1024**2  # unpacked to packed, from so many bytes on

@@ -14,7 +14,7 @@ from typing import IO, Any, cast
 
 import numpy as np
 
-from parcela.dicom.archive import is_dicom, packed, sha256_of_archive
+from parcela.dicom.archive import UNNAMED, is_dicom, packed, sha256_of_archive
 from parcela.errors import BadScan, Unavailable
 from parcela.files import atomic_file
 from parcela.imaging.volume import Volume, read_open, read_volume, reading_file
@@ -24,7 +24,6 @@ from parcela.settings import Settings, settings
 
 NATIVE = "parcela.dicom.native_tasks"
 CONVERTER = "dcm2niix"
-UNNAMED = Path("the scan")  # what the child calls it, which does not know its name
 
 
 def read_scan(path: str | Path) -> Volume:

@@ -1,7 +1,8 @@
 """What the child does with a series: dcm2niix, a C program on bytes of others, and the reading before and after it.
 
 The zip is the standard input, the result the standard output. Temporary files lie in the child's own folder, which is
-erased with it.
+erased with it. Libraries are loaded when they are needed, in a process that is lean by then: most of what is no series
+is refused before.
 """
 
 from __future__ import annotations
@@ -17,11 +18,8 @@ import dcm2niix
 import numpy as np
 from numpy.typing import NDArray
 
-from parcela.dicom.archive import unpack
-from parcela.dicom.conversion import UNNAMED
-from parcela.dicom.series import check_series, read_instances
+from parcela.dicom.archive import UNNAMED, unpack
 from parcela.errors import BadScan
-from parcela.imaging.reading import Reading
 from parcela.processes.child import how_it_ended
 from parcela.processes.isolation import Arrays, answer
 
@@ -42,12 +40,17 @@ def convert(max_files: int, max_bytes: int, max_voxels: int) -> Arrays:
     """
     resource.setrlimit(resource.RLIMIT_FSIZE, (max_bytes, max_bytes))
     series, converted = Path(tempfile.mkdtemp()), Path(tempfile.mkdtemp())
-    instances = read_instances(unpack(sys.stdin.buffer, series, max_files, max_bytes))
+    files = unpack(sys.stdin.buffer, series, max_files, max_bytes)
+    from parcela.dicom.series import check_series, read_instances
+
+    instances = read_instances(files)
     count = check_series(instances)
     wanted = {instance.path for instance in instances}
     for path in set(series.iterdir()) - wanted:
         path.unlink()
     nifti = _run_dcm2niix(series, converted)
+    from parcela.imaging.reading import Reading
+
     with nifti.open("rb") as file:
         reading = Reading.of(UNNAMED, file, max_voxels=max_voxels, max_bytes=max_bytes)
         if reading.header["dim"][3] != count:
@@ -96,9 +99,10 @@ def segment(
         BadScan: what came is not one MR series of one volume.
         ValueError: the map does not lie on the series' grid.
     """
-    from parcela.dicom.segmentation import segmentation_of  # highdicom takes a second to load
-
     files = unpack(sys.stdin.buffer, Path(tempfile.mkdtemp()), max_files, max_bytes)
+    from parcela.dicom.segmentation import segmentation_of  # highdicom takes a second to load
+    from parcela.dicom.series import check_series, read_instances
+
     check_series(instances := read_instances(files))
     segmentation = segmentation_of([instance.path for instance in instances], labels, affine)
     segmentation.save_as(sys.stdout.buffer, enforce_file_format=True)

@@ -12,10 +12,10 @@ from nibabel.spatialimages import HeaderDataError
 
 from parcela.errors import BadScan
 from parcela.imaging.geometry import header_affine, sform_counts
+from parcela.settings import GIB
 
 NIFTI1_BYTES, NIFTI2_BYTES = 348, 540
 NIFTI2_LINE_FEEDS = (bytes(4), b"\r\n\x1a\n")  # of its magic, which text mode would change
-GIB = 1024**3
 RESAMPLED_VOXELS = 512**3  # of 1 mm, along the world's axes
 RESAMPLED_BYTES = 56  # of memory that each of them takes while it is made (measured)
 FARTHEST_BYTE = 64 * 1024**2  # at which voxels begin: behind extensions, where nobody keeps so much

@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from parcela.errors import BadScan
 from parcela.imaging.geometry import Geometry, declared_unit, sform_void, unit_mm
-from parcela.imaging.header import GIB, voxel_bytes
+from parcela.imaging.header import voxel_bytes
 from parcela.imaging.reading import Reading, unpacking
-from parcela.settings import settings
+from parcela.settings import GIB, settings
 
 # Unpacked to packed, from so many bytes on. Zeros reach 1030; a head of 2 mm on a grid of 512³, nearly all zeros, 330.
 BOMB_RATIO, BOMB_BYTES = 700, 64 * 1024**2

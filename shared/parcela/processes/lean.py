@@ -20,6 +20,7 @@ from types import ModuleType
 LEFT_OUT = {
     "monai": ("matplotlib", "PIL", "scipy.signal", "scipy.stats", "sklearn"),
     "nibabel": ("pydicom",),
+    "pydicom": ("PIL", "requests"),
 }
 # A thread that has nothing to do would otherwise turn in circles, at the cost of whatever else runs. NumPy's have none.
 IDLE_THREADS = {"OMP_WAIT_POLICY": "PASSIVE", "OPENBLAS_NUM_THREADS": "1"}

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import anyio
 from anyio import from_thread, to_thread
 
-from parcela.imaging.header import GIB
+from parcela.settings import GIB
 from parcela_gateway.problem import Refused
 from parcela_gateway.upload.scrub import Flow
 
