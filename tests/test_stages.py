@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from in_process import run_here
 from job_requests import job_request
 from labelling import coarse
+from parcela.bundle.manifest import Origin
 from parcela.bundle.write import names_on_request
 from parcela.errors import BadScan
 from parcela.imaging.preprocessed import IMAGE, Preprocessed
@@ -109,6 +110,11 @@ class Submitted:
         self.told: list[tuple[str, float]] = []
         self.tokens: dict[Stage, str] = {}
 
+    @property
+    def origin(self) -> Origin:
+        """What the report says of it."""
+        return Origin(self.request.id, self.request.created)
+
     def run(self, stage: Stage) -> dict[str, float]:
         """Do one stage."""
         scratch = self.folder / f"scratch-{stage}"
@@ -179,7 +185,7 @@ def test_given_a_prediction_by_stages_then_its_bundle_is_the_commands(
     assert "unet" in job.run("inference")
     assert_progress(job.told, "write")
 
-    run(read_volume(small_scan), options).save(tmp_path / "own", prefix=False)
+    run(read_volume(small_scan), options).save(tmp_path / "own", prefix=False, origin=job.origin)
     made = job.left("inference")
     assert_same_bundle(job, made, tmp_path / "own")
     assert set(names_on_request(options)) <= set(made)
@@ -228,7 +234,7 @@ def test_given_a_label_by_stages_then_its_bundle_is_the_commands(
     assert {"desc-registration_check.json", "label-GM_probseg.nii.gz"} <= set(made)
     assert made["dseg.tsv"].splitlines()[0].endswith(b"\tgrey_mm3\twhite_mm3\tcsf_mm3")
     assert "etiv_affine_mm3" in json.loads(made["manifest.json"])["volumes"]
-    run_label(read_volume(scan), options).save(tmp_path / "own", prefix=False)
+    run_label(read_volume(scan), options).save(tmp_path / "own", prefix=False, origin=job.origin)
     assert_same_bundle(job, made, tmp_path / "own")
 
 
@@ -287,7 +293,7 @@ def test_given_real_workers_then_a_jobs_label_map_is_the_commands_to_the_byte(
     assert (ended.status, ended.problem) == ("done", None)
     job.tokens = dict(ended.tokens)
     run(read_volume(scan), PredictOptions(model="both", preprocess=False)).save(
-        tmp_path / "own", prefix=False
+        tmp_path / "own", prefix=False, origin=job.origin
     )
     assert_same_bundle(job, job.left("inference"), tmp_path / "own")
 

@@ -173,6 +173,8 @@ def test_given_a_map_when_opened_then_regions_places_and_table_belong_together(
     expect(page.locator(".checks tr.odd")).to_contain_text(["Tilt of the grid"])
     expect(page.locator("section.card .files")).to_contain_text("The table, for any spreadsheet")
     expect(page.locator(".judgement li")).to_have_count(1)  # the reason, not the verdict once more
+    report = page.get_by_role("link", name="Report", exact=True)
+    assert str(report.get_attribute("href")).endswith("/files/report.html#en")
     picture = page.get_by_role("link", name="Open the picture")
     assert str(picture.get_attribute("href")).endswith("/files/qc.png")
     page.get_by_text("How to cite").click()

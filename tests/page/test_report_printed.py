@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 from atlas_bundle import small_scan
 from parcela.atlas.counts import RegionCounts, mean_places
 from parcela.bundle.citations import works
-from parcela.bundle.manifest import InputRecord, Manifest
+from parcela.bundle.manifest import InputRecord, Manifest, Origin
 from parcela.bundle.region_table import region_table
 from parcela.bundle.report import write_report
 from parcela.imaging.geometry import Geometry
@@ -52,21 +52,27 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         picture=folder / "qc.png",
         rows=rows,
         manifest=manifest,
+        origin=Origin("5b40" * 8, 1795476941.6),
         tissue_mm3=tissues,
     )
     return path
 
 
-@pytest.mark.parametrize("paper", ["A4", "Letter"])
+@pytest.mark.parametrize(
+    ("paper", "language"), [("A4", "en"), ("Letter", "en"), ("A4", "pt"), ("Letter", "es")]
+)
 def test_given_a_full_report_when_printed_then_it_has_three_pages_of_text_and_asks_for_nothing(
-    browser: Browser, report: Path, tmp_path: Path, paper: str
+    browser: Browser, report: Path, tmp_path: Path, paper: str, language: str
 ) -> None:
     asked: list[str] = []
     told: list[str] = []
     page = browser.new_page()
     page.on("request", lambda request: asked.append(request.url))
     page.on("console", lambda message: told.append(message.text))
-    page.goto(report.as_uri())
+    url = f"{report.as_uri()}#{language}"
+    page.goto(url)
+    shown = page.locator("h2 > span").filter(visible=True)
+    assert {text.get_attribute("lang") for text in shown.all()} == {language}
     printed = page.pdf(format=paper, prefer_css_page_size=True, print_background=True)
     fits = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.close()

@@ -25,7 +25,7 @@ def run(task: StageTask) -> dict[str, float]:
     ready = Preprocessed.load(task.inputs("preprocess"))
     prediction = predict(task.scan(), ready, options, on_step=task.on_step)
     task.on_step("write")
-    prediction.save(task.folder / "bundle", prefix=False)
+    prediction.save(task.folder / "bundle", prefix=False, origin=task.origin)
     task.publish(task.folder / "bundle", last=file_name("manifest"))
     task.quality = prediction.judgement
     return {

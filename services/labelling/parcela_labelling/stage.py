@@ -26,7 +26,7 @@ def run(task: StageTask) -> dict[str, float]:
     ready = Preprocessed.load(task.inputs("preprocess"))
     labelled = label_scan(task.scan(), ready, options, task.on_step)
     task.on_step("write")
-    labelled.save(task.folder / "bundle", prefix=False)
+    labelled.save(task.folder / "bundle", prefix=False, origin=task.origin)
     task.publish(task.folder / "bundle", last=file_name("manifest"))
     task.quality = labelled.judgement
     steps = labelled.manifest.seconds.items()

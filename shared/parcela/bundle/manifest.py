@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, ClassVar, Literal
 
@@ -73,6 +75,24 @@ class Manifest(Document):
     def remarks(self) -> tuple[str, ...]:
         """The verdict, as a result line says it."""
         return (f"quality {self.quality.verdict}",) if self.quality is not None else ()
+
+
+@dataclass(frozen=True)
+class Origin:
+    """The service's job that a bundle is of: by this a printed report leads back to its files.
+
+    Attributes:
+        job: its id.
+        received: when its scan came, in Unix seconds.
+    """
+
+    job: str
+    received: float
+
+    @property
+    def date(self) -> str:
+        """The day on which the scan came, by UTC, as ISO 8601 has it."""
+        return datetime.fromtimestamp(self.received, UTC).date().isoformat()
 
 
 def software_versions(distributions: Iterable[str] = ()) -> dict[str, str]:

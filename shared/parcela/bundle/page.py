@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+from collections.abc import Mapping
 from functools import cache
+from importlib.resources import files
 
 from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 
+LANGUAGES = {"en": "English", "pt": "Português", "es": "Español"}
+TABLES = (("parcela.atlas", "data/names.tsv"), ("parcela.bundle", "data/words.tsv"))
 BASE = "parcela.bundle"  # its templates/ holds base.html and style.css, which others extend
 
 
@@ -29,8 +34,16 @@ def render_text(package: str, template: str, **values: object) -> str:
 
 
 @cache
+def words() -> Mapping[str, Mapping[str, str]]:
+    """What reports and the page say, and what regions and lobes are called: by key, then by language."""
+    texts = (files(package).joinpath(name).read_text(encoding="utf-8") for package, name in TABLES)
+    rows = (row for text in texts for row in csv.DictReader(text.splitlines(), delimiter="\t"))
+    return {row["key"]: {language: row[language] for language in LANGUAGES} for row in rows}
+
+
+@cache
 def _environment(package: str, *, escapes: bool) -> Environment:
-    return Environment(
+    environment = Environment(
         loader=ChoiceLoader([PackageLoader(name) for name in dict.fromkeys((package, BASE))]),
         autoescape=escapes,
         undefined=StrictUndefined,
@@ -38,3 +51,5 @@ def _environment(package: str, *, escapes: bool) -> Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
+    environment.globals |= {"words": words, "languages": LANGUAGES}
+    return environment

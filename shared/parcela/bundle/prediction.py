@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parcela.atlas.counts import RegionCounts, dice, mean_places
-from parcela.bundle.manifest import Manifest, software_versions
+from parcela.bundle.manifest import Manifest, Origin, software_versions
 from parcela.bundle.region_table import RegionRow, region_table
 from parcela.imaging.preprocessed import Preprocessed
 from parcela.imaging.tissues import Shares, Tissue, tissue_volumes_mm3
@@ -111,12 +111,17 @@ class Prediction:
         return agreement | {name: mm3[1:].tolist() for name, mm3 in self.tissue_mm3.items()}
 
     def save(
-        self, folder: str | Path, name: str | None = None, *, prefix: bool = True
+        self,
+        folder: str | Path,
+        name: str | None = None,
+        *,
+        prefix: bool = True,
+        origin: Origin | None = None,
     ) -> dict[str, Path]:
         """Write the bundle into ``folder``: ``parcela.bundle.write.write_bundle``, where Python users look for it."""
         from parcela.bundle.write import write_bundle
 
-        return write_bundle(self, Path(folder), name, prefix=prefix)
+        return write_bundle(self, Path(folder), name, prefix=prefix, origin=origin)
 
 
 def manifest_of(

@@ -14,31 +14,20 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from parcela.bundle.manifest import Manifest
-from parcela.bundle.page import render_page
+from parcela.bundle.manifest import Manifest, Origin
+from parcela.bundle.page import render_page, words
 from parcela.bundle.region_table import MISSING, RegionRow, asymmetry_index
 from parcela.files import write_text
-from parcela.quality.grade import Bound, Grade
+from parcela.quality.grade import Bound
 from parcela.quality.verdict import BOUNDS, Quality
 
 Pair = tuple[RegionRow, RegionRow | None]  # left and right, or one of the midline
 
-METHODS = {
-    "predict": "Regions of AAL as a network finds them in the preprocessed scan.",
-    "label": "Regions of AAL, brought to the scan by registration of the atlas.",
-}
-VERDICTS: Mapping[Grade, str] = {
-    "ok": "Nothing unusual was measured.",
-    "look": "See the picture before you use this map.",
-    "doubtful": "Do not use this map unless the picture convinces you.",
-}
-HASHED = {"dseg.nii.gz": "the label map", "desc-brain_mask.nii.gz": "the brain mask"}
-WHOLES = {
-    "brain_mm3": "brain mask",
-    "etiv_affine_mm3": "head (eTIV, affine)",
-    "grey_mm3": "grey matter",
-    "white_mm3": "white matter",
-    "csf_mm3": "CSF",
+HASHED = ("dseg.nii.gz", "desc-brain_mask.nii.gz")
+WHOLES: Mapping[str, str] = {
+    key.removeprefix("volume."): texts["en"]
+    for key, texts in words().items()
+    if key.startswith("volume.")
 }
 
 
@@ -72,6 +61,7 @@ def write_report(
     picture: Path,
     rows: Sequence[RegionRow],
     manifest: Manifest,
+    origin: Origin | None = None,
     tissue_mm3: Mapping[str, NDArray[np.float64]] | None = None,
 ) -> None:
     """Write ``report.html``.
@@ -82,6 +72,7 @@ def write_report(
         picture: ``qc.png``, which goes into the page.
         rows: from ``region_table``.
         manifest: complete but for the hashes of files that come later.
+        origin: the service's job, which stands on the page.
         tissue_mm3: by name, (117,) volumes in the background and each region.
 
     Raises:
@@ -91,21 +82,22 @@ def write_report(
     page = render_page(
         __package__,
         "report.html",
-        title=title or "Parcellation",
-        method=METHODS.get(manifest.task, ""),
+        title=title or f"Parcellation{f', {origin.date}, {origin.job}' if origin else ''}",
+        name=title,
+        origin=origin,
+        method=f"method.{manifest.task}" if f"method.{manifest.task}" in words() else "",
         picture=b64encode(picture.read_bytes()).decode(),
         rows=rows,
         manifest=manifest,
-        verdicts=VERDICTS,
         sentences=list(_sentences(manifest)),
         lobes=lobes,
         most_of_lobes=max(max(lobe.left_mm3, lobe.right_mm3) for lobe in lobes) or 1,
         most_of_regions=max(row.volume_mm3 for row in rows) or 1,
         measures=list(_measures(manifest.quality)),
         facts=_provenance(manifest),
-        wholes=[(WHOLES[name], volume / 1000) for name, volume in manifest.volumes.items()],
-        tissues=[(WHOLES[name], mm3) for name, mm3 in (tissue_mm3 or {}).items()],
+        tissues=tissue_mm3 or {},
         signed=_signed,
+        plain=lambda number: f"{number:g}".replace("-", "−"),
     )
     write_text(path, page)
 
@@ -135,40 +127,33 @@ def _signed(index: float | None) -> str:
     return MISSING if index is None else f"{index:+.3f}"
 
 
-def _measures(quality: Quality | None) -> Iterator[tuple[str, str, str]]:
-    """Each number that is judged: its name, its value, and which values are usual."""
+def _measures(quality: Quality | None) -> Iterator[tuple[str, str, list[Bound]]]:
+    """Each number that is judged: its name, its value, and the limits of what is usual."""
     for number, group in groupby(BOUNDS, lambda bound: bound.number):
         value = quality and quality.numbers.get(number)
         if value is not None:
-            yield number.replace("_", " "), f"{value:.4g}", " to ".join(_usual(list(group)))
+            bounds = sorted(group, key=lambda bound: bound.mild)
+            yield number, f"{value:.4g}", bounds
 
 
-def _usual(bounds: Sequence[Bound]) -> Iterator[str]:
-    for bound in sorted(bounds, key=lambda bound: bound.mild):
-        word = "" if len(bounds) > 1 else "up to " if bound.sense == 1 else "from "
-        yield f"{word}{bound.mild:g}".replace("-", "−")
-
-
-def _provenance(manifest: Manifest) -> list[tuple[str, str]]:
-    facts: list[tuple[str, str]] = []
+def _provenance(manifest: Manifest) -> list[tuple[str, str, str]]:
+    """What a fact is called, what follows that, and the fact."""
+    facts: list[tuple[str, str, str]] = []
     if (scan := manifest.input) is not None:
         shape = "×".join(map(str, scan.shape))
         sizes_mm = np.linalg.norm(np.array(scan.affine)[:3, :3], axis=0)
         size = "×".join(f"{size_mm:.3g}" for size_mm in sizes_mm)
         facts += [
-            ("Scan", f"{shape} voxels of {size} mm, axes {scan.axes}"),
-            ("SHA-256 of the scan", scan.sha256),
+            ("scan", "", f"{shape} voxels, {size} mm, {scan.axes}"),
+            ("sha256", "", scan.sha256),
         ]
+    facts += [(name, "", manifest.files[name]) for name in HASHED if name in manifest.files]
     facts += [
-        (f"SHA-256 of {HASHED[name]}", manifest.files[name])
-        for name in HASHED
-        if name in manifest.files
+        ("weights", f", {network}", sha256 or MISSING)
+        for network, sha256 in manifest.weights.items()
     ]
-    facts += [
-        (f"Weights, {network}", sha256 or MISSING) for network, sha256 in manifest.weights.items()
-    ]
-    facts += [("Settings", _list(_flat(manifest.parameters)))]
-    return [*facts, ("Software", _list(manifest.software.items()))]
+    facts += [("settings", "", _list(_flat(manifest.parameters)))]
+    return [*facts, ("software", "", _list(manifest.software.items()))]
 
 
 def _flat(parameters: Mapping[str, object], before: str = "") -> Iterator[tuple[str, str]]:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from parcela.atlas.lookup_tables import lookup_table
 from parcela.bundle.citations import citations
-from parcela.bundle.manifest import InputRecord
+from parcela.bundle.manifest import InputRecord, Origin
 from parcela.bundle.mosaic import write_mosaic
 from parcela.bundle.prediction import Prediction
 from parcela.bundle.region_table import write_region_table
@@ -90,7 +90,12 @@ def prefixed(fixed_name: str, scan_name: str | None) -> str:
 
 
 def write_bundle(
-    prediction: Prediction, folder: Path, name: str | None = None, *, prefix: bool = True
+    prediction: Prediction,
+    folder: Path,
+    name: str | None = None,
+    *,
+    prefix: bool = True,
+    origin: Origin | None = None,
 ) -> dict[str, Path]:
     """Write the whole bundle of one scan into ``folder``, which is made if need be.
 
@@ -103,6 +108,7 @@ def write_bundle(
         folder: where to.
         name: what the files' names begin with; unless given, the scan's.
         prefix: False for the fixed names of the service, with the name in no file and no picture.
+        origin: the service's job, for the report.
 
     Returns:
         path of each file by its kind (a network's own map by its fixed name's stem, such as ``desc-unet_dseg``; an
@@ -154,6 +160,7 @@ def write_bundle(
         picture=paths["qc"],
         rows=prediction.table,
         manifest=manifest,
+        origin=origin,
         tissue_mm3=prediction.tissue_mm3,
     )
     hashes[FIXED_NAMES["report"]] = sha256_of(paths["report"])

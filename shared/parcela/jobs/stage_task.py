@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from parcela.bundle.manifest import Origin
 from parcela.imaging.volume import Volume, read_volume
 from parcela.jobs.job_files import read_request
 from parcela.jobs.keys import SCAN, scan_key, stage_key, stage_prefix
@@ -85,6 +86,11 @@ class StageTask:
         before = steps[: steps.index(name)] if name in steps else []
         total = sum(self._plan.values())
         self.on_progress(name, sum(self._plan[step] for step in before) / total if total else 0.0)
+
+    @property
+    def origin(self) -> Origin:
+        """The job, for whoever reads the report."""
+        return Origin(self.request.id, self.request.created)
 
     def scan(self) -> Volume:
         """The uploaded scan; its hash is that of the bytes received, before they were scrubbed.

@@ -5,7 +5,7 @@ import { Erase } from "../home/joblist";
 import { findJob, listed } from "../jobs";
 import { Progress } from "../progress";
 import { Badge, titleOf } from "../verdict";
-import { formatTime, say, tell } from "../words";
+import { formatTime, language, say, tell } from "../words";
 import type { Brain } from "./brain";
 import { Checks, checksOf } from "./checks";
 import { Download, Files } from "./files";
@@ -35,7 +35,7 @@ export function JobPage({ id }: { id: string }) {
         <div class="buttons">
           {job.status === "done" && (
             <>
-              <a class="button" href={fileOf(job, "report.html")} target="_blank" rel="noopener">
+              <a class="button" href={`${fileOf(job, "report.html")}#${language.value}`} target="_blank" rel="noopener">
                 {say("report")}
               </a>
               <Download job={job} href={job.links["bundle"]!} name="bundle.zip" label={say("downloadAll")} />
