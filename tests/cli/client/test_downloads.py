@@ -74,7 +74,7 @@ def test_given_no_map_when_downloaded_then_what_lay_there_stays(
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def archive(**files: bytes) -> bytes:
+def archive(folder: str = f"parcela-{ID}/", **files: bytes) -> bytes:
     """A bundle with two files, less or with others than its manifest says."""
     whole = {"dseg.nii.gz": MAP, "dseg.tsv": b"index\tname\n"}
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in whole.items()}
@@ -82,14 +82,15 @@ def archive(**files: bytes) -> bytes:
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as packed:
         for name, data in {"manifest.json": manifest, **whole, **files}.items():
-            packed.writestr(name, data)
+            packed.writestr(folder + name, data)
     return stream.getvalue()
 
 
+@pytest.mark.parametrize("inside", [f"parcela-{ID}/", ""])  # "": of an older release
 def test_given_a_bundle_when_fetched_then_it_carries_the_scans_name(
-    server: Scripted, client: Client, tmp_path: Path
+    server: Scripted, client: Client, tmp_path: Path, inside: str
 ) -> None:
-    server.script = in_turn(Reply(200, archive(), "application/zip"))
+    server.script = in_turn(Reply(200, archive(inside), "application/zip"))
     paths = client.bundle(ID, tmp_path / "out", "sub-1_T1w")
     assert paths["dseg.nii.gz"] == tmp_path / "out" / "sub-1_T1w_dseg.nii.gz"
     assert {path.name for path in (tmp_path / "out").iterdir()} == {

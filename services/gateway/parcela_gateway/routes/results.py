@@ -5,6 +5,7 @@ from __future__ import annotations
 from base64 import b64encode
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -122,16 +123,17 @@ def get_file(
     responses=_answers({"application/zip": {"schema": BINARY}}),
 )
 def get_bundle(request: Request, gateway: InGateway, owner: Owner, job_id: str) -> Response:
-    """All files, as one archive."""
+    """All files in one archive, in a folder named after the job."""
     job = find_job(gateway, job_id, owner)
     members = _bundle(gateway.store, job)
+    packed = [replace(member, name=f"parcela-{job.id}/{member.name}") for member in members]
 
     def read(start: int, length: int) -> Iterator[bytes]:
         for member in members:
             gateway.blocks.check(gateway.store, member, 0, member.stored.size)
-        return archive(members, gateway.store.open, start, length)
+        return archive(packed, gateway.store.open, start, length)
 
-    size, etag = archive_size(members), archive_etag(members)
+    size, etag = archive_size(packed), archive_etag(packed)
     return send(request, Sendable(BUNDLE, TYPES[".zip"], size, etag, read), SAFE)
 
 
