@@ -7,6 +7,7 @@ import io
 import os
 import zipfile
 from base64 import b64encode
+from collections.abc import Mapping
 from contextlib import nullcontext
 from pathlib import Path
 
@@ -74,14 +75,14 @@ def test_given_no_map_when_downloaded_then_what_lay_there_stays(
     assert len(list(tmp_path.iterdir())) == 1
 
 
-def archive(folder: str = f"parcela-{ID}/", **files: bytes) -> bytes:
+def archive(files: Mapping[str, bytes] | None = None, folder: str = f"parcela-{ID}/") -> bytes:
     """A bundle with two files, less or with others than its manifest says."""
     whole = {"dseg.nii.gz": MAP, "dseg.tsv": b"index\tname\n"}
     hashes = {name: hashlib.sha256(data).hexdigest() for name, data in whole.items()}
     manifest = Manifest(task="predict", files=hashes).to_json().encode()
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w") as packed:
-        for name, data in {"manifest.json": manifest, **whole, **files}.items():
+        for name, data in {"manifest.json": manifest, **whole, **(files or {})}.items():
             packed.writestr(folder + name, data)
     return stream.getvalue()
 
@@ -90,7 +91,7 @@ def archive(folder: str = f"parcela-{ID}/", **files: bytes) -> bytes:
 def test_given_a_bundle_when_fetched_then_it_carries_the_scans_name(
     server: Scripted, client: Client, tmp_path: Path, inside: str
 ) -> None:
-    server.script = in_turn(Reply(200, archive(inside), "application/zip"))
+    server.script = in_turn(Reply(200, archive(folder=inside), "application/zip"))
     paths = client.bundle(ID, tmp_path / "out", "sub-1_T1w")
     assert paths["dseg.nii.gz"] == tmp_path / "out" / "sub-1_T1w_dseg.nii.gz"
     assert {path.name for path in (tmp_path / "out").iterdir()} == {
@@ -99,7 +100,7 @@ def test_given_a_bundle_when_fetched_then_it_carries_the_scans_name(
 
 
 @pytest.mark.parametrize(
-    "body", [archive(**{"dseg.tsv": b"tampered"}), archive()[:-30], b"no archive"]
+    "body", [archive({"dseg.tsv": b"tampered"}), archive()[:-30], b"no archive"]
 )
 def test_given_a_damaged_bundle_then_no_manifest_says_it_is_whole(
     server: Scripted, client: Client, tmp_path: Path, body: bytes
@@ -114,7 +115,7 @@ def test_given_a_damaged_bundle_then_no_manifest_says_it_is_whole(
 def test_given_a_bundle_with_a_path_in_a_name_then_it_stays_in_the_folder(
     server: Scripted, client: Client, tmp_path: Path
 ) -> None:
-    server.script = in_turn(Reply(200, archive(**{"../../evil.txt": b"x"}), "application/zip"))
+    server.script = in_turn(Reply(200, archive({"../../evil.txt": b"x"}), "application/zip"))
     client.bundle(ID, tmp_path / "a" / "b")
     assert not (tmp_path / "evil.txt").exists()
     assert os.listdir(tmp_path) == ["a"]  # noqa: PTH208

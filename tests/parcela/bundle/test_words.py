@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
@@ -55,6 +56,15 @@ def test_given_the_atlas_then_every_region_and_lobe_has_its_plain_name(words: Ta
     for tag in ("en", "pt", "es"):
         names = [words[f"region.{stem}"][tag] for stem in stems]
         assert len(names) == len(set(names))  # no two regions share one
+
+
+def test_given_the_pages_own_words_then_none_hides_a_shared_one(
+    checkout: Path, words: Table
+) -> None:
+    text = (checkout / "web/src/words/en.ts").read_text(encoding="utf-8")
+    own = set(re.findall(r'^  "?([\w.]+)"?: "', text, re.MULTILINE))
+    assert len(own) > 150
+    assert own & set(words) == set()
 
 
 def steps() -> Iterator[str]:

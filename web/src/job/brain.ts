@@ -58,6 +58,7 @@ export class Brain {
       cycleClipPlaneHotKey: "",
       isOrientCube: false,
       showAllOrientationMarkers: true,
+      multiplanarPadPixels: 24, // room for the letters of two neighbours
     });
     await nv.attachToCanvas(canvas);
     if (!nv.gl) throw new Error("WebGL 2");

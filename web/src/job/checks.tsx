@@ -50,7 +50,7 @@ export const Checks = ({ checks }: { checks: readonly Check[] }) => (
       <thead>
         <tr>
           <th scope="col">{tell("measure")}</th>
-          <th scope="col">{tell("here")}</th>
+          <th scope="col">{tell("measuredHere")}</th>
           <th scope="col">{tell("usual")}</th>
         </tr>
       </thead>
