@@ -32,7 +32,7 @@ EVERY_STAGE: tuple[Stage, ...] = get_args(Stage)
 # Of a scan that went over a limit of time or memory: it held a worker for all that time
 HUNG_ATTEMPTS = 2
 # Of Redis's return: a worker renews its lease every two seconds, and a question on its way may take five more
-RENEWED_WITHIN_S = 10.0
+RENEWED_WITHIN_S = 8.0
 
 
 class WorkerLost(StepFailed):

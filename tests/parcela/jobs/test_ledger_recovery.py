@@ -103,7 +103,7 @@ def test_given_a_restart_then_a_lease_lasts_until_the_living_have_renewed_theirs
 ) -> None:
     redis: Any = shared_redis.client
     leases = "parcela:leases:preprocess"
-    for left_ms, granted_ms in ((-5000, 10_000), (5000, 10_000), (25_000, 25_000)):
+    for left_ms, granted_ms in ((-5000, 8000), (5000, 8000), (25_000, 25_000)):
         request = job_request()
         ledger.add(request)
         claimed(ledger)
