@@ -5,7 +5,8 @@
 Each scan of ``--scans`` goes through `parcela predict` in some twenty ways: again, on other threads and instructions,
 under other headers, turned, resampled, with noise. Six processor minutes a scan with ``--mode fast``, half an hour
 with ``--mode robex``; every map is kept below ``--work``, so that repeating the command goes on. Writes
-benchmarks/results/validity.md and .json after every scan; ``--tables`` does that alone.
+benchmarks/results/validity.md and .json and the table of docs/validity.md after every scan; ``--tables`` does that
+alone.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ def _write(images: Sequence[Image], work: Path) -> None:
         table(rows, mode) for mode in MODES for table in (validity.same_table, validity.close_table)
     ]
     write_results("validity", [table for table in tables if table.rows], {"rows": rows})
+    validity.write_page(rows)
 
 
 if __name__ == "__main__":

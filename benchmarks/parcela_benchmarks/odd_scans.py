@@ -17,10 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parcela.atlas.aal import CLASS_COUNT
-from parcela.files import write_text
 from parcela.imaging.volume import Volume
 from parcela_benchmarks import one_map
 from parcela_benchmarks.faults import REFERENCES, SITUATIONS, WHOLE_HEADS_ONLY, Fault, Faulty
+from parcela_benchmarks.results import read_part, write_part
 from parcela_training.cohorts.cohort import Image
 from parcela_training.journal import Row
 from parcela_training.metrics.measures import dice
@@ -182,19 +182,12 @@ def page_table(rows: Sequence[Row]) -> str:
 
 def write_page(rows: Sequence[Row]) -> None:
     """Put the table into its place in the documentation."""
-    before, _, after = _parts(PAGE.read_text(encoding="utf-8"))
-    write_text(PAGE, f"{before}{BEGIN}{page_table(rows)}{END}{after}")
+    write_part(PAGE, BEGIN, END, page_table(rows))
 
 
 def page_table_as_written() -> str:
     """The table that stands in the documentation."""
-    return _parts(PAGE.read_text(encoding="utf-8"))[1]
-
-
-def _parts(text: str) -> tuple[str, str, str]:
-    before, _, rest = text.partition(BEGIN)
-    inner, _, after = rest.partition(END)
-    return before, inner, after
+    return read_part(PAGE, BEGIN, END)
 
 
 def _dice_cell(outcome: Mapping[str, Any] | None) -> str:

@@ -28,6 +28,17 @@ def write_results(name: str, tables: Sequence[Table], record: Mapping[str, Any])
     print(text)
 
 
+def write_part(page: Path, begin: str, end: str, text: str) -> None:
+    """Put a text between two marks of a page of the documentation."""
+    before, _, rest = page.read_text(encoding="utf-8").partition(begin)
+    write_text(page, f"{before}{begin}{text}{end}{rest.partition(end)[2]}")
+
+
+def read_part(page: Path, begin: str, end: str) -> str:
+    """What stands there."""
+    return page.read_text(encoding="utf-8").partition(begin)[2].partition(end)[0]
+
+
 def read_results(name: str) -> dict[str, Any]:
     """What an earlier run wrote for programs; empty where none did."""
     file = RESULTS / f"{name}.json"

@@ -30,6 +30,7 @@ from parcela_benchmarks.degrade import (
     turn,
 )
 from parcela_benchmarks.pairs import AVX2
+from parcela_benchmarks.results import read_part, write_part
 from parcela_benchmarks.volumes import region_mm3
 from parcela_training.cohorts.cohort import Image
 from parcela_training.journal import Row
@@ -37,6 +38,8 @@ from parcela_training.preparation.imported import read_mask
 from parcela_training.report.cells import MISSING
 from parcela_training.report.document import Table
 
+PAGE = Path(__file__).parents[2] / "docs" / "validity.md"
+BEGIN, END = "<!-- benchmarks/validity.py wrote this -->\n", "<!-- up to here -->\n"
 ORIGINAL = "as it came"
 GOAL_MEDIAN, GOAL_95TH = 3.0, 10.0  # % of a region's volume
 LARGE_MM3 = 5000.0
@@ -287,6 +290,23 @@ def close_table(rows: Sequence[Row], mode: str) -> Table:
         "difference of the volume of all regions together, with its sign.",
         missing=MISSING,
     )
+
+
+def page_table(rows: Sequence[Row]) -> str:
+    """Table 2 for the documentation: what another picture of the same head changes, with ``--fast``."""
+    head = ("", "scans", "median", "95th percentile", "over 5 ml", "all regions", "within the aim")
+    lines = [head, ("---",) * len(head), *close_table(rows, "fast").rows]
+    return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
+
+
+def write_page(rows: Sequence[Row]) -> None:
+    """Put that table into its place in the documentation."""
+    write_part(PAGE, BEGIN, END, page_table(rows))
+
+
+def page_table_as_written() -> str:
+    """The table that stands there."""
+    return read_part(PAGE, BEGIN, END)
 
 
 def changes_percent(row: Row, least_mm3: float = 0.0) -> NDArray[np.float64]:
