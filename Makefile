@@ -36,11 +36,11 @@ TORCH_INDEX may also be a folder that holds the wheel.
 endef
 export NOTE
 
-.PHONY: help setup demo serve test test-all chaos check format web dist images docs lock sbom bench
+.PHONY: help setup demo serve test test-all chaos check format web dist images pin-images docs lock sbom bench
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
 
 setup: $(READY)  ## make .venv/ with everything (TORCH_INDEX chooses PyTorch's build, PYTHON the interpreter)
 
@@ -79,6 +79,9 @@ dist: docs  ## the source archive, and the wheel built from it, with the guide, 
 images: docs  ## the images, with the guide, labelled with the version, the commit and SOURCE (docs/release.md)
 	PARCELA_VERSION=$(VERSION) PARCELA_SOURCE='$(SOURCE)' \
 	PARCELA_REVISION=$$(git describe --always --abbrev=40 --dirty --exclude '*') docker compose --profile training build
+
+pin-images:  ## the images that are not ours by digest, in .env, for docker compose (docs/deploy.md)
+	deploy/pin-images
 
 docs: setup  ## build the documentation as a site, which `parcela serve` then has at /docs/guide
 	cd docs && ../$(BIN)/python -m parcela_docs

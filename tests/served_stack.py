@@ -22,6 +22,7 @@ class Stack:
 
     def __init__(self, data: Path, weights: Path | None = None) -> None:
         self.data = data
+        self.command = [str(word) for word in PARCELA]
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.env = os.environ | {"PARCELA_LEASE_S": "6"}
@@ -32,7 +33,7 @@ class Stack:
     def start(self) -> str:
         """Start it and wait until it says that it is ready; returns what it said."""
         self.process = subprocess.Popen(
-            [*PARCELA, "serve", "--port", str(self.port), "--data", str(self.data)],
+            [*self.command, "serve", "--port", str(self.port), "--data", str(self.data)],
             stdout=subprocess.PIPE,
             stderr=sys.stderr,
             text=True,
