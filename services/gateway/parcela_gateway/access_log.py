@@ -83,19 +83,27 @@ class AccessLog:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        start_s, status = time.monotonic(), 0
+        start_s, status, ended = time.monotonic(), 0, False
+
+        def end() -> None:
+            nonlocal ended
+            if not ended:
+                ended = True
+                self._note(scope, status, time.monotonic() - start_s)
 
         async def noted(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
                 self._audit.note(scope, status)  # before a byte of the answer has left
+            elif not message.get("more_body", False):
+                end()  # before the last byte has: whoever has the whole answer finds its line
             await send(message)
 
         try:
             await self._app(scope, receive, noted)
         finally:
-            self._note(scope, status, time.monotonic() - start_s)
+            end()
             if not status:  # cut, or failed, before it was answered
                 self._audit.note(scope, status)
 
