@@ -62,13 +62,21 @@ def n4(spacing_mm: int, runs: int) -> None:
     record(f"n4-{spacing_mm}mm", row, [list(pair) for pair in pairs])
 
 
-def chain(name: str, options: list[str], what: str, runs: int) -> None:
-    """The thesis's chain, and ``parcela predict`` with these options, each in a process of its own."""
-    before = [sys.executable, "-c", THESIS, str(COLIN27_HEAD)]
-    now = [sys.executable, "-m", "parcela_cli.app", "predict", str(COLIN27_HEAD), *options, "-o"]
-    pairs = [[_seconds(before), _seconds(now)] for _ in range(runs)]
-    row = {"what": f"{HEAD}, {what}", "against": CHAIN, "instructions": "native"}
-    record(name, row, pairs)
+def chains(runs: int) -> None:
+    """The thesis's chain and ``parcela predict``, with `--fast` and with ROBEX, each in a process of its own."""
+    predict = [sys.executable, "-m", "parcela_cli.app", "predict", str(COLIN27_HEAD)]
+    commands = {
+        "thesis": [sys.executable, "-c", THESIS, str(COLIN27_HEAD)],
+        "chain-fast": [*predict, "--fast", "-o"],
+        "chain-robex": [*predict, "--skull-strip", "robex", "-o"],
+    }
+    rounds = []
+    for _ in range(runs):
+        rounds.append({name: _seconds(command) for name, command in commands.items()})
+        print(rounds[-1], flush=True)
+    for name, what in (("chain-fast", "`--fast`"), ("chain-robex", "ROBEX")):
+        row = {"what": f"{HEAD}, {what}", "against": CHAIN, "instructions": "native"}
+        record(name, row, [[each["thesis"], each[name]] for each in rounds])
 
 
 def _seconds(command: list[str]) -> float:
@@ -86,16 +94,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="such as n4-2mm, chain-fast")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="such as n4-2mm, chains")
     parser.add_argument("--runs", type=int, default=5)
     arguments = parser.parse_args()
     every: dict[str, Callable[[], None]] = {
         "n4-1mm": partial(n4, 1, arguments.runs),
         "n4-2mm": partial(n4, 2, arguments.runs),
-        "chain-fast": partial(chain, "chain-fast", ["--fast"], "`--fast`", arguments.runs),
-        "chain-robex": partial(
-            chain, "chain-robex", ["--skull-strip", "robex"], "ROBEX", arguments.runs
-        ),
+        "chains": partial(chains, arguments.runs),
     }
     for name, run in every.items():
         if not arguments.only or name in arguments.only:
