@@ -41,10 +41,10 @@ def _row(row: BadInput) -> str:
 
 FIGURES = """## Time and memory
 
-Each of these files alone, given to `parcela predict` in a process of its own, may take 2 seconds of a processor on an
-idle machine and 256 MB. Measured beside twenty other programs on two cores: 2.1 seconds for a DICOM file or a zip,
-which a further process reads, at most 1.4 seconds for all others, and 109 MB. One second of that, and 100 MB, is the
-start of the command.
+Each of these files alone, given to `parcela predict` in a process of its own, may take 2 seconds of a processor
+(its own and its children's, so that nothing else on the machine counts) and 256 MB. Measured on two cores under a
+load of 20: 1.4 seconds at most for a DICOM file or a zip, which a further process reads, 1.0 for all others, and
+97 MB. Nearly one second of that, and 93 MB, is the start of the command.
 
 <!-- not run: it is a test of the slow ones -->
 ```sh
