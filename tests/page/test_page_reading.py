@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -70,6 +71,17 @@ def test_given_a_language_when_chosen_then_the_page_speaks_it_and_remembers(
         expect(page.locator("footer")).to_contain_text(device)
         expect(page.locator(".drop")).to_contain_text(device)
         assert page.evaluate("document.documentElement.lang") == language
+
+
+def test_given_a_choice_then_its_name_is_short_and_its_cost_is_its_description(
+    visit: Visit, standing: Gateway
+) -> None:
+    page = visit(standing.url)
+    page.get_by_text("More choices").click()
+    fast = page.get_by_role("checkbox", name="Fast", exact=True)
+    expect(fast).to_have_accessible_description(re.compile("Seconds in place of a minute"))
+    network = page.get_by_role("combobox", name="Network", exact=True)
+    expect(network).to_have_accessible_description(re.compile("What names the regions"))
 
 
 def test_given_three_languages_when_a_region_is_searched_then_its_plain_name_is_found_in_each(

@@ -104,6 +104,7 @@ function Option({ parameter: { name, description, schema } }: { parameter: Param
         <input
           type="checkbox"
           checked={value === true}
+          aria-label={label}
           aria-describedby={`hint-${name}`}
           onChange={(event) => choose(event.currentTarget.checked)}
         />
@@ -118,7 +119,12 @@ function Option({ parameter: { name, description, schema } }: { parameter: Param
   return (
     <label>
       {label}
-      <select value={String(value)} aria-describedby={`hint-${name}`} onChange={(event) => choose(event.currentTarget.value)}>
+      <select
+        value={String(value)}
+        aria-label={label}
+        aria-describedby={`hint-${name}`}
+        onChange={(event) => choose(event.currentTarget.value)}
+      >
         {schema.enum.map((each) => (
           <option key={String(each)} value={String(each)}>
             {sayIf(`option.${name}.${String(each)}`) ?? String(each)}
