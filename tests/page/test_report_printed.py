@@ -73,6 +73,7 @@ def test_given_a_full_report_when_printed_then_it_has_three_pages_of_text_and_as
     page.goto(url)
     shown = page.locator("h2 > span").filter(visible=True)
     assert {text.get_attribute("lang") for text in shown.all()} == {language}
+    assert page.evaluate("scrollY") == 0
     printed = page.pdf(format=paper, prefer_css_page_size=True, print_background=True)
     fits = page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     page.close()
