@@ -75,6 +75,7 @@ export function Viewer({ job, files, regions, hidden, selected, brain }: Props) 
       <h2 id="viewer-title" class="hidden">
         {say("viewer")}
       </h2>
+      <Place {...{ position, hovered, brain }} here={named(selected.value)} over={named(hovered.value)} />
       <div class="stage">
         <canvas ref={canvas} tabIndex={0} role="img" aria-label={say("canvas")} />
         {loading.value && (
@@ -83,7 +84,6 @@ export function Viewer({ job, files, regions, hidden, selected, brain }: Props) 
           </p>
         )}
       </div>
-      <Place {...{ position, hovered, brain }} here={named(selected.value)} over={named(hovered.value)} />
       <div class="controls">
         <Choice label={say("view")} value={view.value} onChange={(value) => (view.value = value as View)}>
           {VIEWS.map((name) => [name, say(`view.${name}`)])}
@@ -114,7 +114,9 @@ export function Viewer({ job, files, regions, hidden, selected, brain }: Props) 
           <Check label={say("disagreement")} on={disagreement.value} onChange={(on) => ((disagreement.value = on), void change())} />
         )}
       </div>
-      <p class="note">{say(look.value.radiological ? "leftIsRight" : "leftIsLeft")}</p>
+      <p class="note">
+        {say(look.value.radiological ? "leftIsRight" : "leftIsLeft")} {say("ownPosition")}
+      </p>
     </section>
   );
 }

@@ -160,6 +160,7 @@ export const en = {
   outlines: "Outlines",
   radiological: "Radiological: left on the right",
   position: "Position in mm",
+  ownPosition: "x, y and z are the scan's own, not those of MNI.",
   go: "Go",
   here: "At the crosshair",
   nothingHere: "no region",

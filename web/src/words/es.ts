@@ -162,6 +162,7 @@ export const es: Words = {
   outlines: "Contornos",
   radiological: "Radiológico: izquierda a la derecha",
   position: "Posición en mm",
+  ownPosition: "x, y, z son las del propio estudio, no las de MNI.",
   go: "Ir",
   here: "En la cruz",
   nothingHere: "ninguna región",

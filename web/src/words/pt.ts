@@ -162,6 +162,7 @@ export const pt: Words = {
   outlines: "Contornos",
   radiological: "Radiológico: esquerda à direita",
   position: "Posição em mm",
+  ownPosition: "x, y, z são as do próprio exame, não as do MNI.",
   go: "Ir",
   here: "Na cruz",
   nothingHere: "nenhuma região",
