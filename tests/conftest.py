@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
 from patience import QUICK_TEST_S, SLOW_TEST_S, patient
+
+if TYPE_CHECKING:  # most tests need no service: what runs one is loaded where a test asks for it
+    from gateway_server import Gateway
+    from parcela.settings import Settings
+    from redis_server import RedisServer
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 
@@ -47,3 +54,32 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def checkout() -> Path:
     """The root of the source tree."""
     return CHECKOUT
+
+
+@pytest.fixture(scope="module")
+def standing(
+    shared_redis: RedisServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Gateway]:
+    """One gateway for all tests of a module that leave nothing behind."""
+    from gateway_server import serving
+    from parcela.settings import Settings
+
+    store = tmp_path_factory.mktemp("standing") / "store"
+    with serving(Settings(redis=shared_redis.url, store=str(store))) as running:
+        yield running
+
+
+@pytest.fixture(params=["folder", "s3"])
+def either_store(
+    request: pytest.FixtureRequest, redis_url: str, tmp_path: Path
+) -> Iterator[Settings]:
+    """The settings of an installation, once with a store of either kind."""
+    from parcela.settings import Settings
+
+    if request.param == "folder":
+        yield Settings(redis=redis_url, store=str(tmp_path / "store"))
+        return
+    from s3_server import s3_server, store_settings
+
+    with s3_server() as server:
+        yield store_settings(server).model_copy(update={"redis": redis_url})

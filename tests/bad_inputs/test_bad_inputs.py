@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -18,12 +17,11 @@ from bad_inputs.bad_input import BAD_INPUTS, Answer, BadInput
 from bad_inputs.files import WHOLE
 from bad_inputs.page import PAGE, render
 from command import Finished, parcela
-from gateway_server import Gateway, claim_any, serving
+from gateway_server import Gateway, claim_any
 from nifti_files import image, nifti, write
 from parcela.errors import BadScan
 from parcela.jobs.stage_task import StageTask
-from parcela.settings import Settings
-from redis_server import RedisServer, shared_redis
+from redis_server import shared_redis
 
 __all__ = ["shared_redis"]
 
@@ -124,33 +122,24 @@ def test_given_a_bad_input_when_any_output_is_asked_for_then_it_is_not_created(
 # ---------------------------------------------------------------------------------------- the API
 
 
-@pytest.fixture(scope="module")
-def gateway(
-    shared_redis: RedisServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Gateway]:
-    store = tmp_path_factory.mktemp("gateway") / "store"
-    with serving(Settings(redis=shared_redis.url, store=str(store))) as running:
-        yield running
-
-
 @pytest.mark.parametrize(
     "row",
     [pytest.param(row, marks=[pytest.mark.slow] if row.slow else []) for row in SENT],
     ids=[row.file for row in SENT],
 )
 def test_given_a_bad_input_when_uploaded_then_the_api_says_the_same_and_nothing_is_kept(
-    row: BadInput, gateway: Gateway, tmp_path: Path
+    row: BadInput, standing: Gateway, tmp_path: Path
 ) -> None:
-    response = gateway.submit(row.build(tmp_path).read_bytes())
+    response = standing.submit(row.build(tmp_path).read_bytes())
     wrong, remedy = row.api.words(row)
     if row.api.accepted:
         assert response.status_code == 202
-        assert_explains(_said_by_the_stage(gateway), wrong, remedy)
-        assert gateway.http.delete(response.json()["links"]["self"]).status_code == 204
+        assert_explains(_said_by_the_stage(standing), wrong, remedy)
+        assert standing.http.delete(response.json()["links"]["self"]).status_code == 204
     else:
         assert (response.status_code, response.json()["type"]) == (422, "/docs#bad-scan")
         assert_explains(response.json()["detail"], wrong, remedy)
-    assert [key for key in gateway.stored() if "scan" in key] == []
+    assert [key for key in standing.stored() if "scan" in key] == []
 
 
 def _said_by_the_stage(gateway: Gateway) -> str:

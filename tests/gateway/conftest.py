@@ -11,7 +11,7 @@ import pytest
 
 from gateway_server import Gateway, serving
 from parcela.settings import Settings
-from redis_server import RedisServer, redis_url, shared_redis
+from redis_server import redis_url, shared_redis
 
 __all__ = ["redis_url", "shared_redis"]
 
@@ -34,13 +34,3 @@ def start(redis_url: str, tmp_path: Path) -> Iterator[Start]:
 def gateway(start: Start) -> Gateway:
     """One with the settings as they are."""
     return start()
-
-
-@pytest.fixture(scope="module")
-def standing(
-    shared_redis: RedisServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Gateway]:
-    """One for all tests of a module that leave nothing behind."""
-    store = tmp_path_factory.mktemp("standing") / "store"
-    with serving(Settings(redis=shared_redis.url, store=str(store))) as running:
-        yield running

@@ -35,7 +35,6 @@ def test_given_a_built_site_then_its_pages_are_served_under_a_strict_policy(
         assert "script-src 'self'" in answer.headers["content-security-policy"]
         assert "unsafe" not in answer.headers["content-security-policy"]
     assert standing.http.head("/docs/guide/").status_code == 200
-    assert standing.http.get("/installation").json()["guide"] is True
 
 
 def test_given_a_built_site_when_its_address_lacks_the_slash_then_it_is_sent_there(
@@ -75,7 +74,6 @@ def test_given_no_built_site_then_a_page_says_where_the_documentation_is(
     named = re.findall(r"<code>(docs/\S+\.md)</code>", answer.text)
     assert "docs/index.md" in named
     assert [name for name in named if not (checkout / name).is_file()] == []
-    assert standing.http.get("/installation").json()["guide"] is False
     for path in (standing.url + "/", standing.url + "/docs"):
         assert f'href="{path}"' in answer.text
         assert standing.http.get(path).status_code == 200

@@ -10,9 +10,7 @@ import gzip
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Iterator
 from contextlib import ExitStack
-from pathlib import Path
 from typing import NamedTuple
 
 import pytest
@@ -36,7 +34,6 @@ from parcela.jobs.job_files import read_request
 from parcela.jobs.keys import job_prefix, tombstone_key
 from parcela.jobs.reconciler import Reconciler
 from parcela.settings import Settings
-from s3_server import s3_server, store_settings
 from slow_client import END, SlowClient
 
 SCANS = (SCAN, gzip.compress(nifti(image()[::-1]), 1, mtime=0))
@@ -181,16 +178,6 @@ def sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-@pytest.fixture(params=["folder", "s3"])
-def chosen(request: pytest.FixtureRequest, redis_url: str, tmp_path: Path) -> Iterator[Settings]:
-    """The settings of an installation with a store of either kind."""
-    with ExitStack() as stack:
-        settings = Settings(store=str(tmp_path / "store"))
-        if request.param == "s3":
-            settings = store_settings(stack.enter_context(s3_server()))
-        yield settings.model_copy(update={"redis": redis_url})
-
-
 def play(settings: Settings, count: int, steps: int) -> None:
     """So many examples of so many steps, on two gateways of one installation."""
     with ExitStack() as stack:
@@ -210,15 +197,15 @@ def play(settings: Settings, count: int, steps: int) -> None:
         )
 
 
-@pytest.mark.parametrize("chosen", ["folder"], indirect=True)
+@pytest.mark.parametrize("either_store", ["folder"], indirect=True)
 def test_given_any_few_steps_on_two_gateways_then_each_id_is_one_scan_and_ends_once(
-    chosen: Settings,
+    either_store: Settings,
 ) -> None:
-    play(chosen, count=5, steps=7)
+    play(either_store, count=5, steps=7)
 
 
 @pytest.mark.slow
 def test_given_any_many_steps_on_two_gateways_then_each_id_is_one_scan_and_ends_once(
-    chosen: Settings,
+    either_store: Settings,
 ) -> None:
-    play(chosen, count=40, steps=30)
+    play(either_store, count=40, steps=30)

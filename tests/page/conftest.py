@@ -15,10 +15,8 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Route, expect, sync_playwright
 
-from gateway_server import Gateway, serving
-from parcela.settings import Settings
 from patience import patient
-from redis_server import RedisServer, redis_url, shared_redis
+from redis_server import redis_url, shared_redis
 
 __all__ = ["redis_url", "shared_redis"]
 
@@ -101,16 +99,6 @@ def module_visit(browser: Browser) -> Iterator[Visit]:
     """Opens a gateway's page for several tests: a map takes a while to open."""
     with visits(browser) as opened:
         yield opened
-
-
-@pytest.fixture(scope="module")
-def standing(
-    shared_redis: RedisServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Gateway]:
-    """One gateway for the tests of a module."""
-    store = tmp_path_factory.mktemp("page") / "store"
-    with serving(Settings(redis=shared_redis.url, store=str(store))) as running:
-        yield running
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -16,18 +15,13 @@ from parcela.jobs.reconciler import Reconciler
 from parcela.jobs.verification import verify
 from parcela.settings import Settings
 from parcela.store.store import Store, read
-from s3_server import s3_server, store_settings
 
 
-@pytest.fixture(params=["folder", "s3"])
-def gateway(request: pytest.FixtureRequest, redis_url: str, tmp_path: Path) -> Iterator[Gateway]:
+@pytest.fixture
+def gateway(either_store: Settings) -> Iterator[Gateway]:
     """One over a store of either kind."""
-    with ExitStack() as stack:
-        settings = Settings(store=str(tmp_path / "store"))
-        if request.param == "s3":
-            settings = store_settings(stack.enter_context(s3_server()))
-        chosen = settings.model_copy(update={"redis": redis_url})
-        yield stack.enter_context(serving(chosen))
+    with serving(either_store) as running:
+        yield running
 
 
 def faults(store: Store) -> list[tuple[str, str]]:

@@ -10,7 +10,6 @@ from pydantic import BaseModel, Field
 from parcela_gateway.api import problems
 from parcela_gateway.dependencies import InGateway, let_in
 from parcela_gateway.keys import COOKIE, SESSION_S
-from parcela_gateway.page import guide
 from parcela_gateway.prefix import under_prefix
 
 router = APIRouter(tags=["about"])
@@ -27,9 +26,6 @@ class Installation(BaseModel):
     store: Literal["folder", "s3"] = Field(description="where they lie")
     max_bytes: int = Field(description="the largest scan")
     max_voxels: int = Field(description="the most voxels of a scan")
-    guide: bool = Field(
-        description="whether `/docs/guide` has the documentation, or says where it is"
-    )
 
 
 @router.get("/installation")
@@ -43,7 +39,6 @@ def show_installation(request: Request, gateway: InGateway) -> Installation:
         store="s3" if "://" in (settings.store or "") else "folder",
         max_bytes=settings.max_bytes,
         max_voxels=settings.max_voxels,
-        guide=guide.GUIDE.is_dir(),
     )
 
 
