@@ -59,9 +59,14 @@ class Service:
             )
 
     @property
+    def pid(self) -> int:
+        """Of the process as it was started last; 0 before."""
+        return self._process.pid if self._process else 0
+
+    @property
     def name(self) -> str:
         """The name under which it claims jobs, if it is a worker."""
-        return f"{socket.gethostname()}:{self._process.pid if self._process else 0}"
+        return f"{socket.gethostname()}:{self.pid}"
 
     def send(self, with_signal: signal.Signals) -> None:
         """Signal the process, if it lives."""

@@ -149,9 +149,11 @@ def _changing(redis: RedisServer) -> Iterator[None]:
 
     thread = threading.Thread(target=work)
     thread.start()
-    yield
-    over.set()
-    thread.join()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 @contextmanager
@@ -162,10 +164,12 @@ def _strangers(crowd: Crowd, url: str, jobs: list[str]) -> Iterator[None]:
     context = multiprocessing.get_context("spawn")
     process = context.Process(target=stand_about, args=(crowd, url, jobs), daemon=True)
     process.start()
-    time.sleep(5)  # until they are all there
-    yield
-    process.kill()
-    process.join()
+    try:
+        time.sleep(5)  # until they are all there
+        yield
+    finally:
+        process.kill()
+        process.join()
 
 
 def stand_about(crowd: Crowd, url: str, jobs: list[str]) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
+import signal
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,7 +14,7 @@ import httpx2
 import numpy as np
 import psutil
 
-from chaos.installation import TESTS
+from chaos.installation import TESTS, Service
 from gateway_server import gateway_process
 from parcela.jobs.records import TERMINAL
 from redis_server import RedisServer
@@ -100,16 +99,13 @@ def run(
 @contextmanager
 def _worker(role: str, environment: dict[str, str], folder: Path) -> Iterator[int]:
     path = os.pathsep.join([str(TESTS), os.environ.get("PYTHONPATH", "")])
-    with (folder / f"{role}.log").open("wb") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "chaos", f"{role}-worker"],
-            env=os.environ | environment | {"PYTHONPATH": path},
-            stdout=log,
-            stderr=log,
-        )
-    yield process.pid
-    process.terminate()
-    process.wait(60)
+    worker = Service(f"{role}-worker", environment | {"PYTHONPATH": path}, folder / f"{role}.log")
+    worker.keep_alive()
+    try:
+        yield worker.pid
+    finally:
+        worker.send(signal.SIGTERM)
+        worker.end()
 
 
 def _sent(http: httpx2.Client, scan: Path) -> str:
