@@ -14,7 +14,6 @@ from parcela.imaging.volume import Volume
 
 Mask = NDArray[np.uint8]
 
-SLICE_MM = 3.0
 AXIS = np.ones(3) / np.sqrt(3)  # between all three: nodding, leaning and turning at once
 BIAS = 0.5  # of the logarithm: the brightest side is e times the darkest
 BIAS_WAVE_MM = 300.0
@@ -40,22 +39,27 @@ def as_is(scan: Volume, mask: Mask) -> Degraded:
     return Degraded(scan, mask, np.eye(4))
 
 
-def thick_slices(scan: Volume, mask: Mask) -> Degraded:
-    """3 mm slices along the axis nearest to the body's: each the mean of what it covers."""
-    axis = int(np.abs(scan.geometry.affine[2, :3] / scan.geometry.spacing_mm).argmax())
-    weights = _covered(scan.data.shape[axis], SLICE_MM / scan.geometry.spacing_mm[axis])
+def slices(thickness_mm: float) -> Callable[[Volume, Mask], Degraded]:
+    """Thick slices along the axis nearest to the body's: each the mean of what it covers."""
 
-    def thick(array: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.moveaxis(np.tensordot(weights, array, (1, axis)), 0, axis).astype(np.float32)
+    def change(scan: Volume, mask: Mask) -> Degraded:
+        axis = int(np.abs(scan.geometry.affine[2, :3] / scan.geometry.spacing_mm).argmax())
+        times = thickness_mm / scan.geometry.spacing_mm[axis]
+        weights = _covered(scan.data.shape[axis], times)
 
-    step = np.eye(4)
-    step[axis, axis] = SLICE_MM / scan.geometry.spacing_mm[axis]
-    step[axis, 3] = (step[axis, axis] - 1) / 2  # the first slice's middle, in the old voxels
-    affine = scan.geometry.affine @ step
-    covered = thick(mask.astype(np.float32))
-    return Degraded(
-        regridded(scan, thick(scan.data), affine), (covered > 0.5).astype(np.uint8), np.eye(4)
-    )
+        def thick(array: NDArray[np.float32]) -> NDArray[np.float32]:
+            return np.moveaxis(np.tensordot(weights, array, (1, axis)), 0, axis).astype(np.float32)
+
+        step = np.eye(4)
+        step[axis, axis] = times
+        step[axis, 3] = (times - 1) / 2  # the first slice's middle, in the old voxels
+        affine = scan.geometry.affine @ step
+        covered = thick(mask.astype(np.float32))
+        return Degraded(
+            regridded(scan, thick(scan.data), affine), (covered > 0.5).astype(np.uint8), np.eye(4)
+        )
+
+    return change
 
 
 def _covered(voxels: int, size: float) -> NDArray[np.float64]:
@@ -169,8 +173,10 @@ def regridded(scan: Volume, data: NDArray[np.float32], affine: Affine) -> Volume
 
 CONDITIONS: dict[str, tuple[str, Callable[[Volume, Mask], Degraded]]] = {
     "as-is": ("as acquired", as_is),
-    "slices": ("3 mm slices", thick_slices),
+    "slices": ("3 mm slices", slices(3)),
+    "slices-5": ("5 mm slices", slices(5)),
     "rotation": ("rotated by 10°", rotated(10)),
+    "rotation-15": ("rotated by 15°", rotated(15)),
     "gamma-0.7": ("gamma 0.7", gamma(0.7)),
     "gamma-1.4": ("gamma 1.4", gamma(1.4)),
     "bias": ("strong bias field", bias_field),

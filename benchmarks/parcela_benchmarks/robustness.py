@@ -1,7 +1,8 @@
 """How much Dice the shipped networks lose on scans made worse on purpose.
 
-The labels stay the frozen ones: each prediction is carried to the label's grid by its class scores, the product's own
-way back. What that costs is in the undisturbed scan's Dice too.
+Both are judged on the voxels of the scan as acquired, moved with the head where it was moved: the frozen labels come
+there by the vote of their neighbours, each prediction by its class scores, the product's own way back. So what that
+way costs is in the undisturbed scan's Dice too: on the labels' own grid it alone would have no way to go.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parcela.imaging.geometry import Geometry
 from parcela.imaging.trail import GeometryTrail, Grid
 from parcela.imaging.volume import read_volume
 from parcela.options import NETWORKS, Network
@@ -21,6 +23,7 @@ from parcela.weights.cards import read_card
 from parcela_benchmarks.degrade import CONDITIONS, Degraded
 from parcela_benchmarks.methods import DIGITS
 from parcela_inference.parcellate import parcellate
+from parcela_labelling.to_scan import to_scan as voted
 from parcela_preprocess.preprocess import preprocess
 from parcela_training.cohorts.cohort import Cohort, Image
 from parcela_training.evaluation.measuring import for_each_image, measure
@@ -76,25 +79,27 @@ def _row(condition: str, image: Image, truth: PreparedImage) -> Row:
     _, degrade = CONDITIONS[condition]
     return {
         model: to_jsonable(values, DIGITS)
-        for model, values in dice_of(degrade(scan, mask), truth).items()
+        for model, values in dice_of(degrade(scan, mask), scan.geometry, truth).items()
     }
 
 
-def dice_of(degraded: Degraded, truth: PreparedImage) -> dict[Network, NDArray[np.float64]]:
+def dice_of(
+    degraded: Degraded, acquired: Geometry, truth: PreparedImage
+) -> dict[Network, NDArray[np.float64]]:
     """(117,) by network: the whole pipeline on a scan, against labels that moved with the head."""
     done = preprocess(
         degraded.scan, skull_strip="deepbet", mask=degraded.mask, shape=truth.image.shape
     )
-    label_affine = degraded.moved @ truth.affine
-    i, j, k = truth.label.shape
-    trail = GeometryTrail(
-        scan=Grid(shape=(i, j, k), affine=label_affine),
-        model=done.trail.model,
-        removed_origin_mm=(0.0, 0.0, 0.0),
-        steps=(),
+    grid = Grid(shape=acquired.shape, affine=degraded.moved @ acquired.affine)
+    labels = voted(
+        truth.label, _way(Grid(shape=truth.image.shape, affine=degraded.moved @ truth.affine), grid)
     )
-    parcellation = parcellate(done.image, trail, model="both")
-    return {model: dice(parcellation.by_network[model], truth.label) for model in NETWORKS}
+    parcellation = parcellate(done.image, _way(done.trail.model, grid), model="both")
+    return {model: dice(parcellation.by_network[model], labels) for model in NETWORKS}
+
+
+def _way(model: Grid, scan: Grid) -> GeometryTrail:
+    return GeometryTrail(scan=scan, model=model, removed_origin_mm=(0.0, 0.0, 0.0), steps=())
 
 
 def losses(rows: Mapping[str, Mapping[str, Row]]) -> list[Loss]:
@@ -131,6 +136,7 @@ def table(losses: Sequence[Loss], part: Part) -> Table:
         f"Mean-117 Dice lost on {part} scans made worse",
         ("Scans", "Network", "Images", "Dice", "Lost", "95 % interval"),
         rows,
-        "Against opened labels, paired with the same scans as acquired; the interval is the bootstrap's.",
+        "On the voxels of the scans, against opened labels, paired with the same scans as acquired. "
+        "The interval is the bootstrap's.",
         missing=MISSING,
     )

@@ -25,8 +25,8 @@ from parcela_benchmarks.degrade import (
     noisy,
     resampled,
     rotated,
+    slices,
     there_and_back,
-    thick_slices,
     turn,
 )
 from parcela_benchmarks.pairs import AVX2
@@ -162,7 +162,7 @@ CLOSE: dict[str, Way] = {
     "turned by 10° in the header": _leaning(10),
     "voxels of 0.9 mm": _degraded(resampled(0.9)),
     "voxels of 1.2 mm": _degraded(resampled(1.2)),
-    "slices of 3 mm": _degraded(thick_slices),
+    "slices of 3 mm": _degraded(slices(3)),
     "noise of 3 %": _degraded(noisy(0.03)),
     "noise of 5 %": _degraded(noisy(0.05)),
     # Which part of a turned head's change is the interpolation's: see docs/validity.md.

@@ -118,6 +118,31 @@ def test_given_the_modern_preset_when_a_scan_is_turned_by_whole_axes_then_the_im
     np.testing.assert_allclose(done.trail.model.affine, again.trail.model.affine, atol=1e-9)
 
 
+def test_given_another_mask_when_a_grid_is_asked_for_then_the_image_lies_on_it_at_once(
+    here: None, scan: Volume
+) -> None:
+    whole = (scan.data > 0).astype(np.uint8)
+    own = preprocess(scan, mask=whole)
+    smaller = whole.copy()
+    for axis in range(3):
+        reach = np.flatnonzero(whole.any(axis=tuple({0, 1, 2} - {axis})))
+        np.moveaxis(smaller, axis, 0)[: reach[0] + 2] = 0
+    moved = preprocess(scan, mask=smaller)
+    assert np.abs(moved.trail.model.affine - own.trail.model.affine).max() > 1
+
+    same = preprocess(scan, mask=whole, onto=own.trail.model)
+    there = preprocess(scan, mask=smaller, onto=own.trail.model)
+
+    np.testing.assert_array_equal(same.image, own.image)
+    np.testing.assert_allclose(there.trail.model.affine, own.trail.model.affine, atol=1e-4)
+    shifts = [np.roll(there.image, by, axis) for by in (-1, 1) for axis in range(3)]
+    alike = [
+        np.corrcoef(image[own.image > 0], own.image[own.image > 0])[0, 1]
+        for image in (there.image, *shifts)
+    ]
+    assert int(np.argmax(alike)) == 0
+
+
 def test_given_a_stripped_scan_when_preprocessed_then_it_is_said_so_and_its_brain_kept() -> None:
     scan = volume(WHOLE)  # of a brain's own size, as the sign of a stripped scan is
     done = preprocess(scan)

@@ -22,6 +22,7 @@ from monai.transforms import (
 
 from parcela.imaging.geometry import Shape
 from parcela.imaging.preprocessed import MODEL_SHAPE
+from parcela.imaging.trail import Grid
 from parcela.options import Preset, SkullStrip, Stripper
 from parcela_preprocess.robex import obstacle
 from parcela_preprocess.transforms import (
@@ -47,13 +48,18 @@ STRIPPERS: dict[Strip, Callable[..., Transform]] = {
 }
 
 
-def geometric_steps(shape: Shape = MODEL_SHAPE, preset: Preset = "thesis") -> list[Step]:
+def geometric_steps(
+    shape: Shape = MODEL_SHAPE, preset: Preset = "thesis", onto: Grid | None = None
+) -> list[Step]:
     """Steps 3 to 9: spacing, orientation, histogram, intensity, crop, origin, resize.
 
     ``modern`` differs where it must: it turns a tilted grid upright, and makes room for what a field of view cut off.
+    It alone heeds ``onto``, a grid whose box is cut out in place of the brain's.
     """
     published = preset == "thesis"
-    crop: Transform = CropForegroundd(IMAGE, source_key=IMAGE) if published else CropToBraind(IMAGE)
+    crop: Transform = (
+        CropForegroundd(IMAGE, source_key=IMAGE) if published else CropToBraind(IMAGE, onto=onto)
+    )
     spacing: Transform = (
         Spacingd(IMAGE, pixdim=(1.0, 1.0, 1.0)) if published else StraightenedSpacingd(IMAGE)
     )
@@ -75,13 +81,20 @@ def with_tissues(todo: list[Step]) -> list[Step]:
 
 
 def steps(
-    preset: Preset = "modern", skull_strip: Strip = "robex", shape: Shape = MODEL_SHAPE
+    preset: Preset = "modern",
+    skull_strip: Strip = "robex",
+    shape: Shape = MODEL_SHAPE,
+    onto: Grid | None = None,
 ) -> list[Step]:
     """All steps of a preset by name, from a whole head to the model's grid of ``shape``."""
     strip: Step = ("skull-strip", STRIPPERS[skull_strip](IMAGE, mend=preset == "modern"))
     if preset == "thesis":
         return [strip, ("bias", N4BiasCorrectionWithANTsd(IMAGE)), *geometric_steps(shape, preset)]
-    return [strip, ("bias", N4BiasCorrectionOfBraind(IMAGE)), *geometric_steps(shape, preset)]
+    return [
+        strip,
+        ("bias", N4BiasCorrectionOfBraind(IMAGE)),
+        *geometric_steps(shape, preset, onto),
+    ]
 
 
 def stripper_of(skull_strip: SkullStrip, preset: Preset) -> Stripper:

@@ -52,6 +52,7 @@ def preprocess(
     shape: Shape = MODEL_SHAPE,
     tissues: bool = False,
     standard_space: bool = False,
+    onto: Grid | None = None,
     on_step: OnStep | None = None,
 ) -> Preprocessed:
     """Bring a scan to the model's grid by the nine steps of a preset.
@@ -67,6 +68,8 @@ def preprocess(
         shape: the model's grid.
         tissues: also segment the bias-corrected brain into grey matter, white matter and CSF.
         standard_space: also find where the brain lies in the atlas's own space.
+        onto: of this shape, a grid that the image is to lie on, such as one that labels lie on already: its box is
+            cut out, to the nearest millimetre, in place of the brain's. ``thesis`` has no such choice.
         on_step: called with each step's name as it begins.
 
     Raises:
@@ -81,7 +84,15 @@ def preprocess(
         ready = _straight_in(volume, preset)
     else:
         ready = _preprocessed(
-            volume, preset, skull_strip, mask, shape, on_step, strip=preprocess, tissues=tissues
+            volume,
+            preset,
+            skull_strip,
+            mask,
+            shape,
+            on_step,
+            strip=preprocess,
+            tissues=tissues,
+            onto=onto,
         )
     return _placed(ready, on_step) if standard_space else ready
 
@@ -106,13 +117,14 @@ def _preprocessed(
     *,
     strip: bool,
     tissues: bool,
+    onto: Grid | None,
 ) -> Preprocessed:
     notes: tuple[str, ...] = ()
     if not strip and mask is None:
         volume, mask, notes = _as_stripped(volume, preset)
     start = _reoriented(volume, mask) if preset == "modern" else _as_received(volume, mask)
     method: Strip = "given" if mask is not None else stripper_of(skull_strip, preset)
-    todo = steps(preset, method, shape) if strip else geometric_steps(shape, preset)
+    todo = steps(preset, method, shape, onto) if strip else geometric_steps(shape, preset, onto)
     todo = with_tissues(todo) if tissues else todo
     done, seconds = _run(start, todo, on_step)
     image = np.asarray(done[IMAGE][0], np.float32)

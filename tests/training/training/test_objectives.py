@@ -13,7 +13,12 @@ from parcela.errors import Unavailable
 from parcela.options import NETWORKS, Network
 from parcela_training.augmentation.rng import Draws
 from parcela_training.networks.losses import segmentation_loss
-from parcela_training.training.objectives import check_memory, draw_patches, training_step
+from parcela_training.training.objectives import (
+    check_memory,
+    draw_patches,
+    near_classes,
+    training_step,
+)
 from parcela_training.training.presets import modern, thesis
 from parcela_training.training.samples import OUTSIDE, Sample, Samples, pad
 from training.prepared_images import made_up_cohort
@@ -106,3 +111,45 @@ def test_given_patches_when_drawn_then_they_are_even_and_reach_no_farther_than_t
     assert all(start % 2 == 0 for corner in starts for start in corner)
     assert max(corner[0] for corner in starts) + 8 <= 48
     assert max(corner[1] for corner in starts) + 8 <= 64
+
+
+def test_given_a_patch_then_its_classes_are_those_near_it_and_others_that_stand_for_all_the_rest() -> (
+    None
+):
+    label = torch.zeros(40, 40, 40, dtype=torch.uint8)
+    label[12:20, 12:20, 12:20] = 5
+    label[:, :, 22] = 6  # two voxels from the patch's end
+    label[:, :, 30] = 7  # ten voxels from it
+    label[12, 12, 12] = OUTSIDE
+    ids, stand_for = near_classes(label, (12, 12, 12), (8, 8, 8), 4, Draws(0).generator)
+    assert ids[:3].tolist() == [0, 5, 6]
+    assert len(ids) == len(ids.unique()) == 16
+    assert stand_for[:3].tolist() == [1, 1, 1]
+    torch.testing.assert_close(stand_for.sum(), torch.tensor(117.0))
+    drawn = {
+        i
+        for seed in range(40)
+        for i in near_classes(label, (12, 12, 12), (8, 8, 8), 4, Draws(seed).generator)[0].tolist()
+    }
+    assert 7 in drawn
+    assert len(drawn) > 110
+
+
+def test_given_all_classes_near_then_the_loss_and_its_gradient_are_those_over_all_classes(
+    sample: Sample,
+) -> None:
+    torch.manual_seed(0)
+    recipe = replace(
+        modern("unet"), precision="float32", trunk_steps=0, patch_size=(8, 8, 8), patches=3
+    )
+    label = torch.randint(117, sample.label.shape, dtype=torch.uint8)
+    assert len(label.unique()) == 117
+    steps = [training_step(replace(recipe, class_margin=margin)) for margin in (None, 40)]
+    steps[1].load_state_dict(steps[0].state_dict())
+    for step in steps:
+        step([replace(sample, label=label, draws=Draws(0))], 1).backward()
+    # Each class in one order or another, so that the sums differ in their last digits
+    for one, other in zip(
+        steps[0].network.parameters(), steps[1].network.parameters(), strict=True
+    ):
+        torch.testing.assert_close(one.grad, other.grad, atol=1e-5, rtol=1e-3)

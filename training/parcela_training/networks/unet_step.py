@@ -79,7 +79,18 @@ def top_block(
 
     ``starts`` and ``size`` are output voxels and even; ``features`` is (1, 32, I/2, J/2, K/2).
     """
-    upsample, activation, last = top_layers(unet)
+    return class_scores(unet, activations(unet, features, moments, starts, size))
+
+
+def activations(
+    unet: UNet,
+    features: Tensor,
+    moments: tuple[Tensor, Tensor],
+    starts: Sequence[tuple[int, int, int]],
+    size: tuple[int, int, int],
+) -> Tensor:
+    """What enters the last convolution under ``top_block``'s patches: (P, 117, *size), one voxel more on each side."""
+    upsample, activation, _ = top_layers(unet)
     raised = functional.conv_transpose3d(
         _feature_patches(features, starts, size),
         upsample.weight,
@@ -93,10 +104,18 @@ def top_block(
     shift = (-mean * scale)[..., None, None, None].to(raised.dtype)
     normal = activation(raised * scale[..., None, None, None].to(raised.dtype) + shift)
     normal = normal * _inside(features, starts, size).to(normal.dtype)
-    normal = normal.contiguous(memory_format=torch.channels_last_3d)
-    scores = functional.conv3d(normal, last.weight, last.bias)
-    whole: Tensor = scores + normal[..., 1:-1, 1:-1, 1:-1]
+    whole: Tensor = normal.contiguous(memory_format=torch.channels_last_3d)
     return whole
+
+
+def class_scores(unet: UNet, normal: Tensor, classes: Tensor | None = None) -> Tensor:
+    """The last convolution, and the residual connection around it, for some classes or all: (P, C, *size)."""
+    _, _, last = top_layers(unet)
+    weight, bias, kept = last.weight, cast(Tensor, last.bias), normal[..., 1:-1, 1:-1, 1:-1]
+    if classes is not None:
+        weight, bias, kept = weight[classes], bias[classes], kept[:, classes]
+    scores: Tensor = functional.conv3d(normal, weight, bias) + kept
+    return scores
 
 
 def _feature_patches(

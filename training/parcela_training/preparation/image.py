@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from parcela.errors import BadScan
 from parcela.files import atomic_file
-from parcela.imaging.trail import GeometryTrail
+from parcela.imaging.trail import GeometryTrail, Grid
 from parcela.imaging.volume import read_volume
 from parcela_labelling.label import label
 from parcela_labelling.opening import open_labels
@@ -72,7 +72,7 @@ def prepare_image(
     """
     started = time.perf_counter()
     if sources.label is not None and image.label is not None:
-        prepared = _with_imported(preprocessed(image, how, sources), image.label, how)
+        prepared = _with_imported(image, image.label, how, sources)
     else:
         prepared = _with_registration(_halfway(image, how, sources, halfway), how)
     total = prepared.record["seconds"] | {"total": round(time.perf_counter() - started, 3)}
@@ -82,14 +82,21 @@ def prepare_image(
     )
 
 
-def preprocessed(image: Image, how: Preparation, sources: Sources) -> UnlabelledImage:
-    """The nine steps on one scan, with its imported mask where there is one."""
+def preprocessed(
+    image: Image, how: Preparation, sources: Sources, onto: Grid | None = None
+) -> UnlabelledImage:
+    """The nine steps on one scan, with its imported mask where there is one; ``onto`` a grid where that is given."""
     scan = read_volume(image.path)
     if scan.sha256 != sources.scan:
         raise BadScan(f"{image.path}: the file changed while it was being prepared: run again")
     mask = read_mask(image.mask, scan) if sources.mask and image.mask else None
     done = preprocess(
-        scan, preset=how.chain, skull_strip=how.skull_strip, mask=mask, shape=how.shape
+        scan,
+        preset=how.chain,
+        skull_strip=how.skull_strip,
+        mask=mask,
+        shape=how.shape,
+        onto=onto,
     )
     record = {
         "mask_from": "imported" if mask is not None else done.record.parameters[STRIPPED_BY],
@@ -126,8 +133,11 @@ def _with_registration(ready: UnlabelledImage, how: Preparation) -> PreparedImag
     )
 
 
-def _with_imported(ready: UnlabelledImage, path: Path, how: Preparation) -> PreparedImage:
+def _with_imported(image: Image, path: Path, how: Preparation, sources: Sources) -> PreparedImage:
+    """Labels on a grid of the networks' size stay as they came: another mask moves the image, not them."""
     labels, affine = read_labels(path)
+    onto = Grid(shape=how.shape, affine=affine) if labels.shape == how.shape else None
+    ready = preprocessed(image, how, sources, onto)
     pair = matched(ready.image, ready.trail.model.affine, labels, affine)
     verdict, reasons = check_labels(pair)
     record = {**ready.record, "label_from": "imported", "verdict": verdict, "reasons": reasons}

@@ -18,9 +18,17 @@ from parcela.errors import Unavailable
 from parcela_inference.networks import build
 from parcela_inference.sub_lattices import OFFSETS, Offset, SubLattice, forward_on
 from parcela_inference.unet_layers import trunk
-from parcela_training.networks.losses import Pool, alone, segmentation_loss, voxels
+from parcela_training.networks.losses import (
+    Pool,
+    added,
+    alone,
+    class_sums,
+    loss_of_sums,
+    segmentation_loss,
+    voxels,
+)
 from parcela_training.networks.predict import predict
-from parcela_training.networks.unet_step import statistics, top_block
+from parcela_training.networks.unet_step import activations, class_scores, statistics
 from parcela_training.training.distributed import pooled
 from parcela_training.training.recipe import Recipe
 from parcela_training.training.samples import OUTSIDE, Sample
@@ -28,6 +36,7 @@ from parcela_training.training.samples import OUTSIDE, Sample
 Labels = NDArray[np.uint8]
 # Bytes; beyond it PyTorch's conv3d on a CPU ends in a segmentation fault
 LARGEST_CPU_TENSOR = 2**31
+LANES, FEWEST_OTHERS = 16, 4  # AVX-512 convolves 16 channels at once
 
 
 class TrainingStep(nn.Module, ABC):
@@ -151,10 +160,34 @@ class UNetStep(TrainingStep):
         size, generator = self.recipe.patch_size, sample.draws.generator
         starts = draw_patches(sample, self.recipe.patches, size, generator)
         moments = statistics(self.unet, features, draw_offset(generator))
-        scores = top_block(self.unet, features, moments, starts, size)
+        normal = activations(self.unet, features, moments, starts, size)
         labels = torch.stack([_patch(sample.label, start, size) for start in starts]).long()
-        chosen = voxels(scores, labels, labels != OUTSIDE)
-        return self.segmentation_loss(*chosen)
+        if self.training and self.recipe.class_margin is not None:
+            classes = [
+                near_classes(sample.label, start, size, self.recipe.class_margin, generator)
+                for start in starts
+            ]
+            return self._near_loss(normal, labels, classes)
+        scores = class_scores(self.unet, normal)
+        return self.segmentation_loss(*voxels(scores, labels, labels != OUTSIDE))
+
+    def _near_loss(
+        self, normal: Tensor, labels: Tensor, classes: Sequence[tuple[Tensor, Tensor]]
+    ) -> Tensor:
+        """The loss with each patch's softmax over some classes of its own, of which the last stand for all others."""
+        parts = []
+        for patch, label, (ids, weights) in zip(normal.unbind(), labels, classes, strict=True):
+            scores = class_scores(self.unet, patch[None], ids).float()
+            scores = scores + weights.log()[:, None, None, None]
+            place = torch.zeros(OUTSIDE + 1, dtype=torch.long).index_copy(
+                0, ids, torch.arange(len(ids))
+            )
+            parts.append(class_sums(*voxels(scores, place[label[None]], label[None] != OUTSIDE)))
+        return loss_of_sums(
+            added(parts, [ids for ids, _ in classes], CLASS_COUNT),
+            self.recipe.balanced_weight,
+            cross_entropy=self.recipe.loss == "dice+cross-entropy",
+        )
 
     def _half_resolution_loss(self, features: Tensor, sample: Sample, every: int) -> Tensor:
         """The loss at one of the eight voxels under each feature, on every ``every``-th feature per axis."""
@@ -199,6 +232,37 @@ def draw_patches(
         ]
         starts.append((corner[0], corner[1], corner[2]))
     return starts
+
+
+def near_classes(
+    label: Tensor,
+    start: tuple[int, int, int],
+    size: tuple[int, int, int],
+    margin: int,
+    generator: torch.Generator,
+) -> tuple[Tensor, Tensor]:
+    """The classes for one patch: those within ``margin`` voxels of it, and some of the others at random.
+
+    As many others fill the next full multiple of ``LANES``, four at least. Each stands for all that were not drawn, so
+    that the softmax's sum is right on average (Jean et al. 2015, On Using Very Large Target Vocabulary).
+
+    Returns:
+        (C,) ids, and (C,) for how many classes each stands.
+    """
+    around = label[
+        tuple(
+            slice(max(0, first - margin), first + extent + margin)
+            for first, extent in zip(start, size, strict=True)
+        )
+    ]
+    found = torch.bincount(around.flatten(), minlength=OUTSIDE + 1)[:CLASS_COUNT] > 0
+    found[0] = True
+    near, far = found.nonzero()[:, 0], (~found).nonzero()[:, 0]
+    count = min(len(far), -(-(len(near) + FEWEST_OTHERS) // LANES) * LANES - len(near))
+    others = far[torch.randperm(len(far), generator=generator)[:count]]
+    stands_for = torch.ones(len(near) + count)
+    stands_for[len(near) :] = len(far) / max(count, 1)
+    return torch.cat([near, others]), stands_for
 
 
 def _any_of(choices: Tensor, generator: torch.Generator) -> Tensor:

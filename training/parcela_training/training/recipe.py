@@ -41,9 +41,10 @@ class Recipe:
         norm_images: the batch-norm statistics of averaged weights are re-estimated on so many.
         seed: of the initial weights, the order of the images, the augmentation and the parts.
         balanced_weight: of the cross-entropy averaged by class, beside the plain one and Dice.
-        trunk_steps, auxiliary_weight, patches, patch_size: the U-Net's ``parts``: so many first
-            steps train all but the top block, at half resolution; its loss keeps this weight; the
-            top block sees so many patches of this (even) size in voxels.
+        trunk_steps, auxiliary_weight, patches, patch_size, class_margin: the U-Net's ``parts``: so
+            many first steps train all but the top block, at half resolution; its loss keeps this
+            weight; the top block sees so many patches of this (even) size in voxels, and scores the
+            classes within this margin of each, and some others; None: all classes.
         parts, deep_every: HighResNet's ``parts``: stride-4 sub-lattices per step, of the eight in
             one stride-2 sub-lattice; every so many steps the gradient also reaches the
             full-resolution layers.
@@ -75,6 +76,7 @@ class Recipe:
     auxiliary_weight: float = 0.5
     patches: int = 24
     patch_size: tuple[int, int, int] = (12, 16, 16)
+    class_margin: int | None = 6
     parts: int = 2
     deep_every: int = 4
 

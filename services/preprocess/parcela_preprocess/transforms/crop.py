@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import torch
 from monai.data import MetaTensor
-from monai.transforms import BorderPad, CropForegroundd, MapTransform
+from monai.transforms import BorderPad, CropForegroundd, MapTransform, SpatialCrop
+from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
 from parcela.imaging.field_of_view import Cut, beyond
+from parcela.imaging.trail import Grid
 from parcela_preprocess.extent import AROUND, fit
 from parcela_preprocess.field_of_view import cut_warning, cuts
 from parcela_preprocess.transforms.skull_strip import MASK, grid_of
@@ -24,27 +26,47 @@ class CropToBraind(MapTransform):
     """MONAI's ``CropForeground``; where the field of view cuts the brain, Colin27 lends the missing part.
 
     The next step stretches this box over the networks' grid. ``mask_key`` names the brain mask on the scan's grid,
-    (1, X, Y, Z); without it nothing is lent. The cuts are left under ``cuts``, and are said under ``notes``.
+    (1, X, Y, Z); without it nothing is lent. The cuts are left under ``cuts``, and are said under ``notes``. With
+    ``onto`` the box is that of a grid, such as one that labels lie on, to the nearest voxel.
     """
 
-    def __init__(self, key: str, mask_key: str = MASK) -> None:
+    def __init__(self, key: str, mask_key: str = MASK, onto: Grid | None = None) -> None:
         super().__init__(key)
-        self.mask_key = mask_key
-        self.crop = CropForegroundd(key, source_key=key)
+        self.mask_key, self.onto = mask_key, onto
+        self.to_brain = CropForegroundd(key, source_key=key)
 
     def __call__(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
-        done: dict[Hashable, Any] = self.crop(data)
-        if self.mask_key not in done:
-            return done
-        mask: MetaTensor = done[self.mask_key]
+        if self.mask_key not in data:
+            return self._crop(data)
+        mask: MetaTensor = data[self.mask_key]
         sides = cuts(np.asarray(mask[0], np.uint8), grid_of(mask))
         if not sides:
-            return done
+            return self._crop(data)
+        done: dict[Hashable, Any] = self.to_brain(data)
         for key in self.key_iterator(done):
             done[key], sides = _completed(done[key], sides)
         done[CUTS] = sides
         done["notes"] = (*done.get("notes", ()), *cut_warning(sides, completed=True))
-        return dict(self.crop(done))
+        return self._crop(done)
+
+    def _crop(self, data: Mapping[Hashable, Any]) -> dict[Hashable, Any]:
+        if self.onto is None:
+            return dict(self.to_brain(data))
+        return dict(data) | {
+            key: _box(data[key], self.onto) for key in self.key_iterator(dict(data))
+        }
+
+
+def _box(image: MetaTensor, grid: Grid) -> MetaTensor:
+    """What a grid covers of an image, (1, X, Y, Z), to the nearest voxel; zeros beyond the image's ends."""
+    ends = np.array([[-0.5, -0.5, -0.5], np.array(grid.shape) - 0.5])
+    way = np.linalg.inv(np.asarray(image.affine, np.float64)) @ grid.affine
+    start, end = np.rint(np.sort(apply_affine(way, ends), axis=0) + 0.5).astype(int)
+    room = np.maximum(0, [-start, end - np.array(image.shape[1:])])
+    make_room: Any = BorderPad(room.T.ravel().tolist())
+    cut: Any = SpatialCrop(roi_start=start + room[0], roi_end=end + room[0])
+    boxed: MetaTensor = cut(make_room(image))
+    return boxed
 
 
 def _completed(image: MetaTensor, sides: tuple[Cut, ...]) -> tuple[MetaTensor, tuple[Cut, ...]]:
