@@ -2,11 +2,13 @@
 
     python benchmarks/training_step.py                 # on a CPU at half the grid; on a GPU at the whole one
     python benchmarks/training_step.py --grid 91,122,123 --steps 3
+    python benchmarks/training_step.py --gradient PREPARED  # classes near a patch against all, on one image
 
 MONAI alone: whole volumes, batch 1, DiceLoss, Adam, float16 with gradient scaling on CUDA, float32 on a CPU; no
 augmentation. Ours: the recipe ``modern`` with everything it does to an image, augmentation included. Every line is
 measured in a process of its own, on made-up volumes; on a CPU in processor seconds, which other work on the machine
-does not change (much). Prints a table, writes results/training_step-DEVICE.json.
+does not change (much). The U-Net's step is measured with all classes in each patch as well. Prints a table, writes
+results/training_step-DEVICE.json.
 """
 
 from __future__ import annotations
@@ -31,19 +33,23 @@ from parcela.atlas.aal import CLASS_COUNT
 from parcela.imaging.geometry import Shape
 from parcela.imaging.preprocessed import MODEL_SHAPE
 from parcela.options import NETWORKS, Network
+from parcela.weights.cards import weights_folder
 from parcela_inference.networks import build
 from parcela_training.evaluation.engine import parcellator
 from parcela_training.hardware import hardware
 from parcela_training.networks.predict import monai_predictor, padded
-from parcela_training.preparation.prepared_set import PreparedImage
+from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
 from parcela_training.preparation.settings import HALF_SHAPE, parse_shape
 from parcela_training.training.distributed import ProcessGroup
+from parcela_training.training.objectives import training_step
 from parcela_training.training.presets import LEARNING_RATE, modern
+from parcela_training.training.recipe import without_first_steps
+from parcela_training.training.record import read_weights
 from parcela_training.training.samples import Samples
 from parcela_training.training.trainer import Trainer
 
 RESULTS = Path(__file__).parent / "results"
-WAYS = ("monai", "ours")
+WAYS = ("monai", "ours, all classes", "ours")
 
 
 def made_up(shape: Shape) -> PreparedImage:
@@ -83,10 +89,11 @@ def monai_step(
 
 
 def our_step(
-    model: Network, prepared: PreparedImage, device: torch.device
+    model: Network, prepared: PreparedImage, device: torch.device, *, all_classes: bool
 ) -> tuple[Callable[[], object], int]:
     """A step of ``modern``, past the U-Net's cheaper first steps, and its batch."""
     settings = replace(modern(model, device.type), trunk_steps=0)
+    settings = replace(settings, class_margin=None) if all_classes else settings
     with tempfile.TemporaryDirectory() as folder:
         prepared.save(Path(folder) / "made_up.npz")
         samples = Samples([Path(folder) / "made_up.npz"], device)
@@ -102,7 +109,7 @@ def measure(
     if way == "monai":
         step = monai_step(model, prepared, device)
     else:
-        step, batch = our_step(model, prepared, device)
+        step, batch = our_step(model, prepared, device, all_classes="all" in way)
     before = peak_gb(device)
     seconds = mean_s(step, device, steps)
     peak = peak_gb(device) - (before if device.type == "cpu" else 0)
@@ -118,6 +125,33 @@ def measure(
         "training_peak_gb": round(peak, 2),
         "prediction_s": round(prediction, 4),
     }
+
+
+def gradient(folder: Path, draws: int = 4) -> list[dict[str, float]]:
+    """The shipped U-Net's gradient on one image: classes near each patch against all of them, on the same patches."""
+    samples = Samples(PreparedSet.read(folder).files("train")[:1])
+    recipe = replace(without_first_steps(modern("unet")), precision="float32")
+    found = []
+    for place in range(draws):
+        gradients, losses = [], []
+        for margin in (None, recipe.class_margin):
+            step = training_step(replace(recipe, class_margin=margin))
+            step.network.load_state_dict(read_weights(weights_folder(), "unet")[0])
+            loss = step([samples.at(place, 0, None)], 0)
+            loss.backward()
+            parameters = [each.grad for each in step.network.parameters() if each.grad is not None]
+            gradients.append(torch.cat([each.flatten() for each in parameters]).double())
+            losses.append(float(loss.detach()))
+        every, near = gradients
+        found.append(
+            {
+                "loss_all": losses[0],
+                "loss_near": losses[1],
+                "cosine": float(every @ near / every.norm() / near.norm()),
+                "relative_difference": float((every - near).norm() / every.norm()),
+            }
+        )
+    return found
 
 
 def mean_s(work: Callable[[], object], device: torch.device, times: int) -> float:
@@ -148,13 +182,17 @@ def main() -> None:
     device = torch.device(arguments.device)
     shape = parse_shape(arguments.grid) if arguments.grid else _usual(device)
     torch.set_num_threads(arguments.threads)
+    if arguments.gradient:
+        for row in gradient(arguments.gradient):
+            print("\t".join(f"{name} {value:.4f}" for name, value in row.items()), flush=True)
+        return
     if arguments.one:
         model, way = arguments.one
         print(json.dumps(measure(model, way, shape, device, arguments.steps)))
         return
     rows = []
     for model in NETWORKS:
-        for way in WAYS:
+        for way in WAYS if model == "unet" and device.type == "cpu" else (WAYS[0], WAYS[-1]):
             command = [sys.executable, __file__, "--one", model, way, "--device", device.type]
             command += ["--grid", ",".join(map(str, shape)), "--steps", str(arguments.steps)]
             command += ["--threads", str(arguments.threads)]
@@ -187,6 +225,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, help="another file than the one in results/")
+    parser.add_argument(
+        "--gradient", type=Path, metavar="PREPARED", help="this alone, on its first image"
+    )
     parser.add_argument("--one", nargs=2, metavar=("MODEL", "WAY"), help=argparse.SUPPRESS)
     return parser.parse_args()
 

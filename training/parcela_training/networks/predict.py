@@ -7,8 +7,8 @@ and never holds all scores of the 117 classes. What is published is measured on 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
@@ -25,6 +25,7 @@ from parcela_training.networks.unet_step import statistics, top_block
 
 Labels = NDArray[np.uint8]
 Predictor = Callable[[NDArray[np.float32]], Labels]  # (I, J, K) in [0, 1] to ids on the same grid
+Put = Callable[[Tensor, Tensor], None]  # a volume, and P parts of it
 
 SLAB = 8
 
@@ -42,7 +43,9 @@ def monai_predictor(network: nn.Module) -> Predictor:
     @torch.no_grad()
     def run(image: NDArray[np.float32]) -> Labels:
         scores: Tensor = network(padded(image).to(_device(network)))
-        return _cropped(scores[0].argmax(0).to(torch.uint8), _shape(image))
+        i, j, k = _shape(image)
+        labels = scores[0].argmax(0).to(torch.uint8)[:i, :j, :k]
+        return np.ascontiguousarray(labels.cpu().numpy())
 
     return run
 
@@ -61,18 +64,30 @@ def predict(
     Raises:
         TypeError: another kind of network.
     """
-    device = _device(network)
-    mixed = torch.autocast(device.type, torch.bfloat16) if mixed_precision else nullcontext()
-    with mixed:
-        if device.type != "cpu":
-            labels = network(image.to(device))[0].argmax(0).to(torch.uint8)
-        elif isinstance(network, UNet):
-            labels = _predict_unet(network, image)
-        elif isinstance(network, HighResNet):
-            labels = _predict_highresnet(network, image)
-        else:
-            raise TypeError(f"there is no fast path for a {type(network).__name__}")
-    return _cropped(labels, shape)
+    labels = torch.zeros(image.shape[-3:], dtype=torch.uint8)
+    with _mixed(network, mixed_precision):
+        for put, scores in _parts(network, image):
+            put(labels, scores.argmax(dim=1).to(torch.uint8).cpu())
+    i, j, k = shape
+    return np.ascontiguousarray(labels[:i, :j, :k].numpy())
+
+
+@torch.no_grad()
+def highest(
+    network: nn.Module, image: Tensor, count: int, mixed_precision: bool = True
+) -> tuple[Tensor, Tensor]:
+    """The highest log probabilities of each voxel and their classes, (count, I', J', K') float16 and uint8.
+
+    Arguments and errors as of ``predict``.
+    """
+    chances = torch.zeros((count, *image.shape[-3:]), dtype=torch.float16)
+    ids = torch.zeros((count, *image.shape[-3:]), dtype=torch.uint8)
+    with _mixed(network, mixed_precision):
+        for put, scores in _parts(network, image):
+            values, classes = scores.float().log_softmax(dim=1).topk(count, dim=1)
+            put(chances, values.half().cpu())
+            put(ids, classes.to(torch.uint8).cpu())
+    return chances, ids
 
 
 def padded(image: NDArray[np.float32]) -> Tensor:
@@ -89,27 +104,43 @@ def _shape(image: NDArray[np.float32]) -> Shape:
     return i, j, k
 
 
-def _cropped(labels: Tensor, shape: Shape) -> Labels:
-    i, j, k = shape
-    return np.ascontiguousarray(labels[:i, :j, :k].cpu().numpy())
+def _mixed(network: nn.Module, mixed_precision: bool) -> AbstractContextManager[object]:
+    return (
+        torch.autocast(_device(network).type, torch.bfloat16) if mixed_precision else nullcontext()
+    )
 
 
-def _predict_unet(unet: UNet, image: Tensor) -> Tensor:
+def _parts(network: nn.Module, image: Tensor) -> Iterator[tuple[Put, Tensor]]:
+    """A volume's scores (P, 117, …) part by part, each with what puts P parts where they belong."""
+    device = _device(network)
+    if device.type != "cpu":
+        yield _put_slab(0), network(image.to(device))
+    elif isinstance(network, UNet):
+        yield from _unet_parts(network, image)
+    elif isinstance(network, HighResNet):
+        yield from _highresnet_parts(network, image)
+    else:
+        raise TypeError(f"there is no fast path for a {type(network).__name__}")
+
+
+def _unet_parts(unet: UNet, image: Tensor) -> Iterator[tuple[Put, Tensor]]:
     features = trunk(unet, image)
     moments = statistics(unet, features)
     depth, height, width = image.shape[-3:]
-    slabs = [
-        top_block(unet, features, moments, [(start, 0, 0)], (SLAB, height, width))
-        for start in range(0, depth, SLAB)
-    ]
-    return torch.cat([slab[0].argmax(dim=0).to(torch.uint8) for slab in slabs])
+    for start in range(0, depth, SLAB):
+        size = (SLAB, height, width)
+        yield _put_slab(start), top_block(unet, features, moments, [(start, 0, 0)], size)
 
 
-def _predict_highresnet(network: HighResNet, image: Tensor) -> Tensor:
-    labels = torch.zeros(image.shape[-3:], dtype=torch.uint8)
+def _put_slab(start: int) -> Put:
+    def put(volume: Tensor, slab: Tensor) -> None:
+        volume[..., start : start + slab.shape[-3], :, :] = slab[0]
+
+    return put
+
+
+def _highresnet_parts(network: HighResNet, image: Tensor) -> Iterator[tuple[Put, Tensor]]:
     hidden = shallow(network, image)
     for outer in OFFSETS:
         lattice = SubLattice(outer, OFFSETS)
-        scores = deepen(network, hidden, lattice)
-        lattice.put(labels, scores.argmax(dim=1).to(torch.uint8))
-    return labels
+        yield lattice.put, deepen(network, hidden, lattice)

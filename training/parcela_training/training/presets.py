@@ -86,6 +86,7 @@ def modern(model: Network, device: str = "cpu") -> Recipe:
         validate_every=5,
         validation_images=8,
         norm_images=60,
+        volume_images=25,
         trunk_steps=600,
         parts=4,
     )
@@ -126,6 +127,7 @@ def demo(model: Network, device: str = "cpu") -> Recipe:
         validate_every=10,
         validation_images=None,
         norm_images=12,
+        volume_images=12,
         trunk_steps=200 if unet and device == "cpu" else 0,
         patches=6,
         deep_every=2,

@@ -26,6 +26,7 @@ from parcela_training.training.recipe import Recipe
 from parcela_training.training.record import clone, result
 from parcela_training.training.samples import Samples
 from parcela_training.training.validation import validate
+from parcela_training.training.volumes import balance_volumes
 
 SMALLEST_BF16 = 32
 
@@ -219,6 +220,9 @@ class Trainer:
         if isinstance(network, HighResNet) and self.average and self.recipe.norm_images:
             images = min(self.recipe.norm_images, len(self.train))
             reestimate(network, self.train, images, None, self._type is not None)
+        if self.recipe.volume_images:
+            images = min(self.recipe.volume_images, len(self.train))
+            balance_volumes(network, self.train, images, self._type is not None)
         return network
 
     def mixed(self) -> AbstractContextManager[Any]:
