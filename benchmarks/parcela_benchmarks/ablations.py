@@ -97,6 +97,10 @@ CHANGES: Mapping[str, Callable[[Recipe], Recipe]] = {
     "Dice alone as loss": lambda s: replace(s, loss="dice"),
     "no cross-entropy averaged by class": lambda s: replace(s, balanced_weight=0.0),
     "constant learning rate": lambda s: replace(s, schedule="constant"),
+    "constant learning rate, then a decay": lambda s: replace(s, schedule="late"),
+    "batches of two, half as many steps": lambda s: replace(
+        s, batch=2, budget=Budget(steps=(s.budget.steps or 0) // 2)
+    ),
     "half the learning rate": lambda s: replace(s, learning_rate=s.learning_rate / 2),
     "no averaged weights; those of the best validation": lambda s: replace(
         s, ema_decay=None, validate_every=1

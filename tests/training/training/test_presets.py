@@ -79,3 +79,10 @@ def test_given_a_device_and_a_grid_then_the_precision_is_one_that_works_there() 
     assert autocast_type(modern("unet"), cpu, half) == torch.bfloat16
     assert autocast_type(modern("unet"), cpu, (64, 64, 32)) is None
     assert autocast_type(modern("unet", "cuda"), gpu, (64, 64, 32)) == torch.bfloat16
+
+
+def test_given_the_late_schedule_then_the_rate_falls_in_the_last_three_tenths_alone() -> None:
+    recipe = replace(modern("highresnet"), schedule="late", warm_up_steps=0)
+    rates = [learning_rate(recipe, step, step / 10) for step in range(11)]
+    assert rates[:8] == [recipe.learning_rate] * 8
+    assert rates[8:] == pytest.approx([recipe.learning_rate * share for share in (2 / 3, 1 / 3, 0)])

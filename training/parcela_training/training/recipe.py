@@ -29,7 +29,8 @@ class Recipe:
             ``dice+cross-entropy``: pooled over the batch.
         budget: when it ends.
         batch: images per update, over all processes.
-        learning_rate, schedule, warm_up_steps: linear to the rate, then constant or a cosine to 0.
+        learning_rate, schedule, warm_up_steps: linear to the rate, then constant, a cosine to 0, or ``late``: constant
+            for 0.7 of the budget and then linear to 0.
         clip_norm: of the gradient; None: never clipped.
         ema_decay: of the averaged weights, which are the result; None: the result is the weights
             with the best validation loss.
@@ -61,7 +62,7 @@ class Recipe:
     optimiser: Literal["adam", "adamw"]
     learning_rate: float
     weight_decay: float
-    schedule: Literal["constant", "cosine"]
+    schedule: Literal["constant", "cosine", "late"]
     warm_up_steps: int
     clip_norm: float | None
     ema_decay: float | None

@@ -29,6 +29,7 @@ from parcela_training.training.validation import validate
 from parcela_training.training.volumes import balance_volumes
 
 SMALLEST_BF16 = 32
+LATE = 0.7  # of the budget, before the schedule of that name falls
 
 
 class Trainer:
@@ -250,7 +251,11 @@ def autocast_type(recipe: Recipe, device: torch.device, shape: Shape) -> torch.d
 
 
 def learning_rate(recipe: Recipe, step: int, fraction: float) -> float:
-    """Linear warm-up, then constant, or a cosine to zero at the end of the budget."""
+    """Linear warm-up, then as the schedule has it; but for ``constant``, zero at the end of the budget."""
     warm = min(1.0, (step + 1) / recipe.warm_up_steps) if recipe.warm_up_steps else 1.0
-    fall = 0.5 * (1 + math.cos(math.pi * fraction)) if recipe.schedule == "cosine" else 1.0
-    return recipe.learning_rate * warm * fall
+    falls = {
+        "constant": 1.0,
+        "cosine": 0.5 * (1 + math.cos(math.pi * fraction)),
+        "late": min(1.0, (1 - fraction) / (1 - LATE)),
+    }
+    return recipe.learning_rate * warm * falls[recipe.schedule]

@@ -21,7 +21,7 @@ from parcela_training.networks.predict import highest
 from parcela_training.training.samples import Samples
 
 CANDIDATES = 6  # classes of a voxel that a shift may make its highest
-CERTAIN = 4.0  # a voxel whose second class has a log probability so far below its first keeps the first
+CERTAIN = 4.0  # a voxel whose second class has a log probability so much lower keeps its first
 ROUNDS, FIRST_STEP, LARGEST_STEP = 40, 0.1, 0.3
 
 
@@ -91,8 +91,8 @@ def shift_of(every: Sequence[Volumes]) -> Tensor:
     truth = torch.stack([one.truth for one in every]).sum(dim=0)
     fixed = truth == 0
     fixed[0] = True
-    shift, step, before = torch.zeros(3, CLASS_COUNT)
-    step += FIRST_STEP
+    shift, before = torch.zeros(CLASS_COUNT), torch.zeros(CLASS_COUNT)
+    step = torch.full_like(shift, FIRST_STEP)
     for _ in range(ROUNDS):
         predicted = torch.stack([one.predicted(shift) for one in every]).sum(dim=0)
         sign = (truth - predicted).sign().float().masked_fill(fixed, 0)
