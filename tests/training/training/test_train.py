@@ -177,14 +177,15 @@ def test_given_no_better_loss_when_it_exceeds_the_patience_then_it_stops_and_kee
 def test_given_published_weights_when_started_from_then_their_dice_comes_first(
     images: PreparedSet, tmp_path: Path
 ) -> None:
-    train(small("unet"), images, tmp_path / "before", budget=Budget(steps=2))
+    recipe = replace(small("unet"), volume_images=0)  # the curve is of what the biases were before
+    train(recipe, images, tmp_path / "before", budget=Budget(steps=2))
     weights = load_file(tmp_path / "before" / NETWORK)
     (tmp_path / "weights" / "unet").mkdir(parents=True)
     half = {name: value.half() for name, value in weights.items()}
     save_file(half, tmp_path / "weights" / "unet" / "model.safetensors")
 
     run = train(
-        small("unet"),
+        recipe,
         images,
         tmp_path / "after",
         budget=Budget(steps=1),
