@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from parcela.options import Network
 from parcela_benchmarks.ablations import STEPS, trained
-from parcela_training.augmentation.augment import Augmentation
+from parcela_training.augmentation.augment import NOTHING, Augmentation
 from parcela_training.evaluation.measuring import Measurement, measure
 from parcela_training.evaluation.networks import prepared_hash
 from parcela_training.journal import Row
@@ -33,25 +33,18 @@ from parcela_training.training.recipe import Recipe
 JUDGED = 25  # images of the data set that is left out, at most
 NONE = "none"
 USUAL = demo("unet").augmentation or Augmentation()
-ALONE = Augmentation(
-    gamma=0,
-    bias=0,
-    noise=0,
-    resolution_chance=0,
-    edge_chance=0,
-    affine_chance=0,
-    elastic_chance=0,
-)
 KINDS: Mapping[str, Augmentation | None] = {
     NONE: None,
     "contrast: gamma, bias, noise": replace(
-        ALONE, gamma=USUAL.gamma, bias=USUAL.bias, noise=USUAL.noise
+        NOTHING, gamma=USUAL.gamma, bias=USUAL.bias, noise=USUAL.noise
     ),
-    "resolution": replace(ALONE, resolution_chance=USUAL.resolution_chance),
-    "the mask's edge": replace(ALONE, edge_chance=USUAL.edge_chance, edge_voxels=USUAL.edge_voxels),
-    "turned, scaled, shifted": replace(ALONE, affine_chance=USUAL.affine_chance),
+    "resolution": replace(NOTHING, resolution_chance=USUAL.resolution_chance),
+    "the mask's edge": replace(
+        NOTHING, edge_chance=USUAL.edge_chance, edge_voxels=USUAL.edge_voxels
+    ),
+    "turned, scaled, shifted": replace(NOTHING, affine_chance=USUAL.affine_chance),
     "warped": replace(
-        ALONE, elastic_chance=USUAL.elastic_chance, elastic_voxels=USUAL.elastic_voxels
+        NOTHING, elastic_chance=USUAL.elastic_chance, elastic_voxels=USUAL.elastic_voxels
     ),
     "all, as the recipe has it": USUAL,
 }

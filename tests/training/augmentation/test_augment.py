@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from parcela.atlas.aal import regions
-from parcela_training.augmentation.augment import Augmentation, augment
+from parcela_training.augmentation.augment import NOTHING, Augmentation, augment
 from parcela_training.augmentation.intensity import (
     add_bias,
     add_noise,
@@ -23,16 +23,6 @@ from parcela_training.augmentation.space import affine_grid, flip, move, opposit
 
 EVERYTHING = Augmentation(
     resolution_chance=1, edge_chance=1, affine_chance=1, elastic_chance=1, flip_chance=1
-)
-NOTHING = Augmentation(
-    gamma=0,
-    bias=0,
-    noise=0,
-    resolution_chance=0,
-    edge_chance=0,
-    affine_chance=0,
-    elastic_chance=0,
-    flip_chance=0,
 )
 
 

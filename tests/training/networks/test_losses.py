@@ -6,7 +6,6 @@ import torch
 from parcela_training.networks.losses import (
     added,
     class_sums,
-    loss_of_sums,
     segmentation_loss,
     soft_dice_loss,
 )
@@ -15,7 +14,7 @@ from parcela_training.networks.losses import (
 def test_given_certain_scores_when_right_then_the_loss_is_nearly_zero() -> None:
     labels = torch.randint(5, (200,), generator=torch.Generator().manual_seed(0))
     scores = torch.nn.functional.one_hot(labels, 5).float() * 40
-    assert float(segmentation_loss(scores, labels)) == pytest.approx(0.0, abs=1e-4)
+    assert float(segmentation_loss(class_sums(scores, labels))) == pytest.approx(0.0, abs=1e-4)
 
 
 def test_given_classes_that_do_not_occur_when_averaged_then_they_do_not_count() -> None:
@@ -29,8 +28,8 @@ def test_given_a_rare_class_when_balanced_then_missing_it_costs_more() -> None:
     labels[:2] = 3
     scores = torch.zeros(1000, 5)
     scores[:, 0] = 8.0
-    plain = float(segmentation_loss(scores, labels))
-    assert float(segmentation_loss(scores, labels, balanced_weight=0.25)) > plain + 0.9
+    plain = float(segmentation_loss(class_sums(scores, labels)))
+    assert float(segmentation_loss(class_sums(scores, labels), balanced_weight=0.25)) > plain + 0.9
 
 
 def test_given_parts_with_classes_in_an_order_of_their_own_when_added_then_the_loss_is_the_whole_s() -> (
@@ -45,5 +44,6 @@ def test_given_parts_with_classes_in_an_order_of_their_own_when_added_then_the_l
         for part, label, order in zip(scores.split(20), labels.split(20), orders, strict=True)
     ]
     torch.testing.assert_close(
-        loss_of_sums(added(parts, orders, 5), 0.25), segmentation_loss(scores, labels, 0.25)
+        segmentation_loss(added(parts, orders, 5), 0.25),
+        segmentation_loss(class_sums(scores, labels), 0.25),
     )

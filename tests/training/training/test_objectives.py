@@ -12,7 +12,7 @@ from monai.losses import DiceLoss
 from parcela.errors import Unavailable
 from parcela.options import NETWORKS, Network
 from parcela_training.augmentation.rng import Draws
-from parcela_training.networks.losses import segmentation_loss
+from parcela_training.networks.losses import class_sums, segmentation_loss
 from parcela_training.training.objectives import (
     check_memory,
     draw_patches,
@@ -51,9 +51,8 @@ def test_given_whole_volumes_then_the_modern_loss_pools_the_batch(sample: Sample
     with torch.no_grad():
         scores = step.network(sample.image)[..., :30, :15, :16]
         flat, labels = scores[0].flatten(1).T, sample.label[:30, :15, :16].flatten().long()
-        twice = segmentation_loss(
-            torch.cat([flat, flat]), torch.cat([labels, labels]), recipe.balanced_weight
-        )
+        sums = class_sums(torch.cat([flat, flat]), torch.cat([labels, labels]))
+        twice = segmentation_loss(sums, recipe.balanced_weight)
         torch.testing.assert_close(step([sample, sample], 0), twice, atol=1e-4, rtol=1e-4)
 
 
@@ -75,16 +74,18 @@ def test_given_a_pool_then_half_the_voxels_with_the_other_half_s_sums_have_the_w
     generator = torch.Generator().manual_seed(0)
     scores = torch.randn(40, 5, generator=generator)
     labels = torch.randint(5, (40,), generator=generator)
-    whole = segmentation_loss(scores, labels, 0.25)
+    whole = segmentation_loss(class_sums(scores, labels), 0.25)
     sums: list[torch.Tensor] = []
 
     def note(own: torch.Tensor) -> torch.Tensor:
         sums.append(own)
         return own
 
-    segmentation_loss(scores[20:], labels[20:], 0.25, note)
+    class_sums(scores[20:], labels[20:], note)
     others = iter(sums)
-    half = segmentation_loss(scores[:20], labels[:20], 0.25, lambda own: own + next(others))
+    half = segmentation_loss(
+        class_sums(scores[:20], labels[:20], lambda own: own + next(others)), 0.25
+    )
     torch.testing.assert_close(half, whole)
 
 

@@ -57,6 +57,17 @@ class Augmentation:
     flip_chance: float = 0.0
 
 
+NOTHING = Augmentation(
+    gamma=0,
+    bias=0,
+    noise=0,
+    resolution_chance=0,
+    edge_chance=0,
+    affine_chance=0,
+    elastic_chance=0,
+)  # to try one change by itself
+
+
 def augment(
     image: Tensor,
     label: Tensor,

@@ -38,17 +38,20 @@ def alone(sums: Tensor) -> Tensor:
     return sums
 
 
-def class_sums(scores: Tensor, labels: Tensor) -> ClassSums:
-    """The sums over some voxels: scores (V, C), and labels (V,) as indices of the C classes."""
+def class_sums(scores: Tensor, labels: Tensor, pool: Pool = alone) -> ClassSums:
+    """The sums over some voxels: scores (V, C), and labels (V,) as indices of the C classes.
+
+    ``pool`` may add the sums of other processes to each.
+    """
     log_chances = scores.float().log_softmax(dim=1)
     truth = torch.bincount(labels, minlength=scores.shape[1]).to(log_chances.dtype)
     true_log_chances = log_chances.gather(1, labels[:, None])[:, 0]
     by_label = torch.zeros_like(truth)
     return ClassSums(
-        truth,
-        log_chances.exp().sum(dim=0),
-        by_label.index_add(0, labels, true_log_chances.exp()),
-        by_label.index_add(0, labels, true_log_chances),
+        pool(truth),
+        pool(log_chances.exp().sum(dim=0)),
+        pool(by_label.index_add(0, labels, true_log_chances.exp())),
+        pool(by_label.index_add(0, labels, true_log_chances)),
     )
 
 
@@ -64,27 +67,13 @@ def added(parts: Sequence[ClassSums], classes: Sequence[Tensor], count: int) -> 
 
 
 def segmentation_loss(
-    scores: Tensor,
-    labels: Tensor,
-    balanced_weight: float = 0.0,
-    pool: Pool = alone,
-    *,
-    cross_entropy: bool = True,
-) -> Tensor:
-    """Cross-entropy plus one minus Dice, for scores (V, C) and class ids (V,).
-
-    With ``balanced_weight`` also so much of the cross-entropy averaged by class. Without
-    ``cross_entropy`` Dice alone. Everything follows from sums by class, (C,), which ``pool`` may add
-    to those of other processes.
-    """
-    sums = ClassSums(*map(pool, class_sums(scores, labels)))
-    return loss_of_sums(sums, balanced_weight, cross_entropy=cross_entropy)
-
-
-def loss_of_sums(
     sums: ClassSums, balanced_weight: float = 0.0, *, cross_entropy: bool = True
 ) -> Tensor:
-    """``segmentation_loss`` from the sums."""
+    """Cross-entropy plus one minus Dice.
+
+    With ``balanced_weight`` also so much of the cross-entropy averaged by class. Without
+    ``cross_entropy`` Dice alone.
+    """
     loss = soft_dice_loss(sums)
     if not cross_entropy:
         return loss

@@ -21,7 +21,7 @@ from parcela.imaging.preprocessed import MODEL_SHAPE
 from parcela_inference.networks import pad_to_halvings
 from parcela_inference.sub_lattices import OFFSETS, SubLattice, deepen, shallow
 from parcela_inference.unet_layers import trunk
-from parcela_training.networks.unet_step import statistics, top_block
+from parcela_training.networks.unet_step import activations, class_scores, statistics
 
 Labels = NDArray[np.uint8]
 Predictor = Callable[[NDArray[np.float32]], Labels]  # (I, J, K) in [0, 1] to ids on the same grid
@@ -129,7 +129,8 @@ def _unet_parts(unet: UNet, image: Tensor) -> Iterator[tuple[Put, Tensor]]:
     depth, height, width = image.shape[-3:]
     for start in range(0, depth, SLAB):
         size = (SLAB, height, width)
-        yield _put_slab(start), top_block(unet, features, moments, [(start, 0, 0)], size)
+        slab = activations(unet, features, moments, [(start, 0, 0)], size)
+        yield _put_slab(start), class_scores(unet, slab)
 
 
 def _put_slab(start: int) -> Put:

@@ -68,20 +68,6 @@ def _covariance(centred: Tensor, dtype: torch.dtype, chunks: int = 8) -> Tensor:
     return torch.stack(products).sum(dim=0) / centred.shape[1]
 
 
-def top_block(
-    unet: UNet,
-    features: Tensor,
-    moments: tuple[Tensor, Tensor],
-    starts: Sequence[tuple[int, int, int]],
-    size: tuple[int, int, int],
-) -> Tensor:
-    """Class scores (P, 117, *size) on P patches of one volume's output.
-
-    ``starts`` and ``size`` are output voxels and even; ``features`` is (1, 32, I/2, J/2, K/2).
-    """
-    return class_scores(unet, activations(unet, features, moments, starts, size))
-
-
 def activations(
     unet: UNet,
     features: Tensor,
@@ -89,7 +75,10 @@ def activations(
     starts: Sequence[tuple[int, int, int]],
     size: tuple[int, int, int],
 ) -> Tensor:
-    """What enters the last convolution under ``top_block``'s patches: (P, 117, *size), one voxel more on each side."""
+    """What enters the last convolution under P patches of the output: (P, 117, *size), a voxel more on each side.
+
+    ``starts`` and ``size`` are output voxels and even; ``features`` is (1, 32, I/2, J/2, K/2).
+    """
     upsample, activation, _ = top_layers(unet)
     raised = functional.conv_transpose3d(
         _feature_patches(features, starts, size),

@@ -19,11 +19,10 @@ from parcela_inference.networks import build
 from parcela_inference.sub_lattices import OFFSETS, Offset, SubLattice, forward_on
 from parcela_inference.unet_layers import trunk
 from parcela_training.networks.losses import (
-    Pool,
+    ClassSums,
     added,
     alone,
     class_sums,
-    loss_of_sums,
     segmentation_loss,
     voxels,
 )
@@ -55,13 +54,11 @@ class TrainingStep(nn.Module, ABC):
     def loss(self, sample: Sample, step: int) -> Tensor:
         """The loss on one volume; what is random about it comes from the sample."""
 
-    def segmentation_loss(self, scores: Tensor, labels: Tensor, pool: Pool = alone) -> Tensor:
-        """The settings' loss on scores (V, 117) and class ids (V,)."""
+    def segmentation_loss(self, sums: ClassSums) -> Tensor:
+        """The settings' loss."""
         return segmentation_loss(
-            scores,
-            labels,
+            sums,
             self.recipe.balanced_weight,
-            pool,
             cross_entropy=self.recipe.loss == "dice+cross-entropy",
         )
 
@@ -113,7 +110,8 @@ class WholeVolumeStep(TrainingStep):
             loss: Tensor = self.dice(scores, labels[:, None])
             return loss
         flat = scores.movedim(1, -1).reshape(-1, CLASS_COUNT)
-        return self.segmentation_loss(flat, labels.reshape(-1), pooled if self.training else alone)
+        pool = pooled if self.training else alone
+        return self.segmentation_loss(class_sums(flat, labels.reshape(-1), pool))
 
 
 def check_memory(images: Tensor) -> None:
@@ -169,7 +167,7 @@ class UNetStep(TrainingStep):
             ]
             return self._near_loss(normal, labels, classes)
         scores = class_scores(self.unet, normal)
-        return self.segmentation_loss(*voxels(scores, labels, labels != OUTSIDE))
+        return self.segmentation_loss(class_sums(*voxels(scores, labels, labels != OUTSIDE)))
 
     def _near_loss(
         self, normal: Tensor, labels: Tensor, classes: Sequence[tuple[Tensor, Tensor]]
@@ -183,11 +181,7 @@ class UNetStep(TrainingStep):
                 0, ids, torch.arange(len(ids))
             )
             parts.append(class_sums(*voxels(scores, place[label[None]], label[None] != OUTSIDE)))
-        return loss_of_sums(
-            added(parts, [ids for ids, _ in classes], CLASS_COUNT),
-            self.recipe.balanced_weight,
-            cross_entropy=self.recipe.loss == "dice+cross-entropy",
-        )
+        return self.segmentation_loss(added(parts, [ids for ids, _ in classes], CLASS_COUNT))
 
     def _half_resolution_loss(self, features: Tensor, sample: Sample, every: int) -> Tensor:
         """The loss at one of the eight voxels under each feature, on every ``every``-th feature per axis."""
@@ -197,7 +191,7 @@ class UNetStep(TrainingStep):
         taken = slice(parity * CLASS_COUNT, (parity + 1) * CLASS_COUNT)
         chosen = features[0, :, ::every, ::every, ::every].movedim(0, -1)[inside]
         scores = nn.functional.linear(chosen, self.head.weight[taken], self.head.bias[taken])
-        return self.segmentation_loss(scores, labels[inside])
+        return self.segmentation_loss(class_sums(scores, labels[inside]))
 
 
 def _draw_parity(generator: torch.Generator) -> tuple[int, Offset]:
@@ -283,8 +277,7 @@ class HighResNetStep(TrainingStep):
         deep = step % self.recipe.deep_every == 0
         scores = forward_on(cast(HighResNet, self.network), sample.image, lattice, deep)
         labels = lattice.take(sample.label[None, None].float())[:, 0].long()
-        chosen = voxels(scores, labels, labels != OUTSIDE)
-        return self.segmentation_loss(*chosen)
+        return self.segmentation_loss(class_sums(*voxels(scores, labels, labels != OUTSIDE)))
 
 
 def training_step(recipe: Recipe) -> TrainingStep:
