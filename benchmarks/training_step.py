@@ -33,6 +33,7 @@ from parcela.atlas.aal import CLASS_COUNT
 from parcela.imaging.geometry import Shape
 from parcela.imaging.preprocessed import MODEL_SHAPE
 from parcela.options import NETWORKS, Network
+from parcela.processes.lean import keep_memory
 from parcela.weights.cards import weights_folder
 from parcela_inference.networks import build
 from parcela_training.evaluation.engine import parcellator
@@ -187,6 +188,7 @@ def main() -> None:
             print("\t".join(f"{name} {value:.4f}" for name, value in row.items()), flush=True)
         return
     if arguments.one:
+        keep_memory()
         model, way = arguments.one
         print(json.dumps(measure(model, way, shape, device, arguments.steps)))
         return

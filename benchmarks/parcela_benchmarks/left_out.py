@@ -38,11 +38,15 @@ KINDS: Mapping[str, Augmentation | None] = {
     "contrast: gamma, bias, noise": replace(
         NOTHING, gamma=USUAL.gamma, bias=USUAL.bias, noise=USUAL.noise
     ),
-    "resolution": replace(NOTHING, resolution_chance=USUAL.resolution_chance),
+    "resolution": replace(
+        NOTHING, resolution_chance=USUAL.resolution_chance, resolution_mm=USUAL.resolution_mm
+    ),
     "the mask's edge": replace(
         NOTHING, edge_chance=USUAL.edge_chance, edge_voxels=USUAL.edge_voxels
     ),
-    "turned, scaled, shifted": replace(NOTHING, affine_chance=USUAL.affine_chance),
+    "turned, scaled, shifted": replace(
+        NOTHING, affine_chance=USUAL.affine_chance, rotation_degrees=USUAL.rotation_degrees
+    ),
     "warped": replace(
         NOTHING, elastic_chance=USUAL.elastic_chance, elastic_voxels=USUAL.elastic_voxels
     ),

@@ -68,3 +68,27 @@ def test_given_the_command_then_nibabel_loads_no_dicom_and_threads_that_wait_are
     )
     answer = json.loads(asked.stdout.splitlines()[-1])
     assert answer == [False, "pydicom", IDLE_THREADS]
+
+
+KEPT = """
+from parcela.processes.lean import be_lean, keep_memory
+be_lean()
+if %r:
+    keep_memory()
+import psutil
+import torch
+before = psutil.Process().memory_info().rss
+torch.ones(16 * 2**20)
+print((psutil.Process().memory_info().rss - before) / (64 * 2**20))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="glibc's memory alone is told what to keep")
+@pytest.mark.parametrize(("keeps", "kept"), [(False, 0.0), (True, 1.0)])
+def test_given_a_large_array_that_is_gone_then_its_memory_is_kept_where_it_was_asked_to_be(
+    keeps: bool, kept: float
+) -> None:
+    ran = subprocess.run(
+        [sys.executable, "-c", KEPT % keeps], capture_output=True, text=True, check=True
+    )
+    assert float(ran.stdout) == pytest.approx(kept, abs=0.2)

@@ -45,11 +45,11 @@ class Augmentation:
     bias: float = 0.2
     noise: float = 0.05
     resolution_chance: float = 0.25
-    resolution_mm: tuple[float, float] = (2.0, 3.0)
+    resolution_mm: tuple[float, float] = (2.0, 5.0)
     edge_chance: float = 0.4
     edge_voxels: int = 3
-    affine_chance: float = 0.3
-    rotation_degrees: float = 10.0
+    affine_chance: float = 0.4
+    rotation_degrees: float = 15.0
     scale: float = 0.1
     shift: float = 0.05
     elastic_chance: float = 0.2
