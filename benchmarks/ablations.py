@@ -16,7 +16,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from parcela.processes.lean import keep_memory
 from parcela_benchmarks import ablations
 from parcela_benchmarks.ablations import Ablation
 from parcela_benchmarks.half_grid import halved
@@ -29,7 +28,6 @@ PREDICTION = "prediction"
 
 
 def main() -> None:
-    keep_memory()
     arguments = _arguments()
     prepared, work, only = PreparedSet.read(arguments.prepared), arguments.work, arguments.only
     half = halved(prepared, work / "half")

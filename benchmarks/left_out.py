@@ -16,7 +16,6 @@ from pathlib import Path
 import torch
 
 from parcela.options import NETWORKS, networks_of
-from parcela.processes.lean import keep_memory
 from parcela_benchmarks import left_out
 from parcela_benchmarks.half_grid import halved
 from parcela_benchmarks.results import write_results
@@ -33,7 +32,6 @@ def main() -> None:
     parser.add_argument("--model", choices=(*NETWORKS, "both"), default="both")
     parser.add_argument("--work", type=Path, default=Path(".cache/benchmarks/left_out"))
     arguments = parser.parse_args()
-    keep_memory()
     half = halved(PreparedSet.read(arguments.prepared), arguments.work / "half")
     torch.set_num_threads(1)
     progress = counting(lambda line: print(line, file=sys.stderr, flush=True), "train")

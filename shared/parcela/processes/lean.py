@@ -42,11 +42,10 @@ def keep_memory() -> None:
     """Make this process keep the memory that it frees, in large pages: for one that repeats the same work for hours.
 
     A lean process asks the system for each large array anew, and the system clears every page of it. In training that
-    was a quarter of the processor's time.
+    was a quarter of the processor's time, and keeping it costs up to 1.2 GB more at the peak.
     """
-    os.environ.setdefault(
-        "THP_MEM_ALLOC_ENABLE", "1"
-    )  # PyTorch reads it when it first needs memory
+    # PyTorch reads it once, when it first needs memory: later it is without effect, and without harm.
+    os.environ.setdefault("THP_MEM_ALLOC_ENABLE", "1")
     _tell_malloc({M_MMAP_MAX: 0, M_TRIM_THRESHOLD: -1})
 
 

@@ -11,7 +11,6 @@ import typer
 from rich.markup import escape
 
 from parcela.errors import BadRequest
-from parcela.processes.lean import keep_memory
 from parcela_cli.destination import check_folder
 from parcela_cli.progress import stderr
 from parcela_training.commands.arguments import (
@@ -106,7 +105,6 @@ def experiment(
     chosen = preset or _usual(cohort, prepared)
     folder = out or Path("runs") / chosen
     check_folder(folder)
-    keep_memory()
     from parcela_training.evaluation.networks import EvaluationOptions
     from parcela_training.experiment import experiment as run
     from parcela_training.experiment_folder import ExperimentFolder, Plan

@@ -12,7 +12,6 @@ import typer
 
 from parcela.errors import BadRequest
 from parcela.options import Device, ModelChoice, networks_of
-from parcela.processes.lean import keep_memory
 from parcela_cli.arguments import Threads
 from parcela_cli.destination import check_folder
 from parcela_cli.progress import stderr
@@ -88,7 +87,6 @@ def train(
     torchrun --nproc-per-node 2 -m parcela_cli.app train …
     """
     check_folder(out or Path("runs"))
-    keep_memory()
     from parcela_training.hardware import training_device
     from parcela_training.preparation.prepared_set import PreparedSet
     from parcela_training.training.budget import parse_budget

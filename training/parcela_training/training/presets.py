@@ -113,7 +113,7 @@ def demo(model: Network, device: str = "cpu") -> Recipe:
 
     For 12 training images of the virtual cohort. Expect most regions, not a good network. The
     number of steps is fixed, so that a run repeats exactly; a GPU takes as many on whole volumes.
-    Images are changed less than by ``modern``: so few steps cannot learn from harder ones.
+    Images are turned and coarsened less than by ``modern``.
     """
     unet = model == "unet"
     return replace(

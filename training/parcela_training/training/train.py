@@ -14,6 +14,7 @@ import torch
 
 from parcela.errors import BadRequest
 from parcela.files import sha256_of
+from parcela.processes.lean import keep_memory
 from parcela.settings import settings as installation
 from parcela_training.preparation.prepared_set import PreparedSet
 from parcela_training.training import checkpoint
@@ -81,7 +82,7 @@ def train(
     ``out`` gets ``checkpoint.pt``, ``history.jsonl``, ``curve.tsv``, ``curve.png`` and at the end
     ``network.safetensors`` and ``trained.json``. Killed and called again, it goes on from the last
     checkpoint, and on a CPU ends with the same bits (a budget in minutes aside). A SIGTERM or Ctrl-C
-    ends it after the step, saved.
+    ends it after the step, saved. The process keeps the memory that it frees from then on.
 
     Args:
         recipe: the recipe; its own budget holds unless ``budget`` is given.
@@ -104,6 +105,7 @@ def train(
     """
     if budget is not None:
         recipe = replace(recipe, budget=budget)
+    keep_memory()
     torch.set_num_threads(threads or installation().torch_threads)
     out.mkdir(parents=True, exist_ok=True)
     chosen = torch.device("cpu" if recipe.step == "parts" else device)
