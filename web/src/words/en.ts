@@ -40,7 +40,7 @@ export const en = {
   "option.model.unet": "U-Net (the usual choice, seconds)",
   "option.model.highresnet": "HighResNet (a little closer, half a minute more)",
   "option.model.both": "both (averaged, and where they differ)",
-  "hint.model": "What names the regions. On the test heads HighResNet agrees a little better with the reference labels (mean Dice 0.857; U-Net 0.848). Both: the average, each one's map, and where they differ.",
+  "hint.model": "What names the regions. On the test heads HighResNet agrees a little better with the reference labels than the U-Net. Both: the average, each one's map, and where they differ.",
   "option.preprocessing": "Find the brain and correct the brightness first",
   "hint.preprocessing": "Turn it off only for a scan that was skull-stripped and bias-corrected before.",
   "option.skull_strip": "Skull-stripping: what finds the brain",

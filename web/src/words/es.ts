@@ -42,7 +42,7 @@ export const es: Words = {
   "option.model.unet": "U-Net (la elección habitual, segundos)",
   "option.model.highresnet": "HighResNet (un poco más fiel, medio minuto más)",
   "option.model.both": "las dos (la media, y dónde difieren)",
-  "hint.model": "Lo que nombra las regiones. En las cabezas de prueba HighResNet coincide un poco mejor con las etiquetas de referencia (Dice medio 0,857; U-Net 0,848). Las dos: la media, el mapa de cada una, y dónde difieren.",
+  "hint.model": "Lo que nombra las regiones. En las cabezas de prueba HighResNet coincide un poco mejor con las etiquetas de referencia que la U-Net. Las dos: la media, el mapa de cada una, y dónde difieren.",
   "option.preprocessing": "Antes, buscar el cerebro y corregir el brillo",
   "hint.preprocessing": "Desactívelo solo para un estudio ya sin cráneo y con el campo corregido.",
   "option.skull_strip": "Extracción del cerebro: lo que lo encuentra",

@@ -42,7 +42,7 @@ export const pt: Words = {
   "option.model.unet": "U-Net (a escolha usual, segundos)",
   "option.model.highresnet": "HighResNet (um pouco mais fiel, meio minuto a mais)",
   "option.model.both": "as duas (a média, e onde diferem)",
-  "hint.model": "O que nomeia as regiões. Nas cabeças de teste a HighResNet concorda um pouco melhor com os rótulos de referência (Dice médio 0,857; U-Net 0,848). As duas: a média, o mapa de cada uma, e onde diferem.",
+  "hint.model": "O que nomeia as regiões. Nas cabeças de teste a HighResNet concorda um pouco melhor com os rótulos de referência do que a U-Net. As duas: a média, o mapa de cada uma, e onde diferem.",
   "option.preprocessing": "Antes, encontrar o cérebro e corrigir o brilho",
   "hint.preprocessing": "Desligue só para um exame já sem crânio e com o campo corrigido.",
   "option.skull_strip": "Remoção do crânio: o que encontra o cérebro",
