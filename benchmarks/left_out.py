@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-from parcela.options import NETWORKS, networks_of
+from parcela.options import BOTH, networks_of
 from parcela_benchmarks import left_out
 from parcela_benchmarks.half_grid import halved
 from parcela_benchmarks.results import write_results
@@ -29,7 +29,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
     parser.add_argument("--prepared", type=Path, required=True, help="what parcela prepare left")
-    parser.add_argument("--model", choices=(*NETWORKS, "both"), default="both")
+    parser.add_argument("--model", choices=(*BOTH, "both"), default="both")
     parser.add_argument("--work", type=Path, default=Path(".cache/benchmarks/left_out"))
     arguments = parser.parse_args()
     half = halved(PreparedSet.read(arguments.prepared), arguments.work / "half")

@@ -25,7 +25,7 @@ from parcela.imaging.geometry import Shape
 from parcela.imaging.to_scan import Offsets, Rows, labels_on_scan, linear_weights
 from parcela.imaging.trail import GeometryTrail, Grid
 from parcela.imaging.volume import read_volume
-from parcela.options import NETWORKS, Network
+from parcela.options import BOTH, Network
 from parcela_benchmarks.pairs import INSTRUCTIONS, in_child, in_turn, peak_mb, record
 from parcela_benchmarks.performance_page import write_table
 from parcela_inference.block_scores import BlockScores
@@ -96,7 +96,7 @@ def way_back(networks: int, runs: int) -> dict[str, Any]:
     """One network's map, or the three maps of ``both``; from scores that are there to labels on 256³ voxels."""
     done = colin27()
     trail = on_256(done.trail)
-    scores = [class_scores(done.image, model) for model in NETWORKS[:networks]]
+    scores = [class_scores(done.image, model) for model in BOTH[:networks]]
     dense = scores[0].dense()
     labels, exact = to_scan(scores[0], trail), dense_way_back(dense, trail)
 

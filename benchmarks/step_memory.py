@@ -28,7 +28,7 @@ from torch.distributed._tools.mem_tracker import MemTracker
 from parcela.atlas.aal import CLASS_COUNT
 from parcela.imaging.geometry import Shape
 from parcela.imaging.preprocessed import MODEL_SHAPE
-from parcela.options import NETWORKS, Network
+from parcela.options import BOTH, Network
 from parcela_inference.networks import MULTIPLE, build
 from parcela_training.preparation.settings import HALF_SHAPE, LARGE_SHAPE
 from parcela_training.training.presets import LEARNING_RATE
@@ -114,7 +114,7 @@ def main() -> None:
             "precision": name,
             "estimate_gb": round(estimate_gb(model, shape, dtype), 2),
         }
-        for model in NETWORKS
+        for model in BOTH
         for shape in (HALF_SHAPE, MODEL_SHAPE, LARGE_SHAPE)
         for name, dtype in PRECISIONS.items()
     ]

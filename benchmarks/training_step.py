@@ -32,7 +32,7 @@ from monai.losses import DiceLoss
 from parcela.atlas.aal import CLASS_COUNT
 from parcela.imaging.geometry import Shape
 from parcela.imaging.preprocessed import MODEL_SHAPE
-from parcela.options import NETWORKS, Network
+from parcela.options import BOTH, Network
 from parcela.processes.lean import keep_memory
 from parcela.weights.cards import weights_folder
 from parcela_inference.networks import build
@@ -193,7 +193,7 @@ def main() -> None:
         print(json.dumps(measure(model, way, shape, device, arguments.steps)))
         return
     rows = []
-    for model in NETWORKS:
+    for model in BOTH:
         for way in WAYS if model == "unet" and device.type == "cpu" else (WAYS[0], WAYS[-1]):
             command = [sys.executable, __file__, "--one", model, way, "--device", device.type]
             command += ["--grid", ",".join(map(str, shape)), "--steps", str(arguments.steps)]

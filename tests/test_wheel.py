@@ -135,7 +135,7 @@ def test_given_the_wheel_then_every_file_of_the_packages_is_in_it(
     ]
     assert missing == []
     assert {
-        f"parcela/weights/files/{name}/model.safetensors" for name in ("unet", "highresnet")
+        f"parcela/weights/files/{name}/model.safetensors" for name in ("unet", "highresnet", "warp")
     } <= set(held)
     assert any(name.endswith("licenses/LICENSE") for name in held)
     assert any(name.endswith("licenses/NOTICE") for name in held)

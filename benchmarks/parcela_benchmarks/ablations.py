@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from parcela.options import NETWORKS, Network
+from parcela.options import BOTH, Network
 from parcela.weights.cards import read_card
 from parcela_benchmarks.methods import DIGITS
 from parcela_inference.scores import class_scores
@@ -122,7 +122,7 @@ def plan(steps: Mapping[Network, int]) -> list[tuple[str, Recipe]]:
     """Every change that changes something, for each network."""
     planned = []
     for name, change in CHANGES.items():
-        for model in NETWORKS:
+        for model in BOTH:
             base = base_recipe(model, steps[model])
             if (changed := change(base)) != base or name == RECIPE:
                 planned.append((name, changed))
@@ -182,13 +182,13 @@ FLIPPED, LARGEST = "flipped as well, scores averaged", "each region's largest pa
 
 def run_prediction(prepared: PreparedSet, folder: Path, on_item: OnItem) -> list[Row]:
     """Measure the shipped networks as they are, with flips at test time, and cleaned; rows as ``run_recipe``'s."""
-    weights: dict[str, Any] = {model: read_card(model).sha256 for model in NETWORKS}
+    weights: dict[str, Any] = {model: read_card(model).sha256 for model in BOTH}
     made_from = {"val": prepared_hash(prepared, "val"), **weights}
     images = measure(
         for_each_image(
             prepared,
             "val",
-            lambda subject: {model: predictions(subject, model) for model in NETWORKS},
+            lambda subject: {model: predictions(subject, model) for model in BOTH},
         ),
         folder / "prediction.jsonl",
         made_from,
@@ -202,7 +202,7 @@ def run_prediction(prepared: PreparedSet, folder: Path, on_item: OnItem) -> list
             "seconds": float(np.mean([image[model][change]["seconds"] for image in images])),
         }
         for change in (AS_IS, FLIPPED, LARGEST)
-        for model in NETWORKS
+        for model in BOTH
     ]
 
 
@@ -329,7 +329,7 @@ def merged(earlier: Sequence[Ablation], latest: Sequence[Ablation]) -> list[Abla
         key=lambda t: (
             places.index(t.measured_on),
             order.index(t.change),
-            NETWORKS.index(t.model),
+            BOTH.index(t.model),
         ),
     )
 

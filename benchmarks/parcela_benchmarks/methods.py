@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from parcela.options import NETWORKS
+from parcela.atlas.opening import open_labels
+from parcela.options import BOTH, NETWORKS, Network
 from parcela.settings import settings
 from parcela.weights.cards import read_card
 from parcela_benchmarks.volumes import region_mm3
-from parcela_inference.parcellate import parcellate
-from parcela_labelling.opening import open_labels
+from parcela_inference.block_scores import BlockScores
+from parcela_inference.parcellate import WEIGHTS
+from parcela_inference.scores import class_scores
 from parcela_labelling.register import Method
-from parcela_training.evaluation.engine import unmoved
 from parcela_training.evaluation.registrations import SEEDS, registered
 from parcela_training.journal import Row
 from parcela_training.jsonable import to_jsonable
@@ -27,6 +28,10 @@ from parcela_training.preparation.prepared_set import PreparedImage
 Labels = NDArray[np.uint8]
 
 DIGITS = 5  # of a Dice in the journals
+TOGETHER: dict[str, tuple[Network, ...]] = {
+    "both": BOTH,
+    "all": NETWORKS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +58,13 @@ def method_groups(repeats: int) -> tuple[MethodGroup, ...]:
     """All methods, the cheap ones first; SyN against itself on so many images."""
     ants = {"itk_threads": settings().itk_threads}
     weights: dict[str, Any] = {model: read_card(model).sha256 for model in NETWORKS}
-    titles = {"unet": "U-Net", "highresnet": "HighResNet", "both": "both networks, scores averaged"}
+    titles = {
+        "unet": "U-Net",
+        "highresnet": "HighResNet",
+        "both": "both networks, scores averaged",
+        "warp": "the network that registers",
+        "all": "the three, scores averaged, the last as much as the other two",
+    }
     affine, quick = "Affine", "antsRegistrationSyNQuick[s]"
     return (
         MethodGroup("affine", {affine: "affine registration of AAL"}, _one("Affine"), None, ants),
@@ -87,16 +98,23 @@ def repeat(subject: PreparedImage) -> Row:
 
 
 def networks(subject: PreparedImage) -> Row:
-    """Both networks as they ship, and the arg-max of their averaged scores."""
+    """The networks as they ship, and the arg-max of the averaged scores of some together."""
     image = subject.image.astype(np.float32)
-    parcellation = parcellate(image, unmoved(image), model="both", space="model")
-    seconds = parcellation.seconds
-    row = {
-        model: _agreement(labels, labels, subject, seconds[model] + seconds[f"{model} to model"])
-        for model, labels in parcellation.by_network.items()
-    }
-    both = parcellation.labels
-    return row | {"both": _agreement(both, both, subject, sum(seconds.values()))}
+    row: dict[str, Row] = {}
+    scores: dict[str, BlockScores] = {}
+    for model in NETWORKS:
+        begun = time.perf_counter()
+        scores[model] = class_scores(image, model)
+        _, labels = scores[model].highest()
+        row[model] = _agreement(labels, labels, subject, time.perf_counter() - begun)
+    for name, models in TOGETHER.items():
+        begun = time.perf_counter()
+        _, labels = BlockScores.mean(
+            [scores[model] for model in models], [WEIGHTS[model] for model in models]
+        ).highest()
+        seconds = time.perf_counter() - begun + sum(row[model]["seconds"] for model in models)
+        row[name] = _agreement(labels, labels, subject, seconds)
+    return row
 
 
 def _agreement(labels: Labels, raw_labels: Labels, subject: PreparedImage, seconds: float) -> Row:

@@ -1,4 +1,4 @@
-"""The reference of the quality verdict, from the prepared training images and the U-Net's runs on validation."""
+"""The reference of the quality verdict, from the prepared training images and the networks' runs on validation."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from parcela.quality.measures import block_means, image_numbers, log_shares
 from parcela.quality.reference import THOUSANDTHS, Reference, Usual, UsualCertainty
 from parcela.weights.cards import read_card
 from parcela_benchmarks.quality_runs import Case, Run
+from parcela_inference.scores import class_scores
 from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
 
 Floats = NDArray[np.float64]
@@ -38,7 +39,7 @@ def write_reference(prepared: PreparedSet, work: Path) -> None:
         images=len(coarse),
         numbers={},
         log_shares=tuple(_usual(column) for column in np.array(shares).T),
-        certainty={"unet": _certainty(prepared, work)},
+        certainty={"unet": _certainty(prepared, work), "warp": _likeness(prepared)},
         coarse_shape=coarse[0].shape,
         coarse_image=_thousandths(np.mean(coarse, 0)),
         coarse_outline=_thousandths(np.mean(outlines, 0)),
@@ -70,6 +71,14 @@ def _discriminant(asymmetries: Floats) -> Floats:
     ridge = RIDGE * np.trace(products) / count * np.eye(count)
     weights = np.linalg.solve(products + ridge, np.ones(count))
     return np.asarray(asymmetries.T @ weights)
+
+
+def _likeness(prepared: PreparedSet) -> UsualCertainty:
+    """Of the validation images, by the network that registers."""
+    images = (PreparedImage.load(file).image for file in prepared.files("val"))
+    every = [class_scores(image.astype(np.float32), "warp").certainty or 0.0 for image in images]
+    usual = _usual(np.array(every))
+    return UsualCertainty(mean=usual.mean, sd=usual.sd, sha256=read_card("warp").sha256)
 
 
 def _certainty(prepared: PreparedSet, work: Path) -> UsualCertainty:

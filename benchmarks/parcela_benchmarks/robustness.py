@@ -35,9 +35,9 @@ from parcela_training.options import Part
 from parcela_training.preparation.imported import read_mask
 from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
 from parcela_training.progress import OnItem
+from parcela_training.publish.model_card import TITLES
 from parcela_training.report.cells import MISSING
 from parcela_training.report.document import Table
-from parcela_training.thesis import PUBLISHED
 
 ORIGINAL = "as-is"
 MASKED_ONLY = "deepbet"  # a scan that came without its skull has no other mask
@@ -61,7 +61,7 @@ def run_condition(
     folder: Path,
     on_item: OnItem,
 ) -> Mapping[str, Row]:
-    """Dice of both networks on each image under one condition; what ``folder`` already holds is not run again."""
+    """Dice of the networks on each image under one condition; what ``folder`` already holds is not run again."""
     scans = {image.id: image for image in cohort.images}
     weights: dict[str, Any] = {model: read_card(model).sha256 for model in NETWORKS}
     images = for_each_image(
@@ -94,7 +94,7 @@ def dice_of(
     labels = voted(
         truth.label, _way(Grid(shape=truth.image.shape, affine=degraded.moved @ truth.affine), grid)
     )
-    parcellation = parcellate(done.image, _way(done.trail.model, grid), model="both")
+    parcellation = parcellate(done.image, _way(done.trail.model, grid), model="all")
     return {model: dice(parcellation.by_network[model], labels) for model in NETWORKS}
 
 
@@ -123,7 +123,7 @@ def table(losses: Sequence[Loss], part: Part) -> Table:
     rows = tuple(
         (
             CONDITIONS[loss.condition][0],
-            PUBLISHED[loss.model].title,
+            TITLES[loss.model],
             str(loss.lost.n),
             f"{loss.dice:.4f}",
             f"{loss.lost.mean_difference:+.4f}".replace("-", "−"),

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from parcela.errors import BadRequest
 from parcela.settings import settings
 
-Network = Literal["unet", "highresnet"]
-ModelChoice = Literal[Network, "both"]
+Network = Literal["unet", "highresnet", "warp"]
+ModelChoice = Literal[Network, "both", "all"]
 Stripper = Literal["robex", "deepbet"]
 SkullStrip = Literal["auto", Stripper]
 Space = Literal["native", "model"]
@@ -28,11 +28,14 @@ Program = Literal[
 ]
 
 NETWORKS: tuple[Network, ...] = get_args(Network)
+BOTH: tuple[Network, ...] = ("unet", "highresnet")  # the thesis's
 
 
 def networks_of(model: ModelChoice) -> tuple[Network, ...]:
     """The networks that take part in a choice."""
-    return NETWORKS if model == "both" else (model,)
+    if model == "all":
+        return NETWORKS
+    return BOTH if model == "both" else (model,)
 
 
 class Options(BaseModel):
@@ -87,7 +90,9 @@ class PredictOptions(Options):
     preset: ClassVar[Preset] = "modern"  # of the preprocessing: the networks are trained on it
 
     model: ModelChoice = Field(
-        "unet", description="Which network; both: their averaged scores, and each one's map."
+        "unet",
+        description="unet, highresnet: the thesis's networks. warp: one that registers the atlas. both: the thesis's "
+        "two, their scores averaged, and each one's map. all: the same of the three.",
     )
     space: Space = Field(
         "native",
@@ -111,6 +116,11 @@ class PredictOptions(Options):
     def to_colin27(self) -> bool:
         """The head's size goes with the tissues."""
         return self.standard_space or self.tissues
+
+    @property
+    def transforms(self) -> bool:
+        """Whether the ways to the atlas's own space and back are among the files."""
+        return self.standard_space and "warp" in networks_of(self.model)
 
     def parameters(self) -> dict[str, Any]:
         """As a manifest records them, thread counts included: bytes may depend on them."""

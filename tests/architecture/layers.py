@@ -48,7 +48,8 @@ ORDER = {
     "parcela_training": [
         *("options", "thesis", "hardware", "jsonable", "journal", "progress"),
         *("metrics", "cohorts", "preparation"),
-        *("networks", "augmentation", "training", "experiment_folder", "evaluation", "report"),
+        *("networks", "augmentation", "registration", "training"),
+        *("experiment_folder", "evaluation", "report"),
         *("publish", "experiment", "commands"),
     ],
 }

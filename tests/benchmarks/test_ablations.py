@@ -65,7 +65,7 @@ def test_given_two_changes_when_trained_then_both_stand_beside_the_recipe_and_ar
 ) -> None:
     kept = (ablations.RECIPE, "no augmentation")
     monkeypatch.setattr(ablations, "CHANGES", {name: ablations.CHANGES[name] for name in kept})
-    monkeypatch.setattr(ablations, "NETWORKS", ("unet",))
+    monkeypatch.setattr(ablations, "BOTH", ("unet",))
     prepared = made_up_cohort(tmp_path / "cohort", (32, 32, 32))
     steps: dict[Network, int] = {"unet": 2}
     told: list[str] = []

@@ -102,7 +102,7 @@ def test_given_jobs_when_metrics_are_read_then_they_are_counted(gateway: Gateway
 
 def test_when_the_networks_are_asked_for_then_their_cards_come(standing: Gateway) -> None:
     models = {model["model"]: model for model in standing.http.get("/models").json()["models"]}
-    assert set(models) == {"unet", "highresnet"}
+    assert set(models) == {"unet", "highresnet", "warp"}
     assert all(model["sha256"] == model["card"]["sha256"] for model in models.values())
 
 

@@ -83,7 +83,10 @@ def test_given_a_labelling_job_when_submitted_then_it_has_a_preset(gateway: Gate
 @pytest.mark.parametrize(
     ("path", "words"),
     [
-        ("/predict/?model=vgg", "query model: Input should be 'unet', 'highresnet' or 'both'"),
+        (
+            "/predict/?model=vgg",
+            "query model: Input should be 'unet', 'highresnet', 'warp', 'both' or 'all'",
+        ),
         ("/predict/?modle=unet", "query modle: Extra inputs are not permitted"),
         ("/predict/?preset=thesis", "query preset: Extra"),
         ("/label/?model=unet", "query model: Extra"),

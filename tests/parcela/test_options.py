@@ -91,7 +91,9 @@ def test_given_a_choice_of_networks_then_both_means_each() -> None:
 
 def test_given_a_value_that_is_none_of_those_known_then_the_refusal_names_it_and_them() -> None:
     with (
-        pytest.raises(BadRequest, match=r"model='vgg': Input should be 'unet', 'highresnet' or"),
+        pytest.raises(
+            BadRequest, match=r"model='vgg': Input should be 'unet', 'highresnet', 'warp'"
+        ),
         choosing(),
     ):
         PredictOptions.model_validate({"model": "vgg"})

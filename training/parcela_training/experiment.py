@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from parcela.errors import BadRequest
-from parcela.options import NETWORKS, Network
+from parcela.options import BOTH, Network
 from parcela_training.cohorts.split import Split, load_split, write_split
 from parcela_training.evaluation.networks import EvaluationOptions, evaluate_experiment
 from parcela_training.experiment_folder import ExperimentFolder, Plan
@@ -59,7 +59,7 @@ def experiment(
     budget = parse_budget(plan.budget) if plan.budget else None
     folder.check(plan)
     prepared = _prepare(plan, preset, folder, processes, on_line)
-    for model in NETWORKS:
+    for model in BOTH:
         recipe = replace(preset.recipes[model], seed=plan.seed)
         on_line(f"train {model}: {budget or recipe.budget}")
         train(

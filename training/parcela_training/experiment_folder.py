@@ -10,7 +10,7 @@ from pydantic import TypeAdapter
 
 from parcela.errors import BadRequest
 from parcela.files import atomic_file, write_text
-from parcela.options import NETWORKS, Network
+from parcela.options import BOTH, Network
 from parcela_training.options import Part, PresetName, SplitBy
 from parcela_training.training.checkpoint import FILE as CHECKPOINT
 
@@ -76,7 +76,7 @@ class ExperimentFolder:
     @property
     def models(self) -> tuple[Network, ...]:
         """The networks whose training has come far enough to be kept."""
-        return tuple(model for model in NETWORKS if (self.network(model) / CHECKPOINT).exists())
+        return tuple(model for model in BOTH if (self.network(model) / CHECKPOINT).exists())
 
     def figure(self, number: str) -> Path:
         """Where a figure lies, by its number, such as 3.2."""

@@ -18,7 +18,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from parcela.files import atomic_file, write_text
-from parcela.options import NETWORKS, Network
+from parcela.options import BOTH, Network
 from parcela_benchmarks.gpu.convolutions import convolution_times
 from parcela_inference.scores import class_scores
 from parcela_inference.weights import network
@@ -47,7 +47,7 @@ def time_everything(prepared: PreparedSet, out: Path, device: str, small: bool) 
     _keep(out / SPEED, record)
     image = PreparedImage.load(prepared.files("val")[0]).image.astype(np.float32)
     record["voxels_that_differ_from_the_cpu"] = {
-        model: _share_apart(image, model, device) for model in NETWORKS
+        model: _share_apart(image, model, device) for model in BOTH
     }
     _keep(out / SPEED, record)
     record["steps"] = _timed_steps(device, small, out)

@@ -27,7 +27,7 @@ IGNORED = (
         "*_itksnap.txt",
         "*_failed.txt",
     ),
-    *("*_xfm.mat", "group_*", "group.html"),
+    *("*_xfm.mat", "*_xfm.nii.gz", "group_*", "group.html"),
 )
 README = """The 116 regions of AAL in each participant's own space, made by Parcela.
 
@@ -72,7 +72,7 @@ COLUMNS: dict[str, str | dict[str, Any]] = {
         }
         for axis in "xyz"
     },
-    "dice_unet_highresnet": "Dice of the region between the two networks' own maps.",
+    "dice_unet_highresnet": "Dice of the region between the U-Net's and HighResNet's own maps.",
     **{
         f"{tissue}_mm3": {
             "Description": f"The volume of {words} in the region, by soft memberships (Atropos).",

@@ -72,14 +72,12 @@ def _accelerator() -> Iterator[Finding]:
 
 
 def _weights() -> Iterator[Finding]:
-    from parcela.options import NETWORKS
-    from parcela.weights.cards import read_card
+    from parcela.weights.cards import installed
     from parcela_inference.weights import load_weights
 
-    for name in NETWORKS:
-        card = read_card(name)
+    for card in installed():
         load_weights(card)
-        yield f"{name}, {card.variant}, SHA-256 as on its card", ""
+        yield f"{card.model}, {card.variant}, SHA-256 as on its card", ""
 
 
 def _atlas() -> Iterator[Finding]:

@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from parcela.options import NETWORKS, Network
+from parcela.options import Network
 
 
 def models(
     model: Annotated[
         Network | None,
-        typer.Argument(metavar="[unet|highresnet]", help="Its regions, the weakest first."),
+        typer.Argument(metavar="[unet|highresnet|warp]", help="Its regions, the weakest first."),
     ] = None,
 ) -> None:
     """List the networks that ship: variant, Dice, hash, and where the card of each lies; or one network's regions."""
@@ -24,17 +24,16 @@ def models(
 
 def _list_models() -> None:
     """Print each network's card in short; the whole card lies beside the weights."""
-    from parcela.weights.cards import read_card
+    from parcela.weights.cards import installed
 
-    for name in NETWORKS:
-        card = read_card(name)
+    for card in installed():
         measured = [
             f"{part} Dice {card.record[part].get('mean_dice')}"
             for part in ("validation", "test")
             if part in card.record
         ]
         hashed, page = f"sha256 {card.sha256[:12]}…", str(card.path.parent / "README.md")
-        print("\t".join([name, card.variant, *measured, hashed, page]))
+        print("\t".join([card.model, card.variant, *measured, hashed, page]))
 
 
 def _list_regions(model: Network) -> None:

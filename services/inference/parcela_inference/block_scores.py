@@ -25,7 +25,7 @@ ROUNDING = 2**-11  # of a number in 16 bits
 CORNERS = tuple(product((0, 1), repeat=3))
 
 Place = tuple[int, int, int]  # of a block: it begins at EDGE times this
-ScoringMethod = Literal["plausible classes", "sub-lattices", "network"]
+ScoringMethod = Literal["plausible classes", "sub-lattices", "network", "registration"]
 
 
 @contextmanager
@@ -68,13 +68,15 @@ class BlockScores:
 
     Attributes:
         shape: (I, J, K) voxels.
-        way: how they were computed: the plausible classes of each block, HighResNet on sub-lattices, or the network
-            as it is.
+        way: how they were computed: the plausible classes of each block, HighResNet on sub-lattices, the network as it
+            is, or by registration.
+        certainty: how sure of them the network is, where the scores do not tell.
         blocks: by place. Where one is missing all is background; a class that a block has not is 0 there.
     """
 
     shape: Shape
     way: ScoringMethod = "network"
+    certainty: float | None = None
     blocks: dict[Place, Block] = field(default_factory=dict)
 
     @classmethod
@@ -93,15 +95,17 @@ class BlockScores:
 
     @classmethod
     @on_one_thread()
-    def mean(cls, several: Sequence[BlockScores]) -> Self:
-        """The mean of scores on one grid."""
+    def mean(cls, several: Sequence[BlockScores], weights: Sequence[float] | None = None) -> Self:
+        """The mean of scores on one grid; ``weights``: how much each counts, all the same unless given."""
+        counts = weights or [1.0] * len(several)
         mean = cls(several[0].shape)
         for place in sorted({place for scores in several for place in scores.blocks}):
             parts = [scores.block(place) for scores in several]
             classes = torch.cat([part.classes for part in parts]).unique()
             total = torch.zeros(len(classes), *parts[0].scores.shape[1:])
-            for part in parts:
-                total[torch.searchsorted(classes, part.classes)] += part.scores / len(several)
+            for part, count in zip(parts, counts, strict=True):
+                share = count / sum(counts)
+                total[torch.searchsorted(classes, part.classes)] += share * part.scores
             mean.blocks[place] = Block(classes, total)
         return mean
 

@@ -1,6 +1,6 @@
-"""The thesis's two networks, with its parameters and MONAI's own parameter names.
+"""The thesis's two networks, with its parameters and MONAI's own parameter names; and the one that registers.
 
-Both predict 117 class scores (background and the 116 AAL regions) on the padded grid: a volume of
+The thesis's two predict 117 class scores (background and the 116 AAL regions) on the padded grid: a volume of
 ``MODEL_SHAPE`` gets zeros at each axis's end up to ``PADDED_SHAPE``, whose sizes survive the
 U-Net's four halvings, and the scores are cropped back.
 """
@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from parcela.atlas.aal import CLASS_COUNT
 from parcela.imaging.preprocessed import MODEL_SHAPE
-from parcela.options import Network, Preset
+from parcela.options import NETWORKS, Network, Preset
+from parcela_inference.registration.network import RegistrationNetwork
 
 PADDED_SHAPE = (96, 128, 128)
 MULTIPLE = 16  # four halvings
@@ -22,13 +23,15 @@ MULTIPLE = 16  # four halvings
 def build(model: Network, variant: Preset = "modern") -> torch.nn.Module:
     """An untrained network on the CPU, in training mode.
 
-    The U-Net is the same in both variants. Raises ``ValueError`` for a name that is neither.
+    The U-Net is the same in both variants, and ``warp`` knows none. Raises ``ValueError`` for another name.
     """
     if model == "unet":
         return build_unet()
     if model == "highresnet":
         return build_highresnet(variant)
-    raise ValueError(f"there is no network called {model!r}: choose 'unet' or 'highresnet'")
+    if model == "warp":
+        return RegistrationNetwork()
+    raise ValueError(f"there is no network called {model!r}: choose from {', '.join(NETWORKS)}")
 
 
 def build_unet() -> UNet:

@@ -9,14 +9,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from parcela.imaging.standard_space import StandardSpace
+from parcela.imaging.standard_space import COLIN27, StandardSpace
 from parcela.imaging.tissues import WHOLE
 from parcela.imaging.trail import GeometryTrail
 from parcela.options import ModelChoice, Network, Space, networks_of
 from parcela.stopwatch import OnStep, Stopwatch
 from parcela_inference.block_scores import BlockScores, ScoringMethod
-from parcela_inference.scores import class_scores
+from parcela_inference.registration.mapping import Mapping as Registration
+from parcela_inference.scores import class_scores, registered
 from parcela_inference.to_scan import to_scan
+
+TRANSFORMS = "transforms"  # the step
+WEIGHTS: dict[Network, float] = {"unet": 1, "highresnet": 1, "warp": 2}  # in an average
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,9 +30,10 @@ class Parcellation:
     Attributes:
         labels: (X, Y, Z) uint8 on the scan's grid (or (91, 122, 123) on the model's).
         on_grid: the same map on the model's grid.
-        certainty: mean of the largest score over the brain, by network.
-        by_network: with ``both``, each network's own map; else empty.
+        certainty: mean of the largest score over the brain, by network; of ``warp``, the image's likeness to Colin27's.
+        by_network: of several networks, each one's own map; else empty.
         in_template: the map on a template's grid, where one was given.
+        mapping: of the network that registers, where the template is the atlas's own.
         scores: (I, J, K, 117) on the model's grid, 0 to 255 for 0 to 1, where they were asked for.
         ways: how each network's scores were computed.
         seconds: per step.
@@ -39,6 +44,7 @@ class Parcellation:
     certainty: dict[str, float]
     by_network: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     in_template: NDArray[np.uint8] | None = None
+    mapping: Registration | None = None
     scores: NDArray[np.uint8] | None = None
     ways: dict[str, ScoringMethod] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -62,7 +68,8 @@ def parcellate(
     Args:
         image: (91, 122, 123) float32 in [0, 1].
         trail: from the scan's grid to this one.
-        model: one network, or ``both``: the arg-max of their averaged scores, with each one's own map beside it.
+        model: one network, or several: the arg-max of their averaged scores (``warp`` counts as much as the other two
+            together), with each one's own map beside it.
         space: the grid of the label map: the scan's (``native``) or the model's.
         template: where the image lies in a standard space, for a map there.
         keep_scores: whether to give back the (averaged) scores.
@@ -82,7 +89,8 @@ def parcellate(
         with watch.step(name):
             scores = class_scores(image, name, device, (networks or {}).get(name), exact)
             largest, on_grid = scores.highest()
-            certainty[name] = mean_certainty(largest, image)
+            certain = scores.certainty
+            certainty[name] = mean_certainty(largest, image) if certain is None else certain
             ways[name] = scores.way
             every.append(scores)
         if len(models) > 1:
@@ -90,16 +98,20 @@ def parcellate(
                 by_network[name] = to_scan(scores, trail) if space == "native" else on_grid
     with watch.step(f"to {space}"):
         if len(every) > 1:
-            scores = BlockScores.mean(every)
+            scores = BlockScores.mean(every, [WEIGHTS[name] for name in models])
             _, on_grid = scores.highest()
         labels = to_scan(scores, trail) if space == "native" else on_grid
     in_template = None
     if template is not None:
         with watch.step(to_grid_of(template.name)):
             in_template = to_scan(scores, template.trail(trail))
+    mapping = None
+    if template is not None and template.name == COLIN27 and "warp" in models:
+        with watch.step(TRANSFORMS):
+            mapping = registered(image, device, (networks or {}).get("warp"))
     stored = scores.in_steps(WHOLE) if keep_scores else None
     return Parcellation(
-        labels, on_grid, certainty, by_network, in_template, stored, ways, watch.seconds
+        labels, on_grid, certainty, by_network, in_template, mapping, stored, ways, watch.seconds
     )
 
 

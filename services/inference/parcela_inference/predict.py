@@ -27,6 +27,7 @@ from parcela.quality.assess import Evidence, assess
 from parcela.stopwatch import OnStep
 from parcela.weights.cards import hashes_of
 from parcela_inference.parcellate import Parcellation, parcellate
+from parcela_inference.registration.transforms import transform_files
 from parcela_inference.scores import choose_device
 
 
@@ -115,6 +116,8 @@ def _attachments(
         seen = ready.in_view(parcellation.in_template, standard.trail(ready.trail).scan)
         files[map_name(standard.name)] = packed_label_map(seen, grid)
         files[affine_name(standard.name)] = itk_affine_file(standard.to_template)
+    if parcellation.mapping is not None:
+        files |= transform_files(parcellation.mapping, ready.trail)
     if parcellation.scores is not None:
         model = ready.trail.model
         inside = ready.in_view(np.ones(model.shape, np.uint8), model)

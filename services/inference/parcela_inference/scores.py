@@ -16,6 +16,8 @@ from parcela.options import Device, Network
 from parcela.settings import settings
 from parcela_inference.block_scores import BlockScores
 from parcela_inference.networks import pad_to_halvings, pad_to_network
+from parcela_inference.registration.mapping import Mapping
+from parcela_inference.registration.scores import class_scores_by_registration
 from parcela_inference.sub_lattices import class_scores_by_lattices
 from parcela_inference.unet_by_blocks import class_scores_by_blocks
 from parcela_inference.weights import network, plausible_classes
@@ -69,7 +71,9 @@ def class_scores(
     trained: torch.nn.Module | None = None,
     exact: bool = False,
 ) -> BlockScores:
-    """Softmax scores on the model's grid, on the CPU; computed in ``PARCELA_TORCH_PRECISION``.
+    """Scores on the model's grid, on the CPU; computed in ``PARCELA_TORCH_PRECISION``.
+
+    Of the thesis's two networks they are their softmax; of the one that registers, shares of each voxel.
 
     Args:
         image: (91, 122, 123) in [0, 1], as ``preprocess`` leaves it.
@@ -84,6 +88,9 @@ def class_scores(
     """
     torch.set_num_threads(settings().torch_threads)
     in_16_bits = settings().torch_precision == "bfloat16"
+    if model == "warp":
+        mapping = registered(image, device, trained)
+        return class_scores_by_registration(mapping, torch.from_numpy(image))
     net = network(model, device) if trained is None else trained
     quick = device == "cpu" and not exact
     plausible = plausible_classes(model) if quick and trained is None and not in_16_bits else None
@@ -108,6 +115,21 @@ def class_scores(
             raise
         raise LimitExceeded(f"{device} ran out of memory for {model}: use --device cpu") from error
     return BlockScores.of(dense)
+
+
+@torch.no_grad()
+def registered(
+    image: NDArray[np.float32], device: str = "cpu", trained: torch.nn.Module | None = None
+) -> Mapping:
+    """Where the places of a preprocessed image lie in the atlas; arguments and errors as of ``class_scores``."""
+    net = network("warp", device) if trained is None else trained
+    where = "cpu" if device == "mps" else device  # Apple's GPU cannot sample volumes
+    i, j, k = image.shape
+    padded = pad_to_halvings(torch.from_numpy(image)[None, None].to(where))
+    in_16_bits = settings().torch_precision == "bfloat16"
+    with torch.autocast(where, torch.bfloat16, enabled=in_16_bits):
+        mapping: Mapping = net.to(where)(padded, (i, j, k))
+    return mapping.cpu()
 
 
 def _class_scores_at_once(net: torch.nn.Module, image: torch.Tensor, scores: torch.Tensor) -> None:

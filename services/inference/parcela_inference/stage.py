@@ -1,4 +1,4 @@
-"""The inference stage of a job: preprocessed image in, bundle out. Both networks stay loaded between jobs."""
+"""The inference stage of a job: preprocessed image in, bundle out. The networks stay loaded between jobs."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from parcela.errors import BadRequest
 from parcela.imaging.preprocessed import Preprocessed
 from parcela.imaging.standard_space import COLIN27
 from parcela.jobs.stage_task import StageTask
-from parcela.options import PredictOptions
-from parcela_inference.parcellate import to_grid_of
+from parcela.options import PredictOptions, networks_of
+from parcela_inference.parcellate import TRANSFORMS, to_grid_of
 from parcela_inference.predict import predict
 
 
@@ -37,15 +37,16 @@ def run(task: StageTask) -> dict[str, float]:
 
 def typical_s(options: PredictOptions) -> dict[str, float]:
     """Seconds of each step on two cores, roughly."""
-    one = {"unet": 3.0, "highresnet": 24.0}
+    one = {"unet": 3.0, "highresnet": 24.0, "warp": 2.0}
     last = {f"to {options.space}": 1.0}
     if options.standard_space:
         last[to_grid_of(COLIN27)] = 3.0
-    if options.model != "both":
+    if options.transforms:
+        last[TRANSFORMS] = 1.0
+    networks = networks_of(options.model)
+    if len(networks) == 1:
         return {options.model: one[options.model], **last, "write": 4.0}
-    each = [(name, s) for model, s in one.items() for name, s in _both(model, s, options.space)]
-    return {**dict(each), **last, "write": 5.0}
-
-
-def _both(model: str, seconds: float, space: str) -> list[tuple[str, float]]:
-    return [(model, seconds), (f"{model} to {space}", 3.0)]
+    each: dict[str, float] = {}
+    for network in networks:
+        each |= {network: one[network], f"{network} to {options.space}": 3.0}
+    return {**each, **last, "write": 3.0 + len(networks)}

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from parcela.atlas.opening import open_labels
 from parcela.imaging.trail import GeometryTrail
 from parcela.options import Preset
 from parcela.settings import settings
 from parcela.stopwatch import OnStep, Stopwatch
 from parcela_labelling.check import Check, check_registration
-from parcela_labelling.opening import open_labels
 from parcela_labelling.register import Method, register
 from parcela_labelling.transforms import Transforms
 

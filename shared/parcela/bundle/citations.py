@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 
 from parcela.bundle.manifest import Manifest
+from parcela.options import BOTH
 
 DATA = Path(__file__).with_name("data") / "works.tsv"
 
@@ -32,11 +33,10 @@ def _parts(manifest: Manifest) -> Iterator[str]:
     if manifest.task == "label":
         yield "SyN"
     else:
-        yield from (
-            "MONAI",
-            *sorted(manifest.weights, reverse=True),
-            "SyN",
-        )  # of the labels they learned from
+        if any(network in BOTH for network in manifest.weights):
+            yield "MONAI"
+        yield from sorted(manifest.weights, reverse=True)
+        yield "SyN"  # of the labels they learned from
     stripped_by = manifest.parameters.get("stripped_by")
     if stripped_by in works():
         yield str(stripped_by)

@@ -16,6 +16,7 @@ from parcela.bundle.region_table import RegionRow, region_table
 from parcela.imaging.preprocessed import Preprocessed
 from parcela.imaging.tissues import Shares, Tissue, tissue_volumes_mm3
 from parcela.imaging.volume import Volume
+from parcela.options import BOTH
 from parcela.quality.grade import Judgement
 
 REPORTED: tuple[Tissue, ...] = ("grey", "white", "csf")
@@ -30,7 +31,7 @@ class Prediction:
         scan: the volume that the labels lie on: the scan as read, or (``space="model"``) the preprocessed image.
         labels: (X, Y, Z) uint8, 0 the background, 1–116 the regions of AAL.
         brain_mask: (X, Y, Z) uint8.
-        by_network: with ``model="both"``, each network's own map.
+        by_network: where several took part, each network's own map.
         manifest: how it was made; ``write_bundle`` fills in the scan, the files, the volumes and all warnings.
         tissues: (3, X, Y, Z) shares of the tissues, where they were asked for.
         etiv_mm3: the head's size, where an affine registration told it.
@@ -103,10 +104,10 @@ class Prediction:
 
     @property
     def columns(self) -> Mapping[str, Sequence[float]]:
-        """Further columns: Dice of the two networks' own maps, NaN where neither found the region; the tissues."""
+        """Further columns: Dice of the thesis's networks' own maps, NaN where neither found the region; the tissues."""
         agreement = {}
         if self.by_network:
-            first, second = self.by_network.values()
+            first, second = (self.by_network[network] for network in BOTH)
             agreement = {"dice_unet_highresnet": dice(first, second)[1:].tolist()}
         return agreement | {name: mm3[1:].tolist() for name, mm3 in self.tissue_mm3.items()}
 

@@ -15,7 +15,7 @@ from parcela.bundle.region_table import write_region_table
 from parcela.bundle.report import write_report
 from parcela.files import atomic_file, printable, sha256_of, write_text
 from parcela.imaging.label_map import packed_shares, write_label_map, write_mask
-from parcela.imaging.standard_space import COLIN27, affine_name, map_name
+from parcela.imaging.standard_space import COLIN27, affine_name, map_name, warp_names
 from parcela.imaging.tissues import MAP_NAMES, TISSUES
 from parcela.options import Options, PredictOptions
 
@@ -60,6 +60,7 @@ def names_on_request(options: Options, space: str = COLIN27) -> tuple[str, ...]:
     names = [*MAP_NAMES.values()] if options.tissues else []
     if isinstance(options, PredictOptions):
         names += [map_name(space), affine_name(space)] if options.standard_space else []
+        names += [*warp_names(space)] if options.transforms and space == COLIN27 else []
         names += [PROBABILITIES] if options.probabilities else []
     return tuple(names)
 

@@ -57,6 +57,14 @@ def affine_name(space: str) -> str:
     return f"from-{space}_to-T1w_mode-image_desc-affine_xfm.mat"
 
 
+def warp_names(space: str) -> tuple[str, str]:
+    """The fixed names of what brings a template's images to the scan, affine and warp in one, and of the way back."""
+    return (
+        f"from-{space}_to-T1w_mode-image_xfm.nii.gz",
+        f"from-T1w_to-{space}_mode-image_xfm.nii.gz",
+    )
+
+
 def map_name(space: str) -> str:
     """The fixed name of the label map on a template's grid."""
     return f"space-{space}_dseg.nii.gz"

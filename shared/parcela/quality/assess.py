@@ -13,6 +13,7 @@ from parcela.atlas.counts import RegionCounts, dice
 from parcela.imaging.geometry import Affine
 from parcela.imaging.preprocessed import Preprocessed
 from parcela.imaging.volume import Volume
+from parcela.options import BOTH
 from parcela.quality.measures import (
     block_means,
     image_distance,
@@ -38,7 +39,7 @@ class Evidence:
         delivered, delivered_affine: the map that the user gets, on the scan's grid or the networks'.
         certainty: by network.
         weights: SHA-256 by network.
-        by_network: each network's own map, where two took part.
+        by_network: each network's own map, where several took part.
     """
 
     scan: Volume
@@ -69,8 +70,9 @@ def assess(evidence: Evidence) -> Quality:
         "sides_unknown": float(not scan.geometry.sides_known),
         **_intensities(scan.data[ready.brain_mask > 0]),
     }
-    if len(evidence.by_network) == 2:
-        numbers["agreement"] = float(np.nanmean(dice(*evidence.by_network.values())[1:]))
+    if evidence.by_network:
+        first, second = (evidence.by_network[network] for network in BOTH)
+        numbers["agreement"] = float(np.nanmean(dice(first, second)[1:]))
     missing = RegionCounts.of(delivered).missing
     return graded(numbers, evidence.certainty, evidence.weights).model_copy(
         update={

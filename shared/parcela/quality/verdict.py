@@ -42,7 +42,8 @@ class Quality(Judgement):
 
     Attributes:
         numbers: all that was measured, see ``docs/quality.md``; None where it could not be.
-        certainty: mean of the largest class score over the brain, by network.
+        certainty: mean of the largest class score over the brain, by network; of ``warp``, the correlation of the image
+            with Colin27's, laid on it.
         missing_regions: names of the regions without a voxel.
         cut_cm2: sides (``LRPAIS``) on which the field of view cuts the brain, and the area.
         farthest: the number of the image that is farthest from the networks' images.

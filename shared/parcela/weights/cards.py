@@ -42,6 +42,16 @@ def weights_folder() -> Path:
     return settings().weights or (INSTALLED if INSTALLED.is_dir() else CHECKOUT)
 
 
+def installed() -> list[Card]:
+    """The cards of the networks that the folder of weights holds; one's own may hold some alone.
+
+    Raises:
+        Unavailable: it holds none, or a card is damaged.
+    """
+    names = [name for name in NETWORKS if (weights_folder() / name / "card.json").is_file()]
+    return [read_card(name) for name in names or NETWORKS]
+
+
 def read_card(model: Network) -> Card:
     """The card of one network.
 

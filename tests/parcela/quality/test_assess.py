@@ -73,4 +73,4 @@ def test_given_two_networks_that_disagree_then_it_is_said() -> None:
     labels = evidence().labels
     quality = assess(replace(evidence(), by_network={"unet": labels, "highresnet": labels[::-1]}))
     assert quality.numbers["agreement"] == 0
-    assert "the two networks disagree" in said(quality)
+    assert "U-Net and HighResNet disagree" in said(quality)

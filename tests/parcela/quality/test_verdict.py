@@ -68,7 +68,8 @@ def test_given_other_weights_then_certainty_is_told_and_not_judged() -> None:
 
 
 def test_given_the_weights_that_ship_then_the_reference_is_of_them() -> None:
-    assert reference().certainty["unet"].sha256 == read_card("unet").sha256, (
+    usual = {name: each.sha256 for name, each in reference().certainty.items()}
+    assert usual == {name: read_card(name).sha256 for name in ("unet", "warp")}, (
         "new weights: run benchmarks/quality.py, then again with --reference"
     )
 

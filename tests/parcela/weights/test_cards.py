@@ -12,7 +12,7 @@ import pytest
 from parcela.errors import BadRequest, Unavailable
 from parcela.options import NETWORKS, Network
 from parcela.settings import settings
-from parcela.weights.cards import read_card
+from parcela.weights.cards import installed, read_card
 
 
 @pytest.fixture
@@ -29,6 +29,16 @@ def test_given_a_network_that_ships_then_its_card_leads_to_its_weights(model: Ne
     card = read_card(model)
     assert card.model == card.record["model"] == model
     assert card.path.is_file()
+
+
+def test_given_a_folder_of_one_s_own_then_it_may_hold_some_networks_alone(weights: Path) -> None:
+    with pytest.raises(Unavailable, match="no weights for unet"):
+        installed()
+    folder = weights / "highresnet"
+    folder.mkdir()
+    (folder / "card.json").write_text(json.dumps({"variant": "thesis", "sha256": "ab"}))
+
+    assert [card.model for card in installed()] == ["highresnet"]
 
 
 def test_given_an_unknown_network_when_asked_for_then_the_known_ones_are_named() -> None:

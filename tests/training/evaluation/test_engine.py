@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from parcela.options import NETWORKS, Network
+from parcela.options import BOTH, Network
 from parcela_inference.networks import build
 from parcela_training.evaluation.engine import parcellator
 from parcela_training.networks.predict import monai_predictor
 
 
-@pytest.mark.parametrize("model", NETWORKS)
+@pytest.mark.parametrize("model", BOTH)
 def test_given_a_network_of_ones_own_and_an_odd_grid_when_parcellated_then_it_is_monais_map(
     model: Network,
 ) -> None:

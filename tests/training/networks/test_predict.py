@@ -8,7 +8,7 @@ import torch
 
 from parcela.imaging.geometry import Shape
 from parcela.imaging.preprocessed import MODEL_SHAPE
-from parcela.options import NETWORKS, Network
+from parcela.options import BOTH, Network
 from parcela_inference.networks import PADDED_SHAPE, build
 from parcela_inference.sub_lattices import OFFSETS, SubLattice
 from parcela_training.networks.predict import monai_predictor, padded, predictor
@@ -36,7 +36,7 @@ def test_given_any_grid_when_padded_then_it_is_as_the_networks_take_theirs() -> 
     assert volume.sum() == image.sum()
 
 
-@pytest.mark.parametrize("model", NETWORKS)
+@pytest.mark.parametrize("model", BOTH)
 def test_given_a_network_when_predicting_in_float32_then_ours_and_monais_maps_agree(
     model: Network,
 ) -> None:

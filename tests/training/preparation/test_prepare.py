@@ -17,8 +17,8 @@ from filelock import FileLock
 from PIL import Image as Picture
 
 from in_process import run_here, spread_here
+from parcela.atlas.opening import open_labels
 from parcela.errors import BadRequest, StepFailed
-from parcela_labelling.opening import open_labels
 from parcela_training.cohorts.cohort import Cohort
 from parcela_training.cohorts.find import find_cohort
 from parcela_training.cohorts.split import split_cohort

@@ -12,7 +12,7 @@ from monai.losses import DiceLoss
 from torch import Tensor, nn
 
 from parcela.errors import Unavailable
-from parcela.options import NETWORKS, Network
+from parcela.options import BOTH, Network
 from parcela_training.augmentation.rng import Draws
 from parcela_training.networks.losses import class_sums, segmentation_loss
 from parcela_training.training.objectives import (
@@ -32,7 +32,7 @@ def sample(tmp_path: Path) -> Sample:
     return Samples(cohort.files("train")).get(0)
 
 
-@pytest.mark.parametrize("model", NETWORKS)
+@pytest.mark.parametrize("model", BOTH)
 def test_given_the_thesis_s_step_then_its_loss_is_monai_s_on_the_volume_without_padding(
     model: Network, sample: Sample
 ) -> None:
@@ -58,7 +58,7 @@ def test_given_whole_volumes_then_the_modern_loss_pools_the_batch(sample: Sample
         torch.testing.assert_close(step([sample, sample], 0), twice, atol=1e-4, rtol=1e-4)
 
 
-@pytest.mark.parametrize("model", NETWORKS)
+@pytest.mark.parametrize("model", BOTH)
 def test_given_dice_alone_then_parts_of_volumes_have_a_smaller_loss_too(
     model: Network, sample: Sample
 ) -> None:

@@ -1,20 +1,21 @@
 from __future__ import annotations
 
 from dataclasses import FrozenInstanceError, replace
+from itertools import product
 
 import pytest
 import torch
 
 from parcela.errors import BadRequest
 from parcela.imaging.preprocessed import MODEL_SHAPE
-from parcela.options import NETWORKS, Network
+from parcela.options import BOTH, Network
 from parcela_training.jsonable import to_jsonable
 from parcela_training.training.presets import RECIPES, demo, experiment, modern, thesis
 from parcela_training.training.recipe import read_recipe, scalars
 from parcela_training.training.trainer import autocast_type, learning_rate
 
 
-@pytest.mark.parametrize("model", NETWORKS)
+@pytest.mark.parametrize("model", BOTH)
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_given_the_thesis_then_its_recipe_is_exact(model: Network, device: str) -> None:
     recipe = thesis(model, device)
@@ -28,8 +29,7 @@ def test_given_the_thesis_then_its_recipe_is_exact(model: Network, device: str) 
     assert (recipe.weight_decay, recipe.schedule, recipe.warm_up_steps) == (0, "constant", 0)
 
 
-@pytest.mark.parametrize("model", NETWORKS)
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize(("model", "name"), [*product(BOTH, RECIPES), ("warp", "modern")], ids=str)
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_given_any_recipe_when_written_as_json_then_it_comes_back_equal(
     model: Network, name: str, device: str
@@ -38,6 +38,13 @@ def test_given_any_recipe_when_written_as_json_then_it_comes_back_equal(
     assert recipe.preset == name
     assert read_recipe(to_jsonable(recipe)) == recipe
     assert all(isinstance(value, str | int | float) for value in scalars(recipe).values())
+
+
+@pytest.mark.parametrize("name", ["thesis", "demo"])
+def test_given_the_network_that_registers_then_only_our_own_preset_trains_it(name: str) -> None:
+    with pytest.raises(BadRequest, match="use --preset modern"):
+        RECIPES[name]("warp", "cpu")
+    assert modern("warp", "cuda") == modern("warp")
 
 
 def test_given_a_gpu_then_modern_takes_whole_volumes_and_a_cpu_parts() -> None:
@@ -58,7 +65,7 @@ def test_given_an_experiment_then_its_parts_belong_together() -> None:
     assert published.preparation.shape == MODEL_SHAPE
     assert published.preparation.chain == published.preparation.opening == "thesis"
     assert str(published.split.sizes) == "1200/200/200"
-    assert set(published.recipes) == set(NETWORKS)
+    assert set(published.recipes) == set(BOTH)
     with pytest.raises(BadRequest, match="there is no preset 'modem'"):
         experiment("modem")
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from parcela.options import NETWORKS, Network
+from parcela.options import BOTH, Network
 from parcela_inference.networks import build
 from parcela_training.networks.predict import predictor
 from parcela_training.preparation.prepared_set import PreparedImage
@@ -53,7 +53,7 @@ def test_given_a_class_that_no_label_holds_then_its_bias_stays() -> None:
     assert shift[0] == 0
 
 
-@pytest.mark.parametrize("model", NETWORKS)
+@pytest.mark.parametrize("model", BOTH)
 def test_given_a_bias_then_it_moves_that_class_s_score_alone(model: Network) -> None:
     network, image = build(model, "modern").eval(), torch.rand(1, 1, 32, 16, 16)
     with torch.no_grad():
@@ -65,7 +65,7 @@ def test_given_a_bias_then_it_moves_that_class_s_score_alone(model: Network) -> 
     torch.testing.assert_close(moved, expected, atol=1e-3, rtol=0)
 
 
-@pytest.mark.parametrize("model", NETWORKS)
+@pytest.mark.parametrize("model", BOTH)
 def test_given_a_network_s_own_maps_when_its_biases_were_spoilt_then_balancing_mends_them(
     model: Network, tmp_path: Path
 ) -> None:

@@ -20,7 +20,7 @@ def publish(
     ],
     model: Annotated[Network, typer.Option(help="Which network of the run.")],
     weights: Annotated[
-        Path, typer.Option(metavar="DIR", help="The folder that gets unet/ or highresnet/.")
+        Path, typer.Option(metavar="DIR", help="The folder that gets unet/, highresnet/ or warp/.")
     ] = Path("weights"),
     prepared: Annotated[
         Path | None,

@@ -14,7 +14,7 @@ from torch import nn
 from parcela.errors import BadRequest
 from parcela.files import atomic_file
 from parcela.imaging.preprocessed import MODEL_SHAPE
-from parcela.options import NETWORKS, Network
+from parcela.options import BOTH, Network
 from parcela.settings import settings
 from parcela_inference.weights import network as shipped_network
 from parcela_training.evaluation.engine import parcellator
@@ -105,7 +105,7 @@ def networks_of(
         trained = folder.network(model)
         yield EvaluatedNetwork(model, model, partial(load_network, trained))
     if fits and shipped is not False:
-        for model in NETWORKS:
+        for model in BOTH:
             yield EvaluatedNetwork(model, SHIPPED + model, partial(shipped_network, model, "cpu"))
 
 

@@ -34,7 +34,7 @@ class Evaluation:
     """One network's agreement with the labels of so many images.
 
     Attributes:
-        network: ``highresnet`` or ``unet``.
+        network: ``highresnet``, ``unet`` or ``warp``.
         reference: which labels, such as ``opened`` or ``unopened``.
         images: name of each image.
         datasets: the data set of each image.

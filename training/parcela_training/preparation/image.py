@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from parcela.atlas.opening import open_labels
 from parcela.errors import BadScan
 from parcela.files import atomic_file
 from parcela.imaging.trail import GeometryTrail, Grid
 from parcela.imaging.volume import read_volume
 from parcela_labelling.label import label
-from parcela_labelling.opening import open_labels
 from parcela_preprocess.preprocess import preprocess
 from parcela_preprocess.transforms.skull_strip import STRIPPED_BY
 from parcela_training.cohorts.cohort import Image

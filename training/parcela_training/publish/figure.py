@@ -1,4 +1,4 @@
-"""One picture of the shipped networks: image, bronze label, U-Net, HighResNet, three planes.
+"""One picture of the shipped networks: image, bronze label, each one's map, three planes.
 
     python -m parcela_training.publish.figure --prepared DIR --out picture.png [--image ID]
 
@@ -22,13 +22,13 @@ from parcela_training.cohorts.cohort import listed
 from parcela_training.evaluation.engine import unmoved
 from parcela_training.metrics.measures import dice, image_mean
 from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
+from parcela_training.publish.model_card import TITLES
 from parcela_training.report.pictures.labels import draw_side_by_side
 from parcela_training.report.pictures.slices import Scan
-from parcela_training.thesis import PUBLISHED
 
 
 def draw(prepared: PreparedSet, name: str | None, out: Path) -> None:
-    """Predict one validation image with both shipped networks and save the picture.
+    """Predict one validation image with the shipped networks and save the picture.
 
     Raises:
         BadRequest: the image is not in the validation split.
@@ -42,7 +42,7 @@ def draw(prepared: PreparedSet, name: str | None, out: Path) -> None:
     for model in NETWORKS:
         labels = parcellate(image, unmoved(image), model=model, space="model").labels
         mean = float(image_mean(dice(labels, subject.label)))
-        maps[f"{PUBLISHED[model].title}, Dice {mean:.3f}"] = labels
+        maps[f"{TITLES[model]}, Dice {mean:.3f}"] = labels
     scan = Scan(image, np.asarray(subject.affine, np.float64))
     png = draw_side_by_side("Bronze label and the networks' own", scan, subject.label, maps)
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -6,16 +6,29 @@ from typing import Any
 
 from parcela.bundle.page import render_text
 
-TITLES = {"unet": "U-Net", "highresnet": "HighResNet"}
+TITLES = {"unet": "U-Net", "highresnet": "HighResNet", "warp": "Registration network"}
 VARIANTS = {
     ("unet", "modern"): "modern",
     ("highresnet", "modern"): "modern (no final ReLU)",
     ("highresnet", "thesis"): "thesis",
     ("unet", "thesis"): "thesis",
+    ("warp", "modern"): "modern",
 }
 ARCHITECTURE = {
     "unet": "MONAI `UNet`, channels (16, 32, 64, 128, 256), strides 2, two residual units; 5.28 million parameters",
     "highresnet": "MONAI `HighResNet` with its default layers; 0.82 million parameters",
+    "warp": "Parcela's own, and not the thesis's: a small network finds the head's pose, an affine; a second one, with "
+    "Colin27 beside the aligned image, a smooth velocity on 24×32×28 points, which scaling and squaring makes a "
+    "displacement that can be undone; 7.8 million parameters",
+}
+LOADED_BY = {
+    "monai": "The parameters carry MONAI's own names, so the plain MONAI network loads them.",
+    "parcela": "`parcela_inference.registration.network.RegistrationNetwork` loads the parameters.",
+}
+OUTPUT = {
+    "monai": "scores of {classes} classes, the background and the 116 regions",
+    "parcela": "where each place of the head lies in the atlas; the atlas's region there is the label. The order of "
+    "the anatomy is kept: no region is torn, none is left out",
 }
 DATA_SETS = {
     "IXI": "[IXI](https://brain-development.org/ixi-dataset/), CC BY-SA 3.0: adults of 20 to 79 years, here at 2 mm, "
@@ -35,6 +48,7 @@ def model_card(card: dict[str, Any]) -> str:
     measurements = {part: card[part] for part in PARTS if part in card}
     by_median = {part: _by_median(measured) for part, measured in measurements.items()}
     part = list(measurements)[-1]
+    maker = "parcela" if card["model"] == "warp" else "monai"
     medians = measurements[part]["median_dice_per_region"]
     return render_text(
         __package__,
@@ -42,6 +56,8 @@ def model_card(card: dict[str, Any]) -> str:
         card=card,
         title=TITLES[card["model"]],
         architecture=ARCHITECTURE[card["model"]],
+        loaded_by=LOADED_BY[maker],
+        output=OUTPUT[maker].format(**card),
         data_sets=DATA_SETS,
         training=training,
         how=training["settings"],

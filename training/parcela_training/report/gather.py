@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import get_args
 
-from parcela.options import NETWORKS, Network
+from parcela.options import BOTH, Network
 from parcela.weights.cards import read_card
 from parcela_training.cohorts.cohort import PARTS, listed
 from parcela_training.cohorts.split import By
@@ -47,7 +47,7 @@ def gather_record(folder: ExperimentFolder) -> ExperimentRecord:
         seeds={"experiment": plan.seed, "registration": 1},
         networks=tuple(_trained(folder, model, run) for model, run in trained.items()),
         beside=tuple(
-            _shipped(folder, model) for model in NETWORKS if _evaluations(folder, SHIPPED + model)
+            _shipped(folder, model) for model in BOTH if _evaluations(folder, SHIPPED + model)
         ),
         registration=read_registration(folder, prepared),
         pictures={
@@ -138,7 +138,7 @@ def _remarks(
         )
     if stopped := [PUBLISHED[model].title for model, run in trained.items() if run.stopped_early]:
         remarks.append(f"Stopped early, the validation loss no longer falling: {listed(stopped)}.")
-    if missing := [PUBLISHED[model].title for model in NETWORKS if model not in trained]:
+    if missing := [PUBLISHED[model].title for model in BOTH if model not in trained]:
         remarks.append(f"Not trained to the end yet: {listed(missing)}.")
     return remarks + [
         f"{sentence[0].upper()}{sentence[1:]}." for sentence in prepared.record.get("warnings", [])

@@ -16,6 +16,9 @@ from torch import Tensor, nn
 from parcela.atlas.aal import CLASS_COUNT
 from parcela.errors import Unavailable
 from parcela_inference.networks import build
+from parcela_inference.registration.atlas_box import atlas_box
+from parcela_inference.registration.mapping import centres
+from parcela_inference.registration.network import RegistrationNetwork
 from parcela_inference.sub_lattices import OFFSETS, Offset, SubLattice, forward_on
 from parcela_inference.unet_layers import trunk
 from parcela_training.networks.losses import (
@@ -28,6 +31,7 @@ from parcela_training.networks.losses import (
 )
 from parcela_training.networks.predict import predict
 from parcela_training.networks.unet_step import activations, class_scores, statistics
+from parcela_training.registration.loss import registration_loss
 from parcela_training.training.distributed import pooled
 from parcela_training.training.recipe import Recipe
 from parcela_training.training.samples import OUTSIDE, Sample
@@ -280,9 +284,28 @@ class HighResNetStep(TrainingStep):
         return self.segmentation_loss(class_sums(*voxels(scores, labels, labels != OUTSIDE)))
 
 
+class RegistrationStep(TrainingStep):
+    """The network that registers: whole volumes through it, random voxels through its mapping."""
+
+    def loss(self, sample: Sample, step: int) -> Tensor:  # noqa: ARG002
+        """Distances of labelled voxels from their regions in the atlas, and the pose's error."""
+        i, j, k = sample.shape
+        network, labels = cast(RegistrationNetwork, self.network), sample.label[:i, :j, :k].cpu()
+        return registration_loss(network, sample.image, labels, sample.draws)
+
+    @torch.no_grad()
+    def evaluate(self, sample: Sample, step: int) -> tuple[float, Labels]:
+        """The loss on one volume, and the label map (I, J, K) of the image alone."""
+        mapping = self.network(sample.image, sample.shape)
+        labels = atlas_box().labels_at(mapping(centres(sample.shape)))
+        return float(self.loss(sample, step)), labels.numpy()
+
+
 def training_step(recipe: Recipe) -> TrainingStep:
     """An untrained network with its step, on the CPU."""
     network = build(recipe.model, recipe.variant)
+    if recipe.model == "warp":
+        return RegistrationStep(network, recipe)
     if recipe.step == "whole":
         return WholeVolumeStep(network, recipe)
     if recipe.model == "unet":

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
-from parcela.options import NETWORKS, Network
+from parcela.errors import BadRequest
+from parcela.options import BOTH, Network
 from parcela_training.augmentation.augment import Augmentation
 from parcela_training.cohorts.split_sizes import SPLIT_PRESETS, SplitPreset
 from parcela_training.preparation.settings import Preparation, preparation
@@ -31,6 +32,7 @@ def thesis(model: Network, device: str = "cpu") -> Recipe:  # noqa: ARG001  (the
     1,200 images. It took the thesis 0.3 and 37 hours on an RTX 4090; on a CPU a step takes about a
     minute and 7 GB, so give it a budget.
     """
+    _refuse_registration("thesis", model)
     return Recipe(
         preset="thesis",
         model=model,
@@ -65,6 +67,8 @@ def modern(model: Network, device: str = "cpu") -> Recipe:
 
     No early stopping: the learning rate falls to 0 with the budget, and the last weights are best.
     """
+    if model == "warp":
+        return _registration()
     recipe = Recipe(
         preset="modern",
         model=model,
@@ -93,6 +97,37 @@ def modern(model: Network, device: str = "cpu") -> Recipe:
     return recipe if device == "cpu" else _whole(recipe)
 
 
+def _registration() -> Recipe:
+    """Of the network that registers: on a CPU, 1 s a step."""
+    return Recipe(
+        preset="modern",
+        model="warp",
+        variant="modern",
+        step="parts",
+        loss="distance",
+        budget=Budget(steps=12_000),
+        batch=1,
+        optimiser="adamw",
+        learning_rate=1e-3,
+        weight_decay=1e-4,
+        schedule="late",
+        warm_up_steps=100,
+        clip_norm=1.0,
+        ema_decay=0.995,
+        precision="bfloat16",
+        augmentation=Augmentation(),
+        patience=None,
+        validate_every=4,
+        validation_images=None,
+        norm_images=0,
+    )
+
+
+def _refuse_registration(preset: str, model: Network) -> None:
+    if model == "warp":
+        raise BadRequest(f"the preset {preset} has no recipe for {model}: use --preset modern")
+
+
 def _whole(recipe: Recipe) -> Recipe:
     """A recipe changed to whole volumes, for a GPU."""
     unet = recipe.model == "unet"
@@ -115,6 +150,7 @@ def demo(model: Network, device: str = "cpu") -> Recipe:
     number of steps is fixed, so that a run repeats exactly; a GPU takes as many on whole volumes.
     Images are turned and coarsened less than by ``modern``.
     """
+    _refuse_registration("demo", model)
     unet = model == "unet"
     return replace(
         modern(model, device),
@@ -170,5 +206,5 @@ def experiment(preset: str, device: str = "cpu") -> ExperimentPreset:
         BadRequest: there is no such preset.
     """
     prepared = preparation(preset)
-    recipes = {model: RECIPES[preset](model, device) for model in NETWORKS}
+    recipes = {model: RECIPES[preset](model, device) for model in BOTH}
     return ExperimentPreset(prepared, SPLIT_PRESETS[preset], recipes)

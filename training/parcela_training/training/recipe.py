@@ -26,7 +26,8 @@ class Recipe:
         step: ``whole``: whole volumes through the network as MONAI has it. ``parts``: whole volumes
             through its cheap layers and random parts through the dear ones, for a CPU.
         loss: ``dice``: over softmax; of whole volumes MONAI's DiceLoss, per image.
-            ``dice+cross-entropy``: pooled over the batch.
+            ``dice+cross-entropy``: pooled over the batch. ``distance``: of labelled voxels from their regions in the
+            atlas, for the network that registers.
         budget: when it ends.
         batch: images per update, over all processes.
         learning_rate, schedule, warm_up_steps: linear to the rate, then constant, a cosine to 0, or ``late``: constant
@@ -56,7 +57,7 @@ class Recipe:
     model: Network
     variant: Preset
     step: Literal["whole", "parts"]
-    loss: Literal["dice", "dice+cross-entropy"]
+    loss: Literal["dice", "dice+cross-entropy", "distance"]
     budget: Budget
     batch: int
     optimiser: Literal["adam", "adamw"]

@@ -1,4 +1,4 @@
-"""Train one of the two networks: resumable after a kill at any point, on one process or several."""
+"""Train one of the networks: resumable after a kill at any point, on one process or several."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from parcela_training.training.trainer import Trainer
 __all__ = ["TrainingProgress", "TrainingRecord", "load_network", "train"]
 
 CHECKPOINT_S = 180.0
-TITLES = {"unet": "U-Net", "highresnet": "HighResNet"}
+TITLES = {"unet": "U-Net", "highresnet": "HighResNet", "warp": "Registration network"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -78,16 +78,16 @@ export class Brain {
     return /swiftshader|llvmpipe|software/i.test(renderer);
   }
 
-  /** Show the scan with a label map; and where two others disagree, over that. */
+  /** Show the scan with a label map; and where others disagree, over that. */
   async show(map: ArrayBuffer, disagreeing: readonly ArrayBuffer[] = []): Promise<void> {
     const [image, ...others] = await Promise.all(
       [map, ...disagreeing].map((url) => NVImage.loadFromUrl({ url, name: "dseg.nii.gz" })),
     );
     this.labels = labelsOf(image!);
     this.paint(image!);
-    const [first, second] = others;
-    if (first && second) {
-      first.img = labelsOf(first).differsFrom(labelsOf(second));
+    const [first, ...further] = others;
+    if (first) {
+      first.img = labelsOf(first).differsFrom(further.map(labelsOf));
       first.setColormapLabel(RED);
     }
     // all at once: each volume that is added by itself has every one drawn anew

@@ -50,9 +50,9 @@ export class LabelMap {
     return voxels;
   }
 
-  /** 1 where another map of the same grid has another region, 0 elsewhere. */
-  differsFrom(other: LabelMap): Uint8Array {
-    return Uint8Array.from(this.labels, (label, n) => Number(label !== other.labels[n]));
+  /** 1 where any other map of the same grid has another region, 0 elsewhere. */
+  differsFrom(others: readonly LabelMap[]): Uint8Array {
+    return Uint8Array.from(this.labels, (label, n) => Number(others.some((other) => label !== other.labels[n])));
   }
 }
 

@@ -9,7 +9,7 @@ import type { Point } from "./labelmap";
 import { plainName, type Region, Swatch } from "./regions";
 
 const VIEWS: View[] = ["planes", "all", "axial", "coronal", "sagittal", "render"];
-const NETWORKS: Record<string, string> = { unet: "U-Net", highresnet: "HighResNet" };
+const NETWORKS: Record<string, string> = { unet: "U-Net", highresnet: "HighResNet", warp: "Warp" };
 const look = remembered<Omit<Look, "hidden" | "view">>("look", { opacity: 0.6, outlines: false, radiological: false });
 
 interface Props {
@@ -110,7 +110,7 @@ export function Viewer({ job, files, regions, hidden, selected, brain }: Props) 
           on={look.value.radiological}
           onChange={(radiological) => (look.value = { ...look.value, radiological })}
         />
-        {own.length === 2 && (
+        {own.length > 0 && (
           <Check label={say("disagreement")} on={disagreement.value} onChange={(on) => ((disagreement.value = on), void change())} />
         )}
       </div>
@@ -121,7 +121,7 @@ export function Viewer({ job, files, regions, hidden, selected, brain }: Props) 
   );
 }
 
-const isNetworks = (name: string): boolean => /^desc-(unet|highresnet)_dseg\.nii\.gz$/.test(name);
+const isNetworks = (name: string): boolean => /^desc-(unet|highresnet|warp)_dseg\.nii\.gz$/.test(name);
 
 function networkOf(name: string): string {
   return networkName(name.slice("desc-".length, -"_dseg.nii.gz".length));

@@ -10,8 +10,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
 from parcela.errors import Unavailable
-from parcela.options import NETWORKS
-from parcela.weights.cards import read_card
+from parcela.weights.cards import installed
 from parcela_gateway.api import answers, problems
 from parcela_gateway.dependencies import caller, of_request
 from parcela_gateway.keys import sent_key
@@ -62,11 +61,10 @@ class NotReady(Unavailable):
 @router.get("/models", dependencies=CALLERS, responses=problems(401, 500, 503))
 def list_models() -> ModelList:
     """The cards of the networks."""
-    cards = [read_card(model) for model in NETWORKS]
     return ModelList(
         models=[
             ModelCard(model=card.model, variant=card.variant, sha256=card.sha256, card=card.record)
-            for card in cards
+            for card in installed()
         ]
     )
 

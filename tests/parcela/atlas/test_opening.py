@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from parcela.atlas.aal import atlas_labels
+from parcela.atlas.opening import REACH, open_labels
 from parcela.options import Preset
-from parcela_labelling.opening import REACH, open_labels
 
 Labels = NDArray[np.uint8]
 PRESETS: tuple[Preset, ...] = ("thesis", "modern")

@@ -21,12 +21,14 @@ from parcela.options import Preset
 
 Labels = NDArray[np.uint8]
 
-ELEMENT = np.ones((3, 3, 3), dtype=bool)
+ELEMENT = (3, 3, 3)  # voxels
 REACH = 6  # voxels around a removed one that are searched before the whole map is
 NOBODY = 255  # no id of AAL's
 
 
-def open_labels(labels: Labels, opening: Preset = "modern") -> Labels:
+def open_labels(
+    labels: Labels, opening: Preset = "modern", element: tuple[int, int, int] = ELEMENT
+) -> Labels:
     """Open every region of a label map.
 
     Outside the volume counts as background.
@@ -36,21 +38,22 @@ def open_labels(labels: Labels, opening: Preset = "modern") -> Labels:
         opening: ``thesis``: voxels removed become background. ``modern``: they go to the nearest surviving region, so
             that the labelled part of the volume stays what it was. Distance is counted in voxels; of equally near
             regions the voxel's own comes first, then the one with the lowest id.
+        element: of the opening, in voxels along each axis.
 
     Returns:
         (I, J, K) uint8, with every id that was there before.
     """
-    opened = _open_each_region(labels)
+    opened = _open_each_region(labels, np.ones(element, dtype=bool))
     return opened if opening == "thesis" else _give_back(opened, labels)
 
 
-def _open_each_region(labels: Labels) -> Labels:
+def _open_each_region(labels: Labels, element: NDArray[np.bool_]) -> Labels:
     opened = np.zeros_like(labels)
     for region, box in enumerate(ndimage.find_objects(labels), start=1):
         if box is None:
             continue
         mask = np.pad(labels[box] == region, 1)
-        opened_mask = ndimage.binary_opening(mask, ELEMENT)
+        opened_mask = ndimage.binary_opening(mask, element)
         opened[box][(opened_mask if opened_mask.any() else mask)[1:-1, 1:-1, 1:-1]] = region
     return opened
 

@@ -1,0 +1,71 @@
+"""The atlas in the box of its brain: Colin27's image for the network, the regions for what it predicts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from parcela.atlas.colin27 import colin27
+from parcela.atlas.opening import open_labels
+from parcela_inference.registration.mapping import sampled
+
+# Voxels of 1 mm: as much as the opening of the labels that networks learn, three voxels of their grid.
+OPENED = (5, 4, 4)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AtlasBox:
+    """AAL and Colin27's brain around the box that places are counted over.
+
+    Attributes:
+        brain: (1, I, J, K) float32, from 0 to 1: the box alone.
+        labels: (X, Y, Z) uint8, 1 mm, opened as the labels are that the networks learn; ``first`` voxels lie before
+            the box along each axis.
+        size_mm: (3,) of the box.
+        first: (3,) voxels.
+    """
+
+    brain: Tensor
+    labels: Tensor
+    size_mm: Tensor
+    first: Tensor
+
+    def index(self, places: Tensor) -> Tensor:
+        """Places in the atlas, (…, 3), as voxels of ``labels``, in fractions."""
+        return self.first + (places + 1) / 2 * self.size_mm - 0.5
+
+    def labels_at(self, places: Tensor) -> Tensor:
+        """The regions of the nearest voxels at places (…, 3): (…) uint8, 0 beyond the atlas."""
+        nearest = self.index(places).round().long()
+        limit = torch.tensor(self.labels.shape)
+        inside = ((nearest >= 0) & (nearest < limit)).all(-1)
+        i, j, k = torch.minimum(nearest.clamp_min(0), limit - 1).unbind(-1)
+        return torch.where(inside, self.labels[i, j, k], 0)
+
+    def image(self, places: Tensor) -> Tensor:
+        """Colin27's brain at places (…, 3): (…), 0 beyond the box."""
+        return sampled(self.brain, places, outside="zeros")[..., 0]
+
+
+@cache
+def atlas_box() -> AtlasBox:
+    """The atlas's.
+
+    Raises:
+        Unavailable: a file that came with this installation is missing or damaged.
+    """
+    atlas = colin27()
+    brain = np.argwhere(atlas.brain > 0)
+    low, high = brain.min(axis=0), brain.max(axis=0) + 1
+    i, j, k = (slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    image = torch.from_numpy(atlas.brain[i, j, k].copy())
+    return AtlasBox(
+        (image / image.max())[None],
+        torch.from_numpy(open_labels(atlas.labels, element=OPENED)),
+        torch.from_numpy((high - low).astype(np.float32)),
+        torch.from_numpy(low.astype(np.float32)),
+    )

@@ -1,0 +1,74 @@
+"""Class scores of the network that registers: the shares of each voxel that lie in the atlas's regions."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from parcela.atlas.aal import CLASS_COUNT
+from parcela_inference.block_scores import EDGE, Block, BlockScores, on_one_thread
+from parcela_inference.registration.atlas_box import atlas_box
+from parcela_inference.registration.mapping import Mapping, centres
+
+POINTS = torch.tensor(list(product((-0.25, 0.25), repeat=3)))  # in a voxel, from its centre
+
+
+def class_scores_by_registration(mapping: Mapping, image: Tensor) -> BlockScores:
+    """Of the voxels of an image, (I, J, K), whose places a mapping takes to the atlas.
+
+    A voxel among its like belongs to their region altogether; one at a border is asked at eight points. Their certainty
+    is how alike the image and the atlas's are, once one lies on the other.
+    """
+    i, j, k = image.shape
+    places = centres((i, j, k))
+    mapped = mapping(places)
+    labels = atlas_box().labels_at(mapped)
+    at_border = _varied(labels)
+    extent = 2 / torch.tensor((i, j, k), dtype=torch.float32)
+    points = places[at_border][:, None] + POINTS * extent
+    scores = _in_blocks(labels, at_border, atlas_box().labels_at(mapping(points)))
+    return replace(scores, certainty=likeness(image, mapped))
+
+
+def likeness(image: Tensor, mapped: Tensor) -> float:
+    """Correlation of an image's brain, (I, J, K), and Colin27's where its voxels lie, (I, J, K, 3).
+
+    NaN without a brain.
+    """
+    brain = image > 0
+    pair = torch.stack([image[brain], atlas_box().image(mapped[brain])])
+    return float(torch.corrcoef(pair)[0, 1]) if brain.any() else float("nan")
+
+
+def _varied(labels: Tensor) -> Tensor:
+    """Where the 3³ voxels around one do not all have the same label, (I, J, K) bool."""
+    numbers = labels[None, None].float()
+    highest = functional.max_pool3d(numbers, 3, 1, 1)
+    lowest = -functional.max_pool3d(-numbers, 3, 1, 1)
+    return (highest != lowest)[0, 0]
+
+
+@on_one_thread()
+def _in_blocks(labels: Tensor, at_border: Tensor, at_points: Tensor) -> BlockScores:
+    """Labels (I, J, K), and for those at a border, (n,), the labels at their points, (n, 8)."""
+    i, j, k = labels.shape
+    scores = BlockScores((i, j, k), "registration")
+    row = torch.full(labels.shape, -1, dtype=torch.int64)
+    row[at_border] = torch.arange(len(at_points))
+    for place in scores.places():
+        part = tuple(slice(EDGE * n, EDGE * (n + 1)) for n in place)
+        inner, rows = labels[part], row[part]
+        asked = rows >= 0
+        points = at_points[rows[asked]]
+        found = torch.cat([inner.flatten(), points.flatten()])
+        (classes,) = torch.nonzero(torch.bincount(found, minlength=CLASS_COUNT), as_tuple=True)
+        if classes.tolist() == [0]:
+            continue
+        shares = (inner[..., None] == classes).float()
+        shares[asked] = (points[..., None] == classes).float().mean(1)
+        scores.blocks[place] = Block(classes, shares.movedim(-1, 0).contiguous())
+    return scores

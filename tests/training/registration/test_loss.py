@@ -1,0 +1,87 @@
+"""The network that registers learns: from labels alone, resumable as the others are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+
+from parcela_inference.registration.atlas_box import atlas_box
+from parcela_inference.registration.mapping import Mapping, centres
+from parcela_training.augmentation.rng import Draws
+from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
+from parcela_training.training.budget import Budget
+from parcela_training.training.objectives import training_step
+from parcela_training.training.presets import modern
+from parcela_training.training.samples import Sample, pad
+from parcela_training.training.train import train
+from training.prepared_images import made_up_cohort
+
+SHAPE = (46, 61, 62)
+
+
+@pytest.fixture(scope="module")
+def sample() -> Sample:
+    """The atlas under a known mapping, at half the grid."""
+    draw = torch.Generator().manual_seed(0)
+    bumps = functional.interpolate(
+        torch.randn(1, 3, 4, 5, 4, generator=draw), (24, 32, 28), mode="trilinear"
+    )
+    affine = 0.03 * torch.randn(3, 4, generator=draw)
+    places = Mapping(affine, 0.08 * bumps[0])(centres(SHAPE))
+    return pad(atlas_box().image(places), atlas_box().labels_at(places), Draws(0))
+
+
+def test_given_one_head_when_trained_on_it_then_its_voxels_come_nearer_their_regions(
+    sample: Sample,
+) -> None:
+    torch.manual_seed(0)
+    step = training_step(modern("warp"))
+    optimiser = torch.optim.Adam(step.parameters(), 5e-4)
+    losses = []
+
+    for _ in range(25):
+        optimiser.zero_grad()
+        loss = step([sample], 0)
+        loss.backward()
+        optimiser.step()
+        losses.append(loss.item())
+
+    _, labels = step.evaluate(sample, 0)
+    assert np.mean(losses[-5:]) < 0.8 * np.mean(losses[:5])
+    assert labels.shape == SHAPE
+    assert len(np.unique(labels)) > 100
+
+
+def test_given_any_image_then_both_of_its_networks_learn(sample: Sample) -> None:
+    step = training_step(modern("warp"))
+    step([sample], 0).backward()
+    for part in (step.network.pose, step.network.deformation):
+        learned = [p.grad for p in part.parameters() if p.grad is not None]  # type: ignore[union-attr]
+        assert any(gradient.abs().max() > 0 for gradient in learned)
+
+
+def test_given_a_killed_run_when_repeated_then_it_ends_with_the_same_bits(tmp_path: Path) -> None:
+    recipe = replace(modern("warp"), budget=Budget(steps=4), warm_up_steps=1)
+    prepared = _cohort(tmp_path / "p")
+    whole = train(recipe, prepared, tmp_path / "whole", threads=1)
+
+    train(recipe, prepared, tmp_path / "parts", budget=Budget(steps=4), threads=1)
+    first = (tmp_path / "whole" / "network.safetensors").read_bytes()
+    assert whole.steps == 4
+    assert first == (tmp_path / "parts" / "network.safetensors").read_bytes()
+
+
+def _cohort(folder: Path) -> PreparedSet:
+    prepared = made_up_cohort(folder, SHAPE, preset="modern", parts={"train": 1, "val": 1})
+    for part in ("train", "val"):
+        (file,) = prepared.files(part)
+        made_up = PreparedImage.load(file)
+        labels = atlas_box().labels_at(centres(SHAPE)).numpy()
+        image = atlas_box().image(centres(SHAPE)).numpy().astype(np.float16)
+        PreparedImage(image, labels, labels, made_up.affine, made_up.record).save(file)
+    return prepared

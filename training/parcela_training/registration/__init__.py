@@ -1,0 +1,1 @@
+"""How the network that registers learns: from labelled images alone, and the distances to the atlas's regions."""
