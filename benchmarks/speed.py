@@ -35,8 +35,8 @@ from parcela_inference.to_scan import to_scan
 from parcela_inference.weights import network
 from parcela_preprocess.preprocess import Preprocessed, preprocess
 from parcela_training.networks.predict import monai_predictor
+from parcela_training.options import TITLES
 
-TITLES: dict[Network, str] = {"unet": "U-Net", "highresnet": "HighResNet"}
 SCAN: Shape = (256, 256, 256)  # voxels of 1 mm
 
 
@@ -146,7 +146,7 @@ def main() -> None:
 
 def _measurements(runs: int) -> dict[str, Callable[[], None]]:
     every: dict[str, Callable[[], None]] = {}
-    for model, title in TITLES.items():
+    for model, title in ((model, TITLES[model]) for model in BOTH):
         what = f"{title}, image to map on the model's grid"
         for number, instructions in enumerate(INSTRUCTIONS):
             name = f"{model}-{('native', 'avx2')[number]}"

@@ -76,8 +76,8 @@ def _discriminant(asymmetries: Floats) -> Floats:
 def _likeness(prepared: PreparedSet) -> UsualCertainty:
     """Of the validation images, by the network that registers."""
     images = (PreparedImage.load(file).image for file in prepared.files("val"))
-    every = [class_scores(image.astype(np.float32), "warp").certainty or 0.0 for image in images]
-    usual = _usual(np.array(every))
+    every = [class_scores(image.astype(np.float32), "warp").certainty for image in images]
+    usual = _usual(np.array(every, np.float64))
     return UsualCertainty(mean=usual.mean, sd=usual.sd, sha256=read_card("warp").sha256)
 
 

@@ -31,11 +31,10 @@ from parcela_training.journal import Row
 from parcela_training.jsonable import to_jsonable
 from parcela_training.metrics.measures import dice, image_mean
 from parcela_training.metrics.statistics import Comparison, compare
-from parcela_training.options import Part
+from parcela_training.options import TITLES, Part
 from parcela_training.preparation.imported import read_mask
 from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
 from parcela_training.progress import OnItem
-from parcela_training.publish.model_card import TITLES
 from parcela_training.report.cells import MISSING
 from parcela_training.report.document import Table
 

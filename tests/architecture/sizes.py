@@ -27,7 +27,7 @@ SMALL_FOR_A_REASON = {
     "parcela_training.cohorts.find": "the entrance to all readers of cohorts, and no part of splitting one",
     "parcela_training.publish.card_record": "with it publish.py would pass 300 lines",
     "parcela_training.publish.plausible": "with it publish.py would pass 300 lines",
-    "parcela_training.registration.loss": "the entrance to all that trains the network that registers",
+    "parcela_training.registration": "the poses, the distances, and the loss of both: each is a subject of its own",
     "parcela_training.report.markdown": "one file for each format of the report",
     "parcela_training.training.validation": "with it trainer.py would pass 300 lines",
 }

@@ -4,6 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
+from parcela.options import Network
+
 PresetName = Literal["demo", "thesis", "modern"]
 SplitBy = Literal["subject", "image"]
 Part = Literal["train", "val", "test"]
+
+TITLES: dict[Network, str] = {
+    "unet": "U-Net",
+    "highresnet": "HighResNet",
+    "warp": "Registration network",
+}

@@ -122,8 +122,8 @@ def registered(
     image: NDArray[np.float32], device: str = "cpu", trained: torch.nn.Module | None = None
 ) -> Mapping:
     """Where the places of a preprocessed image lie in the atlas; arguments and errors as of ``class_scores``."""
-    net = network("warp", device) if trained is None else trained
     where = "cpu" if device == "mps" else device  # Apple's GPU cannot sample volumes
+    net = network("warp", where) if trained is None else trained
     i, j, k = image.shape
     padded = pad_to_halvings(torch.from_numpy(image)[None, None].to(where))
     in_16_bits = settings().torch_precision == "bfloat16"

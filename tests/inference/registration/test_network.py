@@ -6,8 +6,13 @@ import pytest
 import torch
 
 from parcela_inference.networks import build, pad_to_halvings
-from parcela_inference.registration.mapping import Mapping, centres, moved
-from parcela_inference.registration.network import ATLAS_GRID, RegistrationNetwork, aligned
+from parcela_inference.registration.mapping import affine_between, centres, moved
+from parcela_inference.registration.network import (
+    ATLAS_GRID,
+    POSE_GRID,
+    RegistrationNetwork,
+    aligned,
+)
 
 SHAPE = (30, 28, 33)
 
@@ -30,19 +35,22 @@ def test_given_an_untrained_network_then_every_place_stays_where_it_is(
 
 
 @torch.no_grad()
-def test_given_a_network_that_found_something_then_its_mapping_is_smooth_and_in_order(
+def test_given_a_network_that_found_something_then_a_second_pass_begins_with_its_affine_part(
     network: RegistrationNetwork,
 ) -> None:
     torch.manual_seed(1)
     last = network.deformation.velocities[-1]
     state = {name: value.clone() for name, value in last.state_dict().items()}
     torch.nn.init.normal_(last.weight, std=0.02)  # type: ignore[arg-type]
-    mapping = network(pad_to_halvings(torch.rand(1, 1, *SHAPE)), SHAPE)
+    image = pad_to_halvings(torch.rand(1, 1, *SHAPE))
+    first, found = network.mapping(image, SHAPE, torch.zeros(3, 4)), network(image, SHAPE)
     last.load_state_dict(state)
 
-    assert isinstance(mapping, Mapping)
-    assert mapping.velocity.shape == (3, 24, 32, 28)
-    assert mapping.velocity.abs().max() > 1e-3
+    assert found.velocity.shape == (3, 24, 32, 28)
+    assert first.velocity.abs().max() > 1e-3
+    places = centres(POSE_GRID).reshape(-1, 3)
+    expected = moved(places, affine_between(places, first(places)))
+    torch.testing.assert_close(moved(places, found.affine), expected, atol=1e-4, rtol=0)
 
 
 @torch.no_grad()

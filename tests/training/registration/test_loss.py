@@ -18,7 +18,7 @@ from parcela_training.training.budget import Budget
 from parcela_training.training.objectives import training_step
 from parcela_training.training.presets import modern
 from parcela_training.training.samples import Sample, pad
-from parcela_training.training.train import train
+from parcela_training.training.train import TrainingProgress, train
 from training.prepared_images import made_up_cohort
 
 SHAPE = (46, 61, 62)
@@ -65,15 +65,28 @@ def test_given_any_image_then_both_of_its_networks_learn(sample: Sample) -> None
         assert any(gradient.abs().max() > 0 for gradient in learned)
 
 
-def test_given_a_killed_run_when_repeated_then_it_ends_with_the_same_bits(tmp_path: Path) -> None:
+def test_given_a_run_cut_short_when_repeated_then_it_ends_with_the_same_bits(
+    tmp_path: Path,
+) -> None:
     recipe = replace(modern("warp"), budget=Budget(steps=4), warm_up_steps=1)
     prepared = _cohort(tmp_path / "p")
-    whole = train(recipe, prepared, tmp_path / "whole", threads=1)
+    train(recipe, prepared, tmp_path / "whole", threads=1)
+    steps: list[int] = []
 
-    train(recipe, prepared, tmp_path / "parts", budget=Budget(steps=4), threads=1)
+    def cut(moment: TrainingProgress) -> None:
+        steps.append(moment.step)
+        if steps.count(3) == 1 and moment.step == 3:
+            raise InterruptedError
+
+    parts = tmp_path / "parts"
+    with pytest.raises(InterruptedError):
+        train(recipe, prepared, parts, threads=1, on_progress=cut, checkpoint_s=0)
+    begun_again = len(steps)
+    train(recipe, prepared, parts, threads=1, on_progress=cut)
+
+    assert steps[begun_again] == 3  # from the checkpoint after the second
     first = (tmp_path / "whole" / "network.safetensors").read_bytes()
-    assert whole.steps == 4
-    assert first == (tmp_path / "parts" / "network.safetensors").read_bytes()
+    assert first == (parts / "network.safetensors").read_bytes()
 
 
 def _cohort(folder: Path) -> PreparedSet:

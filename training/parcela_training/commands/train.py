@@ -99,9 +99,12 @@ def train(
     folder = out or Path("runs") / name
     where = training_device(device)
     ending = parse_budget(budget) if budget else None
+    recipes = [
+        (network, _changed(RECIPES[name](network, where), batch, learning_rate, seed))
+        for network in networks_of(model)
+    ]
     _claim(folder, prepared, name, budget, seed)
-    for network in networks_of(model):
-        recipe = _changed(RECIPES[name](network, where), batch, learning_rate, seed)
+    for network, recipe in recipes:
         done = train_network(
             recipe,
             images,

@@ -21,8 +21,8 @@ from parcela_inference.parcellate import parcellate
 from parcela_training.cohorts.cohort import listed
 from parcela_training.evaluation.engine import unmoved
 from parcela_training.metrics.measures import dice, image_mean
+from parcela_training.options import TITLES
 from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
-from parcela_training.publish.model_card import TITLES
 from parcela_training.report.pictures.labels import draw_side_by_side
 from parcela_training.report.pictures.slices import Scan
 

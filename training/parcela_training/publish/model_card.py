@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from parcela.bundle.page import render_text
+from parcela_training.options import TITLES
 
-TITLES = {"unet": "U-Net", "highresnet": "HighResNet", "warp": "Registration network"}
 VARIANTS = {
     ("unet", "modern"): "modern",
     ("highresnet", "modern"): "modern (no final ReLU)",

@@ -8,7 +8,7 @@ from torch import Tensor
 from parcela.atlas.aal import CLASS_COUNT
 from parcela_inference.registration.atlas_box import atlas_box
 from parcela_inference.registration.mapping import Mapping, affine_between, centres, moved
-from parcela_inference.registration.network import RegistrationNetwork, aligned
+from parcela_inference.registration.network import RegistrationNetwork
 from parcela_training.augmentation.rng import Draws
 from parcela_training.registration.distances import region_distances
 from parcela_training.registration.poses import disturbed, pairs
@@ -38,10 +38,11 @@ def registration_loss(
     pose = network.pose(image).float()
     wrong_mm = ((moved(places, pose) - targets) * atlas_box().size_mm / 2).norm(dim=-1).mean()
     affine = disturbed(affine_between(places, targets), draws)
-    velocity = network.deformation(aligned(image, (i, j, k), affine)).float()
-    rough = torch.stack([velocity.diff(dim=axis).square().mean() for axis in (1, 2, 3)]).sum()
-    distance = _distance(Mapping(affine, velocity), labels, draws)
-    total: Tensor = distance + SMOOTHNESS * rough + POSE_SHARE * wrong_mm
+    mapping = network.mapping(image, (i, j, k), affine)
+    rough = torch.stack([mapping.velocity.diff(dim=axis).square().mean() for axis in (1, 2, 3)])
+    total: Tensor = (
+        _distance(mapping, labels, draws) + SMOOTHNESS * rough.sum() + POSE_SHARE * wrong_mm
+    )
     return total
 
 

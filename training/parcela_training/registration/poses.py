@@ -32,8 +32,7 @@ def atlas_centroids() -> Tensor:
     box = atlas_box()
     i, j, k = box.labels.shape
     voxels, _ = centroids(box.labels)
-    index = (voxels + 1) / 2 * torch.tensor([i, j, k]) - 0.5
-    return (index + 0.5 - box.first) / box.size_mm * 2 - 1
+    return box.places((voxels + 1) / 2 * torch.tensor([i, j, k]) - 0.5)
 
 
 def pairs(labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -16,6 +16,7 @@ from parcela.errors import BadRequest
 from parcela.files import sha256_of
 from parcela.processes.lean import keep_memory
 from parcela.settings import settings as installation
+from parcela_training.options import TITLES
 from parcela_training.preparation.prepared_set import PreparedSet
 from parcela_training.training import checkpoint
 from parcela_training.training.budget import Budget
@@ -37,7 +38,6 @@ from parcela_training.training.trainer import Trainer
 __all__ = ["TrainingProgress", "TrainingRecord", "load_network", "train"]
 
 CHECKPOINT_S = 180.0
-TITLES = {"unet": "U-Net", "highresnet": "HighResNet", "warp": "Registration network"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,10 @@ class AtlasBox:
         """Places in the atlas, (…, 3), as voxels of ``labels``, in fractions."""
         return self.first + (places + 1) / 2 * self.size_mm - 0.5
 
+    def places(self, index: Tensor) -> Tensor:
+        """Voxels of ``labels``, (…, 3), in fractions, as places in the atlas: the way back from ``index``."""
+        return (index + 0.5 - self.first) / self.size_mm * 2 - 1
+
     def labels_at(self, places: Tensor) -> Tensor:
         """The regions of the nearest voxels at places (…, 3): (…) uint8, 0 beyond the atlas."""
         nearest = self.index(places).round().long()

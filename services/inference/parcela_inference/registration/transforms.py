@@ -11,6 +11,7 @@ import gzip
 import nibabel as nib
 import numpy as np
 import torch
+from nibabel.affines import apply_affine
 from numpy.typing import NDArray
 
 from parcela.atlas.colin27 import colin27
@@ -32,15 +33,15 @@ def transform_files(mapping: Mapping, trail: GeometryTrail) -> dict[str, bytes]:
     """
     model, atlas, box = trail.model, colin27(), atlas_box()
     shape = np.array(model.shape)
-    size, first = box.size_mm.numpy(), box.first.numpy()
 
     def to_atlas(index: NDArray[np.float64]) -> NDArray[np.float64]:
         places = torch.from_numpy((index + 0.5) / shape * 2 - 1).float()
-        return in_world(box.index(mapping(places)).numpy(), atlas.affine)
+        return np.asarray(apply_affine(atlas.affine, box.index(mapping(places)).numpy()))
 
     def to_scan(index: NDArray[np.float64]) -> NDArray[np.float64]:
-        places = torch.from_numpy((index + 0.5 - first) / size * 2 - 1).float()
-        return in_world((mapping.back(places).numpy() + 1) / 2 * shape - 0.5, model.affine)
+        places = box.places(torch.from_numpy(index)).float()
+        index = (mapping.back(places).numpy() + 1) / 2 * shape - 0.5
+        return np.asarray(apply_affine(model.affine, index))
 
     of_atlas, of_scan = warp_names(COLIN27)
     i, j, k = atlas.labels.shape
@@ -52,17 +53,12 @@ def transform_files(mapping: Mapping, trail: GeometryTrail) -> dict[str, bytes]:
     }
 
 
-def in_world(index: NDArray[np.floating], affine: Affine) -> NDArray[np.float64]:
-    """Voxel indices (…, 3) in mm, RAS+."""
-    return np.asarray(index @ affine[:3, :3].T + affine[:3, 3], np.float64)
-
-
 def _coarse(shape: Shape, affine: Affine, times: int) -> tuple[NDArray[np.float64], Affine]:
     """The voxels of a coarser grid over the same box, as indices of the finer one, (I, J, K, 3); its affine."""
     axes = [times * np.arange(-(-size // times)) + (times - 1) / 2 for size in shape]
     index = np.stack(np.meshgrid(*axes, indexing="ij"), -1)
     scaled = affine @ np.diag([times, times, times, 1.0])
-    scaled[:3, 3] = in_world(index[0, 0, 0], affine)
+    scaled[:3, 3] = apply_affine(affine, index[0, 0, 0])
     return index, scaled
 
 
@@ -70,7 +66,7 @@ def _file(
     targets: NDArray[np.float64], index: NDArray[np.float64], coarse: Affine, affine: Affine
 ) -> bytes:
     """Targets (I, J, K, 3) of a grid's voxels, both in RAS+ mm, as a field of vectors in ITK's LPS+."""
-    vectors = (targets - in_world(index, affine)) * LPS
+    vectors = (targets - apply_affine(affine, index)) * LPS
     image = nib.Nifti1Image(vectors[:, :, :, None].astype(np.float32), coarse)
     image.header.set_intent("vector")
     image.header.set_xyzt_units("mm")
