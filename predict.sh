@@ -10,7 +10,7 @@ usage: predict.sh -i SCAN -o MAP [options]
   -o MAP             where the label map goes; a name ending in .nii.gz
   --preprocess       strip the skull and correct the bias first (the default)
   --no-preprocess    the scan is already skull-stripped and bias-corrected
-  -model, --model M  unet, highresnet, warp, both or all; the server's default unless given
+  -model, --model M  unet, highresnet, warp or both; the server's default unless given
   --label            label by registration of the atlas instead of a network
   --server URL       http://127.0.0.1:8000 unless given
   --key KEY          the API key; better in the environment: PARCELA_API_KEY
@@ -54,7 +54,7 @@ case $map in
 *) fail 2 "-o $map: the label map is packed: give a name ending in .nii.gz" ;;
 esac
 case $model in
-*[!a-z]*) fail 2 "--model $model: choose from unet, highresnet, warp, both, all" ;;
+*[!a-z]*) fail 2 "--model $model: choose from unet, highresnet, warp, both" ;;
 esac
 
 folder=$(dirname -- "$map")

@@ -11,12 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from parcela.atlas.opening import open_labels
-from parcela.options import BOTH, NETWORKS, Network
+from parcela.options import BOTH, NETWORKS
 from parcela.settings import settings
 from parcela.weights.cards import read_card
 from parcela_benchmarks.volumes import region_mm3
 from parcela_inference.block_scores import BlockScores
-from parcela_inference.parcellate import WEIGHTS
 from parcela_inference.scores import class_scores
 from parcela_labelling.register import Method
 from parcela_training.evaluation.registrations import SEEDS, registered
@@ -28,10 +27,6 @@ from parcela_training.preparation.prepared_set import PreparedImage
 Labels = NDArray[np.uint8]
 
 DIGITS = 5  # of a Dice in the journals
-TOGETHER: dict[str, tuple[Network, ...]] = {
-    "both": BOTH,
-    "all": NETWORKS,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +56,8 @@ def method_groups(repeats: int) -> tuple[MethodGroup, ...]:
     titles = {
         "unet": "U-Net",
         "highresnet": "HighResNet",
-        "both": "both networks, scores averaged",
+        "both": "both of these, scores averaged",
         "warp": "the network that registers",
-        "all": "the three, scores averaged, the last as much as the other two",
     }
     affine, quick = "Affine", "antsRegistrationSyNQuick[s]"
     return (
@@ -98,7 +92,7 @@ def repeat(subject: PreparedImage) -> Row:
 
 
 def networks(subject: PreparedImage) -> Row:
-    """The networks as they ship, and the arg-max of the averaged scores of some together."""
+    """The networks as they ship, and the arg-max of the averaged scores of the thesis's two."""
     image = subject.image.astype(np.float32)
     row: dict[str, Row] = {}
     scores: dict[str, BlockScores] = {}
@@ -107,14 +101,10 @@ def networks(subject: PreparedImage) -> Row:
         scores[model] = class_scores(image, model)
         _, labels = scores[model].highest()
         row[model] = _agreement(labels, labels, subject, time.perf_counter() - begun)
-    for name, models in TOGETHER.items():
-        begun = time.perf_counter()
-        _, labels = BlockScores.mean(
-            [scores[model] for model in models], [WEIGHTS[model] for model in models]
-        ).highest()
-        seconds = time.perf_counter() - begun + sum(row[model]["seconds"] for model in models)
-        row[name] = _agreement(labels, labels, subject, seconds)
-    return row
+    begun = time.perf_counter()
+    _, labels = BlockScores.mean([scores[model] for model in BOTH]).highest()
+    seconds = time.perf_counter() - begun + sum(row[model]["seconds"] for model in BOTH)
+    return row | {"both": _agreement(labels, labels, subject, seconds)}
 
 
 def _agreement(labels: Labels, raw_labels: Labels, subject: PreparedImage, seconds: float) -> Row:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from parcela.imaging.geometry import Geometry
 from parcela.imaging.trail import GeometryTrail, Grid
 from parcela.imaging.volume import read_volume
-from parcela.options import NETWORKS, Network
+from parcela.options import NETWORKS, ModelChoice
 from parcela.weights.cards import read_card
 from parcela_benchmarks.degrade import CONDITIONS, Degraded
 from parcela_benchmarks.methods import DIGITS
@@ -40,14 +40,20 @@ from parcela_training.report.document import Table
 
 ORIGINAL = "as-is"
 MASKED_ONLY = "deepbet"  # a scan that came without its skull has no other mask
+JUDGED: Mapping[ModelChoice, str] = {
+    "unet": TITLES["unet"],
+    "highresnet": TITLES["highresnet"],
+    "warp": TITLES["warp"],
+    "both": "U-Net and HighResNet, averaged",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """One network's Dice on scans made worse, beside its Dice on the same scans as acquired."""
+    """Dice of one network, or of both averaged, on scans made worse, beside that on the same scans as acquired."""
 
     condition: str
-    model: Network
+    model: ModelChoice
     dice: float
     lost: Comparison
 
@@ -84,8 +90,8 @@ def _row(condition: str, image: Image, truth: PreparedImage) -> Row:
 
 def dice_of(
     degraded: Degraded, acquired: Geometry, truth: PreparedImage
-) -> dict[Network, NDArray[np.float64]]:
-    """(117,) by network: the whole pipeline on a scan, against labels that moved with the head."""
+) -> dict[ModelChoice, NDArray[np.float64]]:
+    """(117,) by network and of both averaged: the whole pipeline on a scan, against labels that moved with it."""
     done = preprocess(
         degraded.scan, skull_strip="deepbet", mask=degraded.mask, shape=truth.image.shape
     )
@@ -93,8 +99,10 @@ def dice_of(
     labels = voted(
         truth.label, _way(Grid(shape=truth.image.shape, affine=degraded.moved @ truth.affine), grid)
     )
-    parcellation = parcellate(done.image, _way(done.trail.model, grid), model="all")
-    return {model: dice(parcellation.by_network[model], labels) for model in NETWORKS}
+    way = _way(done.trail.model, grid)
+    both, warp = (parcellate(done.image, way, model=model) for model in ("both", "warp"))
+    maps = both.by_network | {"both": both.labels, "warp": warp.labels}
+    return {model: dice(maps[model], labels) for model in JUDGED}
 
 
 def _way(model: Grid, scan: Grid) -> GeometryTrail:
@@ -108,7 +116,7 @@ def losses(rows: Mapping[str, Mapping[str, Row]]) -> list[Loss]:
         names = [name for name in rows[condition] if name in rows[ORIGINAL]]
         if condition == ORIGINAL or not names:
             continue
-        for model in NETWORKS:
+        for model in JUDGED:
             before, after = (
                 image_mean(np.array([rows[kind][name][model] for name in names], np.float64))
                 for kind in (ORIGINAL, condition)
@@ -122,7 +130,7 @@ def table(losses: Sequence[Loss], part: Part) -> Table:
     rows = tuple(
         (
             CONDITIONS[loss.condition][0],
-            TITLES[loss.model],
+            JUDGED[loss.model],
             str(loss.lost.n),
             f"{loss.dice:.4f}",
             f"{loss.lost.mean_difference:+.4f}".replace("-", "−"),

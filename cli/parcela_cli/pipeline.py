@@ -48,7 +48,7 @@ def predict(
 
     Args:
         scan: a NIfTI file, a DICOM series (a folder, or a zip of one), or a volume already read.
-        model: ``unet``, ``highresnet``, ``warp``, ``both`` (the first two averaged) or ``all`` (the three).
+        model: ``unet``, ``highresnet``, ``warp``, or ``both`` (the first two averaged).
         preprocess: False when the scan is already skull-stripped and bias-corrected.
         skull_strip: ``robex`` (the reference; x86-64 Linux) or ``deepbet`` (any platform, seconds); ``auto``: ROBEX
             where it runs, else deepbet.

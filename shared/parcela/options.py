@@ -15,7 +15,7 @@ from parcela.errors import BadRequest
 from parcela.settings import settings
 
 Network = Literal["unet", "highresnet", "warp"]
-ModelChoice = Literal[Network, "both", "all"]
+ModelChoice = Literal[Network, "both"]
 Stripper = Literal["robex", "deepbet"]
 SkullStrip = Literal["auto", Stripper]
 Space = Literal["native", "model"]
@@ -33,8 +33,6 @@ BOTH: tuple[Network, ...] = ("unet", "highresnet")  # the thesis's
 
 def networks_of(model: ModelChoice) -> tuple[Network, ...]:
     """The networks that take part in a choice."""
-    if model == "all":
-        return NETWORKS
     return BOTH if model == "both" else (model,)
 
 
@@ -92,7 +90,7 @@ class PredictOptions(Options):
     model: ModelChoice = Field(
         "unet",
         description="unet, highresnet: the thesis's networks. warp: one that registers the atlas. both: the thesis's "
-        "two, their scores averaged, and each one's map. all: the same of the three.",
+        "two, their scores averaged, and each one's map.",
     )
     space: Space = Field(
         "native",

@@ -11,7 +11,6 @@ import pytest
 from parcela.atlas.aal import CLASS_COUNT
 from parcela.imaging.geometry import Geometry
 from parcela.imaging.volume import Volume
-from parcela.options import NETWORKS
 from parcela_benchmarks import accuracy, robustness, volumes
 from parcela_benchmarks.degrade import CONDITIONS, Degraded
 from parcela_benchmarks.methods import DIGITS, MethodGroup
@@ -186,7 +185,7 @@ def test_given_the_deep_structures_then_they_are_twelve_and_no_neighbour() -> No
 
 def rows_of(level: Callable[[int], float], names: str) -> dict[str, dict[str, object]]:
     values = {name: to_jsonable(np.full(CLASS_COUNT, level(ord(name))), DIGITS) for name in names}
-    return {name: dict.fromkeys(NETWORKS, found) for name, found in values.items()}
+    return {name: dict.fromkeys(robustness.JUDGED, found) for name, found in values.items()}
 
 
 def test_given_scans_made_worse_when_compared_then_each_is_paired_with_itself() -> None:
@@ -199,7 +198,7 @@ def test_given_scans_made_worse_when_compared_then_each_is_paired_with_itself() 
     found = robustness.losses(rows)
 
     assert [(loss.condition, loss.model) for loss in found] == [
-        (name, model) for name in ("bias", "deepbet") for model in NETWORKS
+        (name, model) for name in ("bias", "deepbet") for model in robustness.JUDGED
     ]
     assert found[0].lost.mean_difference == pytest.approx(0.05)
     assert (found[-1].lost.n, found[-1].lost.mean_difference) == (2, 0)

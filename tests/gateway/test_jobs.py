@@ -85,7 +85,7 @@ def test_given_a_labelling_job_when_submitted_then_it_has_a_preset(gateway: Gate
     [
         (
             "/predict/?model=vgg",
-            "query model: Input should be 'unet', 'highresnet', 'warp', 'both' or 'all'",
+            "query model: Input should be 'unet', 'highresnet', 'warp' or 'both'",
         ),
         ("/predict/?modle=unet", "query modle: Extra inputs are not permitted"),
         ("/predict/?preset=thesis", "query preset: Extra"),

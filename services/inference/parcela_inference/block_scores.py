@@ -95,17 +95,15 @@ class BlockScores:
 
     @classmethod
     @on_one_thread()
-    def mean(cls, several: Sequence[BlockScores], weights: Sequence[float] | None = None) -> Self:
-        """The mean of scores on one grid; ``weights``: how much each counts, all the same unless given."""
-        counts = weights or [1.0] * len(several)
+    def mean(cls, several: Sequence[BlockScores]) -> Self:
+        """The mean of scores on one grid."""
         mean = cls(several[0].shape)
         for place in sorted({place for scores in several for place in scores.blocks}):
             parts = [scores.block(place) for scores in several]
             classes = torch.cat([part.classes for part in parts]).unique()
             total = torch.zeros(len(classes), *parts[0].scores.shape[1:])
-            for part, count in zip(parts, counts, strict=True):
-                share = count / sum(counts)
-                total[torch.searchsorted(classes, part.classes)] += share * part.scores
+            for part in parts:
+                total[torch.searchsorted(classes, part.classes)] += part.scores / len(parts)
             mean.blocks[place] = Block(classes, total)
         return mean
 

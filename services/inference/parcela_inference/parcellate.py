@@ -20,7 +20,6 @@ from parcela_inference.scores import class_scores, registered
 from parcela_inference.to_scan import to_scan
 
 TRANSFORMS = "transforms"  # the step
-WEIGHTS: dict[Network, float] = {"unet": 1, "highresnet": 1, "warp": 2}  # in an average
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,8 +67,8 @@ def parcellate(
     Args:
         image: (91, 122, 123) float32 in [0, 1].
         trail: from the scan's grid to this one.
-        model: one network, or several: the arg-max of their averaged scores (``warp`` counts as much as the other two
-            together), with each one's own map beside it.
+        model: one network, or ``both`` of the thesis's: the arg-max of their averaged scores, with each one's own map
+            beside it.
         space: the grid of the label map: the scan's (``native``) or the model's.
         template: where the image lies in a standard space, for a map there.
         keep_scores: whether to give back the (averaged) scores.
@@ -98,7 +97,7 @@ def parcellate(
                 by_network[name] = to_scan(scores, trail) if space == "native" else on_grid
     with watch.step(f"to {space}"):
         if len(every) > 1:
-            scores = BlockScores.mean(every, [WEIGHTS[name] for name in models])
+            scores = BlockScores.mean(every)
             _, on_grid = scores.highest()
         labels = to_scan(scores, trail) if space == "native" else on_grid
     in_template = None

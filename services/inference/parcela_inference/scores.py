@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import get_args
+from typing import cast, get_args
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from parcela.settings import settings
 from parcela_inference.block_scores import BlockScores
 from parcela_inference.networks import pad_to_halvings, pad_to_network
 from parcela_inference.registration.mapping import Mapping
+from parcela_inference.registration.network import RegistrationNetwork
 from parcela_inference.registration.scores import class_scores_by_registration
 from parcela_inference.sub_lattices import class_scores_by_lattices
 from parcela_inference.unet_by_blocks import class_scores_by_blocks
@@ -90,7 +91,8 @@ def class_scores(
     in_16_bits = settings().torch_precision == "bfloat16"
     if model == "warp":
         mapping = registered(image, device, trained)
-        return class_scores_by_registration(mapping, torch.from_numpy(image))
+        regions = _registering(device, trained).regions.cpu()
+        return class_scores_by_registration(mapping, torch.from_numpy(image), regions)
     net = network(model, device) if trained is None else trained
     quick = device == "cpu" and not exact
     plausible = plausible_classes(model) if quick and trained is None and not in_16_bits else None
@@ -122,14 +124,20 @@ def registered(
     image: NDArray[np.float32], device: str = "cpu", trained: torch.nn.Module | None = None
 ) -> Mapping:
     """Where the places of a preprocessed image lie in the atlas; arguments and errors as of ``class_scores``."""
-    where = "cpu" if device == "mps" else device  # Apple's GPU cannot sample volumes
-    net = network("warp", where) if trained is None else trained
+    net = _registering(device, trained)
+    where = net.regions.device
     i, j, k = image.shape
     padded = pad_to_halvings(torch.from_numpy(image)[None, None].to(where))
     in_16_bits = settings().torch_precision == "bfloat16"
-    with torch.autocast(where, torch.bfloat16, enabled=in_16_bits):
-        mapping: Mapping = net.to(where)(padded, (i, j, k))
+    with torch.autocast(where.type, torch.bfloat16, enabled=in_16_bits):
+        mapping: Mapping = net(padded, (i, j, k))
     return mapping.cpu()
+
+
+def _registering(device: str, trained: torch.nn.Module | None) -> RegistrationNetwork:
+    where = "cpu" if device == "mps" else device  # Apple's GPU cannot sample volumes
+    net = network("warp", where) if trained is None else trained
+    return cast(RegistrationNetwork, net).to(where)
 
 
 def _class_scores_at_once(net: torch.nn.Module, image: torch.Tensor, scores: torch.Tensor) -> None:

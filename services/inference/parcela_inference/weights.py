@@ -19,12 +19,15 @@ from parcela_inference.networks import build
 
 
 def load_weights(card: Card) -> dict[str, torch.Tensor]:
-    """The tensors, in float32, once their bytes have the card's hash.
+    """The tensors, the floating ones in float32, once their bytes have the card's hash.
 
     Raises:
         Unavailable: missing, damaged, or another file than the card speaks of.
     """
-    return {name: tensor.float() for name, tensor in _checked(card.path, card.sha256).items()}
+    return {
+        name: tensor.float() if tensor.is_floating_point() else tensor
+        for name, tensor in _checked(card.path, card.sha256).items()
+    }
 
 
 @cache

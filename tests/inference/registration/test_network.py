@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from parcela_inference.networks import build, pad_to_halvings
+from parcela_inference.registration.atlas_box import atlas_box
 from parcela_inference.registration.mapping import affine_between, centres, moved
 from parcela_inference.registration.network import (
     ATLAS_GRID,
@@ -70,8 +71,10 @@ def test_given_an_affine_then_the_image_is_laid_on_the_atlas_as_the_mapping_says
     assert laid[tuple(index)] == pytest.approx(2.1, abs=0.03)
 
 
-def test_given_the_network_then_its_file_holds_nothing_of_the_atlas(
+def test_given_the_network_then_its_file_holds_regions_and_nothing_else_of_the_atlas(
     network: RegistrationNetwork,
 ) -> None:
     held = sum(value.numel() for value in network.state_dict().values())
-    assert held == sum(parameter.numel() for parameter in network.parameters())
+    learned = sum(parameter.numel() for parameter in network.parameters())
+    assert torch.equal(network.regions, atlas_box().labels)
+    assert held == learned + network.regions.numel()

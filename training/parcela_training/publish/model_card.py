@@ -19,7 +19,8 @@ ARCHITECTURE = {
     "highresnet": "MONAI `HighResNet` with its default layers; 0.82 million parameters",
     "warp": "Parcela's own, and not the thesis's: a small network finds the head's pose, an affine; a second one, with "
     "Colin27 beside the aligned image, a smooth velocity on 24×32×28 points, which scaling and squaring makes a "
-    "displacement that can be undone; 7.8 million parameters",
+    "displacement that can be undone; 7.8 million parameters, and the atlas's regions as the labels of the training "
+    "images have them",
 }
 LOADED_BY = {
     "monai": "The parameters carry MONAI's own names, so the plain MONAI network loads them.",

@@ -201,7 +201,7 @@ def _measure(
     on_line: OnLine,
 ) -> dict[str, Any]:
     network = build(wanted.model, trained.recipe.variant)
-    network.load_state_dict({name: v.float() for name, v in load_file(file).items()})
+    network.load_state_dict(load_file(file))
     decisive = made_from(network, prepared, part)
     evaluator = Evaluator(wanted.model, parcellator(wanted.model, network), made_from=decisive)
     journal = wanted.training / f"published-{part}.jsonl"

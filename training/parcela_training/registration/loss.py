@@ -47,13 +47,18 @@ def registration_loss(
 
 
 def _distance(mapping: Mapping, labels: Tensor, draws: Draws) -> Tensor:
-    """Mean over random voxels of the distance (mm, saturated) from their regions, half of it balanced by region."""
+    """Mean over random voxels of the distance (mm, saturated) from their regions, half of it balanced by region.
+
+    A voxel counts as one of the smaller region: its own, or that in which it is found. So what a region loses weighs
+    as much as what it takes from its neighbours, and small regions do not grow.
+    """
     rows = torch.randint(labels.numel(), (VOXELS,), generator=draws.generator)
     i, j, k = labels.shape
     drawn = labels.flatten()[rows].long()
     mapped = mapping(centres((i, j, k)).flatten(0, 2)[rows])
+    found = atlas_box().labels_at(mapped.detach()).long()
     distance = region_distances().at(mapped, drawn).relu()
     counts = torch.bincount(drawn, minlength=CLASS_COUNT).float().clamp_min(FEWEST_DRAWN)
-    weight = 0.5 + 0.5 * VOXELS / CLASS_COUNT / counts[drawn]
+    weight = 0.5 + 0.5 * VOXELS / CLASS_COUNT / torch.minimum(counts[drawn], counts[found])
     saturated: Tensor = distance / (1 + distance / SATURATED_MM)
     return (weight * saturated).mean()

@@ -297,7 +297,8 @@ class RegistrationStep(TrainingStep):
     def evaluate(self, sample: Sample, step: int) -> tuple[float, Labels]:
         """The loss on one volume, and the label map (I, J, K) of the image alone."""
         mapping = self.network(sample.image, sample.shape)
-        labels = atlas_box().labels_at(mapping(centres(sample.shape)))
+        regions = cast(RegistrationNetwork, self.network).regions.cpu()
+        labels = atlas_box().labels_at(mapping(centres(sample.shape)), regions)
         return float(self.loss(sample, step)), labels.numpy()
 
 

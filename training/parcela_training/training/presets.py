@@ -120,6 +120,7 @@ def _registration() -> Recipe:
         validate_every=4,
         validation_images=None,
         norm_images=0,
+        volume_images=75,
     )
 
 

@@ -41,7 +41,8 @@ class Recipe:
         validate_every: so many epochs; the last step is always followed by one.
         validation_images: so many, evenly spaced in the split; None: all.
         norm_images: the batch-norm statistics of averaged weights are re-estimated on so many.
-        volume_images: the last layer's biases are set by the regions' volumes on so many; 0: they stay.
+        volume_images: the last layer's biases are set by the regions' volumes on so many, or the atlas that the
+            network that registers leads to by their labels; 0: they stay.
         seed: of the initial weights, the order of the images, the augmentation and the parts.
         balanced_weight: of the cross-entropy averaged by class, beside the plain one and Dice.
         trunk_steps, auxiliary_weight, patches, patch_size, class_margin: the U-Net's ``parts``: so

@@ -17,6 +17,8 @@ from torch.optim.swa_utils import AveragedModel
 
 from parcela.errors import BadRequest, StepFailed
 from parcela.imaging.geometry import Shape
+from parcela_inference.registration.network import RegistrationNetwork
+from parcela_training.registration.regions import learn_regions
 from parcela_training.training import checkpoint
 from parcela_training.training.batch_norm import reestimate
 from parcela_training.training.curve import CurvePoint
@@ -223,7 +225,11 @@ class Trainer:
             reestimate(network, self.train, images, None, self._type is not None)
         if self.recipe.volume_images:
             images = min(self.recipe.volume_images, len(self.train))
-            balance_volumes(network, self.train, images, self._type is not None)
+            mixed = self._type is not None
+            if isinstance(network, RegistrationNetwork):
+                learn_regions(network, self.train, images, mixed)
+            else:
+                balance_volumes(network, self.train, images, mixed)
         return network
 
     def mixed(self) -> AbstractContextManager[Any]:

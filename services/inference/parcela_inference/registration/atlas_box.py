@@ -11,9 +11,9 @@ from torch import Tensor
 
 from parcela.atlas.colin27 import colin27
 from parcela.atlas.opening import open_labels
-from parcela_inference.registration.mapping import sampled
+from parcela_inference.registration.mapping import nearest, sampled
 
-# Voxels of 1 mm: as much as the opening of the labels that networks learn, three voxels of their grid.
+# Voxels of 1 mm: about as much as the opening of the labels that networks learn, three voxels of their grid.
 OPENED = (5, 4, 4)
 
 
@@ -42,13 +42,9 @@ class AtlasBox:
         """Voxels of ``labels``, (…, 3), in fractions, as places in the atlas: the way back from ``index``."""
         return (index + 0.5 - self.first) / self.size_mm * 2 - 1
 
-    def labels_at(self, places: Tensor) -> Tensor:
-        """The regions of the nearest voxels at places (…, 3): (…) uint8, 0 beyond the atlas."""
-        nearest = self.index(places).round().long()
-        limit = torch.tensor(self.labels.shape)
-        inside = ((nearest >= 0) & (nearest < limit)).all(-1)
-        i, j, k = torch.minimum(nearest.clamp_min(0), limit - 1).unbind(-1)
-        return torch.where(inside, self.labels[i, j, k], 0)
+    def labels_at(self, places: Tensor, labels: Tensor | None = None) -> Tensor:
+        """The regions at places (…, 3): (…) uint8, 0 beyond the atlas; those of another map of its voxels, if given."""
+        return nearest(self.labels if labels is None else labels, self.index(places))
 
     def image(self, places: Tensor) -> Tensor:
         """Colin27's brain at places (…, 3): (…), 0 beyond the box."""

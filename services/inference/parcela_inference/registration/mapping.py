@@ -90,6 +90,15 @@ def sampled(volume: Tensor, places: Tensor, outside: str = "border") -> Tensor:
     return taken
 
 
+def nearest(labels: Tensor, index: Tensor) -> Tensor:
+    """A label map's ids, (I, J, K), at the voxels nearest to an index in fractions, (…, 3): (…), 0 beyond the map."""
+    rounded = index.round().long()
+    limit = torch.tensor(labels.shape)
+    inside = ((rounded >= 0) & (rounded < limit)).all(-1)
+    i, j, k = torch.minimum(rounded.clamp_min(0), limit - 1).unbind(-1)
+    return torch.where(inside, labels[i, j, k], 0)
+
+
 def integrated(velocity: Tensor) -> Tensor:
     """The displacement of a stationary velocity, both (3, i, j, k), by scaling and squaring.
 

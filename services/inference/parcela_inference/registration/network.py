@@ -33,10 +33,18 @@ SLOPE = 0.1
 
 
 class RegistrationNetwork(nn.Module):
-    """Image to mapping: 7.6 million parameters."""
+    """Image to mapping: 7.8 million parameters.
+
+    Attributes:
+        regions: (X, Y, Z) uint8, the atlas's regions where the mapping leads to, on the voxels of ``AtlasBox.labels``:
+            as the training images' labels have them, once it is trained.
+    """
+
+    regions: Tensor
 
     def __init__(self) -> None:
         super().__init__()
+        self.register_buffer("regions", atlas_box().labels.clone())
         self.pose = PoseNetwork()
         self.deformation = DeformationNetwork()
 

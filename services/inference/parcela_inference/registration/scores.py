@@ -17,20 +17,22 @@ from parcela_inference.registration.mapping import Mapping, centres
 POINTS = torch.tensor(list(product((-0.25, 0.25), repeat=3)))  # in a voxel, from its centre
 
 
-def class_scores_by_registration(mapping: Mapping, image: Tensor) -> BlockScores:
-    """Of the voxels of an image, (I, J, K), whose places a mapping takes to the atlas.
+def class_scores_by_registration(mapping: Mapping, image: Tensor, regions: Tensor) -> BlockScores:
+    """Of the voxels of an image, (I, J, K), whose places a mapping takes to the atlas's regions, (X, Y, Z).
 
-    A voxel among its like belongs to their region altogether; one at a border is asked at eight points. Their certainty
-    is how alike the image and the atlas's are, once one lies on the other.
+    A voxel among its like belongs to their region altogether; one at a border is asked at its centre and at eight
+    points around it: an odd number, so that two regions never share a voxel alike. Their certainty is how alike the
+    image and the atlas's are, once one lies on the other.
     """
     i, j, k = image.shape
     places = centres((i, j, k))
     mapped = mapping(places)
-    labels = atlas_box().labels_at(mapped)
+    labels = atlas_box().labels_at(mapped, regions)
     at_border = _varied(labels)
     extent = 2 / torch.tensor((i, j, k), dtype=torch.float32)
     points = places[at_border][:, None] + POINTS * extent
-    scores = _in_blocks(labels, at_border, atlas_box().labels_at(mapping(points)))
+    around = atlas_box().labels_at(mapping(points), regions)
+    scores = _in_blocks(labels, at_border, torch.cat([labels[at_border][:, None], around], 1))
     return replace(scores, certainty=likeness(image, mapped))
 
 
@@ -54,7 +56,7 @@ def _varied(labels: Tensor) -> Tensor:
 
 @on_one_thread()
 def _in_blocks(labels: Tensor, at_border: Tensor, at_points: Tensor) -> BlockScores:
-    """Labels (I, J, K), and for those at a border, (n,), the labels at their points, (n, 8)."""
+    """Labels (I, J, K), and for those at a border, (n,), the labels at their points, (n, 9)."""
     i, j, k = labels.shape
     scores = BlockScores((i, j, k), "registration")
     row = torch.full(labels.shape, -1, dtype=torch.int64)
