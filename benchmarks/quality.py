@@ -3,9 +3,10 @@
     python benchmarks/quality.py --prepared DIR --reference         # the reference that ships
     python benchmarks/quality.py --prepared DIR --cohort COHORT     # the table
 
-About 100 runs of the U-Net, 40 minutes of one processor. Each is kept as soon as it is done (``--work``), so that
-repeating the command goes on, and other bounds are tried in a minute. Run the reference last, after the runs of the
-validation images: the network's usual certainty is theirs. Writes benchmarks/results/quality.md and .json.
+About 100 runs of the U-Net and of the network that registers, an hour of one processor. Each is kept as soon as it is
+done (``--work``), so that repeating the command goes on, and other bounds are tried in a minute. Run the reference
+last, after the runs of the validation images: the networks' usual certainty is theirs.
+Writes benchmarks/results/quality.md and .json.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import sys
 from pathlib import Path
 
 from parcela_benchmarks.quality_reference import write_reference
-from parcela_benchmarks.quality_runs import Run, cases, run_case
+from parcela_benchmarks.quality_runs import JUDGED, Run, cases, run_case
 from parcela_benchmarks.quality_table import judged, table
 from parcela_benchmarks.results import write_results
 from parcela_training.cohorts.find import find_cohort
@@ -36,7 +37,11 @@ def main() -> None:
         if not path.is_file():
             run_case(case, prepared, cohort).save(path)
             print(f"{number} of {len(todo)}: {case.file}", file=sys.stderr, flush=True)
-    rows = [judged(case, Run.load(arguments.work / case.file), arguments.work) for case in todo]
+    rows = [
+        judged(case, Run.load(arguments.work / case.file), network, arguments.work)
+        for network in JUDGED
+        for case in todo
+    ]
     write_results("quality", [table(rows)], {"rows": rows})
 
 

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 import parcela.quality.reference as shipped
 from parcela.atlas.counts import RegionCounts
 from parcela.files import write_text
+from parcela.options import Network
 from parcela.quality.measures import block_means, image_numbers, log_shares
 from parcela.quality.reference import THOUSANDTHS, Reference, Usual, UsualCertainty
 from parcela.weights.cards import read_card
-from parcela_benchmarks.quality_runs import Case, Run
-from parcela_inference.scores import class_scores
+from parcela_benchmarks.quality_runs import JUDGED, Case, Run
 from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
 
 Floats = NDArray[np.float64]
@@ -39,7 +39,7 @@ def write_reference(prepared: PreparedSet, work: Path) -> None:
         images=len(coarse),
         numbers={},
         log_shares=tuple(_usual(column) for column in np.array(shares).T),
-        certainty={"unet": _certainty(prepared, work), "warp": _likeness(prepared)},
+        certainty={network: _certainty(network, prepared, work) for network in JUDGED},
         coarse_shape=coarse[0].shape,
         coarse_image=_thousandths(np.mean(coarse, 0)),
         coarse_outline=_thousandths(np.mean(outlines, 0)),
@@ -73,15 +73,7 @@ def _discriminant(asymmetries: Floats) -> Floats:
     return np.asarray(asymmetries.T @ weights)
 
 
-def _likeness(prepared: PreparedSet) -> UsualCertainty:
-    """Of the validation images, by the network that registers."""
-    images = (PreparedImage.load(file).image for file in prepared.files("val"))
-    every = [class_scores(image.astype(np.float32), "warp").certainty for image in images]
-    usual = _usual(np.array(every, np.float64))
-    return UsualCertainty(mean=usual.mean, sd=usual.sd, sha256=read_card("warp").sha256)
-
-
-def _certainty(prepared: PreparedSet, work: Path) -> UsualCertainty:
+def _certainty(network: Network, prepared: PreparedSet, work: Path) -> UsualCertainty:
     runs = [Run.load(work / Case(name, "val").file) for name in prepared.ids("val")]
-    usual = _usual(np.array([run.mean_certainty for run in runs]))
-    return UsualCertainty(mean=usual.mean, sd=usual.sd, sha256=read_card("unet").sha256)
+    usual = _usual(np.array([run.certainty[network] for run in runs]))
+    return UsualCertainty(mean=usual.mean, sd=usual.sd, sha256=read_card(network).sha256)

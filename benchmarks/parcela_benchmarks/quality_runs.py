@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -14,14 +14,17 @@ from numpy.typing import NDArray
 from parcela.files import atomic_file
 from parcela.imaging.geometry import Affine
 from parcela.imaging.volume import read_volume
+from parcela.options import Network
 from parcela_benchmarks.spoil import HEAD, SPOILT, Image, Spoilt
-from parcela_inference.scores import class_scores
+from parcela_inference.parcellate import parcellate
 from parcela_training.cohorts.cohort import Cohort
+from parcela_training.evaluation.engine import unmoved
 from parcela_training.options import Part
 from parcela_training.preparation.imported import read_mask
 from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
 
 GOOD = "good"
+JUDGED: tuple[Network, ...] = ("unet", "warp")  # by their certainty too
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,27 +44,22 @@ class Case:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Run:
-    """What the U-Net made of one case.
+    """What the networks made of one case.
 
     Attributes:
-        image: (I, J, K) float32, as the network saw it.
-        labels: (I, J, K) uint8.
-        certainty: (I, J, K), the largest softmax score in 255ths.
+        image: (I, J, K) float32, as they saw it.
+        maps: (I, J, K) uint8, by network.
+        certainty: by network.
         affine, moved: as ``Spoilt`` has them.
         warnings: of the preprocessing.
     """
 
     image: Image
-    labels: NDArray[np.uint8]
-    certainty: NDArray[np.uint8]
+    maps: Mapping[str, NDArray[np.uint8]]
+    certainty: Mapping[str, float]
     affine: Affine
     moved: Affine = field(default_factory=lambda: np.eye(4))
     warnings: tuple[str, ...] = ()
-
-    @property
-    def mean_certainty(self) -> float:
-        """Over the brain."""
-        return float(self.certainty[self.image > 0].mean()) / 255
 
     def save(self, path: Path) -> None:
         """Write one compressed file, complete or not at all."""
@@ -69,11 +67,11 @@ class Run:
             np.savez_compressed(
                 stream,
                 image=self.image.astype(np.float16),
-                labels=self.labels,
-                certainty=self.certainty,
                 affine=self.affine,
                 moved=self.moved,
+                certainty=np.array([self.certainty[network] for network in JUDGED]),
                 warnings=np.array(json.dumps(self.warnings)),
+                maps=np.stack([self.maps[network] for network in JUDGED]),
             )
 
     @staticmethod
@@ -82,8 +80,8 @@ class Run:
         with np.load(path) as stored:
             return Run(
                 stored["image"].astype(np.float32),
-                stored["labels"],
-                stored["certainty"],
+                dict(zip(JUDGED, stored["maps"], strict=True)),
+                dict(zip(JUDGED, stored["certainty"].tolist(), strict=True)),
                 stored["affine"],
                 stored["moved"],
                 tuple(json.loads(str(stored["warnings"]))),
@@ -110,7 +108,7 @@ def cases(prepared: PreparedSet, second: int) -> Iterator[Case]:
 
 
 def run_case(case: Case, prepared: PreparedSet, cohort: Cohort) -> Run:
-    """Spoil, and let the U-Net as it ships label what is left."""
+    """Spoil, and let the networks as they ship label what is left."""
     file = dict(zip(prepared.ids(case.part), prepared.files(case.part), strict=True))[case.subject]
     image = PreparedImage.load(file)
     given = Spoilt(image.image.astype(np.float32), image.affine, np.eye(4))
@@ -119,11 +117,14 @@ def run_case(case: Case, prepared: PreparedSet, cohort: Cohort) -> Run:
         scan = read_volume(entry.path)
         mask = read_mask(entry.mask, scan) if entry.mask else (scan.data > 0).astype(np.uint8)
         given = SPOILT[case.kind, case.way](image, scan, mask)
-    certainty, labels = class_scores(given.image, "unet").highest()
+    every = {
+        network: parcellate(given.image, unmoved(given.image), model=network, space="model")
+        for network in JUDGED
+    }
     return Run(
         given.image,
-        labels,
-        np.rint(certainty * 255).astype(np.uint8),
+        {network: done.labels for network, done in every.items()},
+        {network: done.certainty[network] for network, done in every.items()},
         given.affine,
         given.moved,
         given.warnings,

@@ -6,6 +6,8 @@ region. So each voxel of the atlas gets the label that most images have there.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
@@ -14,7 +16,6 @@ from parcela.atlas.aal import CLASS_COUNT
 from parcela_inference.registration.atlas_box import atlas_box
 from parcela_inference.registration.mapping import Mapping, nearest
 from parcela_inference.registration.network import RegistrationNetwork
-from parcela_training.training.samples import Samples
 
 REACH = 4  # voxels around the atlas's regions that can be one
 VOXELS = 400_000  # at once
@@ -22,20 +23,22 @@ VOXELS = 400_000  # at once
 
 @torch.no_grad()
 def learn_regions(
-    network: RegistrationNetwork, samples: Samples, images: int, mixed_precision: bool = True
+    network: RegistrationNetwork,
+    heads: Iterable[tuple[Tensor, Tensor]],
+    mixed_precision: bool = True,
 ) -> None:
-    """Set a network's regions by so many training images, one less where they are even: a vote must not tie.
+    """Set a network's regions by training images. A region that would vanish keeps the voxels of the atlas.
 
-    A region that would vanish keeps the voxels of the atlas.
+    Args:
+        network: in evaluation mode.
+        heads: padded images, (1, 1, I', J', K'), and their labels, (I, J, K); an odd number, since a vote must not tie.
+        mixed_precision: bf16.
     """
     box = atlas_box()
     labelled = (box.labels > 0).float()[None, None]
     near = functional.max_pool3d(labelled, 2 * REACH + 1, 1, REACH)[0, 0] > 0
     places = box.places(near.nonzero().float())
-    count = images - 1 + images % 2
-    found = [
-        _found(network, samples, n * len(samples) // count, mixed_precision) for n in range(count)
-    ]
+    found = [(_mapping(network, *head, mixed_precision), head[1].cpu()) for head in heads]
     votes = [
         torch.stack([_labels_at(part, *one) for one in found]).mode(dim=0).values
         for part in places.split(VOXELS)
@@ -48,15 +51,13 @@ def learn_regions(
     network.regions.copy_(regions)
 
 
-def _found(
-    network: RegistrationNetwork, samples: Samples, index: int, mixed_precision: bool
-) -> tuple[Mapping, Tensor]:
-    """Where the places of one image lie in the atlas, and its labels (I, J, K)."""
-    sample = samples.get(index)
-    i, j, k = sample.shape
-    with torch.autocast(sample.image.device.type, torch.bfloat16, enabled=mixed_precision):
-        mapping = network(sample.image, sample.shape)
-    return mapping.cpu(), sample.label[:i, :j, :k].cpu()
+def _mapping(
+    network: RegistrationNetwork, image: Tensor, labels: Tensor, mixed_precision: bool
+) -> Mapping:
+    i, j, k = labels.shape
+    with torch.autocast(image.device.type, torch.bfloat16, enabled=mixed_precision):
+        mapping: Mapping = network(image, (i, j, k))
+    return mapping.cpu()
 
 
 def _labels_at(places: Tensor, mapping: Mapping, labels: Tensor) -> Tensor:
