@@ -3,7 +3,7 @@
     python benchmarks/quality.py --prepared DIR --reference         # the reference that ships
     python benchmarks/quality.py --prepared DIR --cohort COHORT     # the table
 
-About 100 runs of the U-Net and of the network that registers, an hour of one processor. Each is kept as soon as it is
+About 100 runs of the U-Net and of the network that registers, half an hour of one processor. Each is kept once it is
 done (``--work``), so that repeating the command goes on, and other bounds are tried in a minute. Run the reference
 last, after the runs of the validation images: the networks' usual certainty is theirs.
 Writes benchmarks/results/quality.md and .json.

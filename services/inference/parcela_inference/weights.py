@@ -19,15 +19,12 @@ from parcela_inference.networks import build
 
 
 def load_weights(card: Card) -> dict[str, torch.Tensor]:
-    """The tensors, the floating ones in float32, once their bytes have the card's hash.
+    """The tensors as the file has them, once its bytes have the card's hash.
 
     Raises:
         Unavailable: missing, damaged, or another file than the card speaks of.
     """
-    return {
-        name: tensor.float() if tensor.is_floating_point() else tensor
-        for name, tensor in _checked(card.path, card.sha256).items()
-    }
+    return _checked(card.path, card.sha256)
 
 
 @cache

@@ -14,6 +14,8 @@ from parcela_inference.registration.atlas_box import atlas_box
 from parcela_inference.registration.mapping import Mapping, centres
 from parcela_training.augmentation.rng import Draws
 from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
+from parcela_training.registration.distances import region_distances
+from parcela_training.registration.loss import SATURATED_MM, distance_loss
 from parcela_training.training.budget import Budget
 from parcela_training.training.objectives import training_step
 from parcela_training.training.presets import modern
@@ -63,6 +65,21 @@ def test_given_any_image_then_both_of_its_networks_learn(sample: Sample) -> None
     for part in (step.network.pose, step.network.deformation):
         learned = [p.grad for p in part.parameters() if p.grad is not None]  # type: ignore[union-attr]
         assert any(gradient.abs().max() > 0 for gradient in learned)
+
+
+def test_given_what_a_small_region_takes_from_a_large_one_then_it_weighs_as_much_as_what_it_loses() -> (
+    None
+):
+    amygdala, background = 41, 0
+    identity = Mapping(torch.zeros(3, 4), torch.zeros(3, 24, 32, 28))
+    labels = atlas_box().labels_at(centres(SHAPE))
+    taken = torch.where(labels == amygdala, background, labels)
+    depths = region_distances().at(centres(SHAPE)[labels == amygdala], torch.tensor([background]))
+    saturated = depths / (1 + depths / SATURATED_MM)
+
+    loss = distance_loss(identity, taken, Draws(0)) - distance_loss(identity, labels, Draws(0))
+
+    assert loss > 4 * saturated.sum() / labels.numel()
 
 
 def test_given_a_run_cut_short_when_repeated_then_it_ends_with_the_same_bits(

@@ -41,12 +41,12 @@ def registration_loss(
     mapping = network.mapping(image, (i, j, k), affine)
     rough = torch.stack([mapping.velocity.diff(dim=axis).square().mean() for axis in (1, 2, 3)])
     total: Tensor = (
-        _distance(mapping, labels, draws) + SMOOTHNESS * rough.sum() + POSE_SHARE * wrong_mm
+        distance_loss(mapping, labels, draws) + SMOOTHNESS * rough.sum() + POSE_SHARE * wrong_mm
     )
     return total
 
 
-def _distance(mapping: Mapping, labels: Tensor, draws: Draws) -> Tensor:
+def distance_loss(mapping: Mapping, labels: Tensor, draws: Draws) -> Tensor:
     """Mean over random voxels of the distance (mm, saturated) from their regions, half of it balanced by region.
 
     A voxel counts as one of the smaller region: its own, or that in which it is found. So what a region loses weighs

@@ -287,6 +287,10 @@ class HighResNetStep(TrainingStep):
 class RegistrationStep(TrainingStep):
     """The network that registers: whole volumes through it, random voxels through its mapping."""
 
+    def __init__(self, network: RegistrationNetwork, recipe: Recipe) -> None:
+        super().__init__(network, recipe)
+        network.regions.copy_(atlas_box().labels)
+
     def loss(self, sample: Sample, step: int) -> Tensor:  # noqa: ARG002
         """Distances of labelled voxels from their regions in the atlas, and the pose's error."""
         i, j, k = sample.shape
@@ -306,7 +310,7 @@ def training_step(recipe: Recipe) -> TrainingStep:
     """An untrained network with its step, on the CPU."""
     network = build(recipe.model, recipe.variant)
     if recipe.model == "warp":
-        return RegistrationStep(network, recipe)
+        return RegistrationStep(cast(RegistrationNetwork, network), recipe)
     if recipe.step == "whole":
         return WholeVolumeStep(network, recipe)
     if recipe.model == "unet":

@@ -109,7 +109,7 @@ def result(state: dict[str, Any]) -> nn.Module:
 
 
 def read_weights(folder: Path, model: str) -> tuple[dict[str, Tensor], Path]:
-    """Published weights in 32 bits and their file: ``folder`` holds them, or a folder per network.
+    """Published weights and their file: ``folder`` holds them, or a folder per network.
 
     Raises:
         BadRequest: there are none.
@@ -117,11 +117,9 @@ def read_weights(folder: Path, model: str) -> tuple[dict[str, Tensor], Path]:
     for file in (folder / model / "model.safetensors", folder / "model.safetensors"):
         if file.exists():
             try:
-                weights = load_file(file)
+                return load_file(file), file
             except (OSError, SafetensorError) as error:
                 raise BadRequest(f"{file} cannot be read ({error})") from error
-            floats = {n: v.float() if v.is_floating_point() else v for n, v in weights.items()}
-            return floats, file
     raise BadRequest(
         f"{folder}: no weights of {model} in it: give a folder with {model}/model.safetensors"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -76,6 +76,13 @@ class Samples:
         """One image as prepared."""
         image, label, _ = self._on_device(index)
         return pad(image, label, Draws(IMAGE, seed, index, device=self.device))
+
+    def heads(self, count: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """So many images as prepared, evenly spaced: padded (1, 1, I', J', K'), and their labels (I, J, K)."""
+        for place in range(count):
+            sample = self.get(place * len(self) // count)
+            i, j, k = sample.shape
+            yield sample.image, sample.label[:i, :j, :k]
 
     def at(self, place: int, seed: int, augmentation: Augmentation | None) -> Sample:
         """The image at one place of the endless order of training, augmented or as prepared.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
@@ -228,17 +227,10 @@ class Trainer:
             images = min(self.recipe.volume_images, len(self.train))
             mixed = self._type is not None
             if isinstance(network, RegistrationNetwork):
-                learn_regions(network, self._heads(images - 1 + images % 2), mixed)
+                learn_regions(network, self.train.heads(images - 1 + images % 2), mixed)
             else:
                 balance_volumes(network, self.train, images, mixed)
         return network
-
-    def _heads(self, count: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Padded images and their labels (I, J, K), evenly spaced among those of training."""
-        for place in range(count):
-            sample = self.train.get(place * len(self.train) // count)
-            i, j, k = sample.shape
-            yield sample.image, sample.label[:i, :j, :k]
 
     def mixed(self) -> AbstractContextManager[Any]:
         """Autocast as the recipe and the device have it."""

@@ -73,12 +73,9 @@ def balance_volumes(
 
     The background keeps its own. A region that the labels of these images do not hold keeps its bias too.
     """
-    every = []
-    for place in range(images):
-        sample = samples.get(place * len(samples) // images)
-        i, j, k = sample.shape
-        label = sample.label[:i, :j, :k]
-        every.append(Volumes.of(network, sample.image, label, mixed_precision))
+    every = [
+        Volumes.of(network, image, label, mixed_precision) for image, label in samples.heads(images)
+    ]
     bias = last_bias(network)
     bias.add_(shift_of(every).to(bias))
 

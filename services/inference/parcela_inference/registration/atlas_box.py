@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 import numpy as np
 import torch
@@ -17,22 +17,24 @@ from parcela_inference.registration.mapping import nearest, sampled
 OPENED = (5, 4, 4)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class AtlasBox:
     """AAL and Colin27's brain around the box that places are counted over.
 
     Attributes:
         brain: (1, I, J, K) float32, from 0 to 1: the box alone.
-        labels: (X, Y, Z) uint8, 1 mm, opened as the labels are that the networks learn; ``first`` voxels lie before
-            the box along each axis.
         size_mm: (3,) of the box.
-        first: (3,) voxels.
+        first: (3,) voxels of ``labels`` that lie before the box along each axis.
     """
 
     brain: Tensor
-    labels: Tensor
     size_mm: Tensor
     first: Tensor
+
+    @cached_property
+    def labels(self) -> Tensor:
+        """(X, Y, Z) uint8, 1 mm, opened as the labels are that the networks learn: training alone needs the second."""
+        return torch.from_numpy(open_labels(colin27().labels, element=OPENED))
 
     def index(self, places: Tensor) -> Tensor:
         """Places in the atlas, (…, 3), as voxels of ``labels``, in fractions."""
@@ -65,7 +67,6 @@ def atlas_box() -> AtlasBox:
     image = torch.from_numpy(atlas.brain[i, j, k].copy())
     return AtlasBox(
         (image / image.max())[None],
-        torch.from_numpy(open_labels(atlas.labels, element=OPENED)),
         torch.from_numpy((high - low).astype(np.float32)),
         torch.from_numpy(low.astype(np.float32)),
     )

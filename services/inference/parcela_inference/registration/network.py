@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from parcela.atlas.colin27 import colin27
 from parcela.imaging.geometry import Shape
 from parcela_inference.registration.atlas_box import atlas_box
 from parcela_inference.registration.mapping import (
@@ -37,14 +38,14 @@ class RegistrationNetwork(nn.Module):
 
     Attributes:
         regions: (X, Y, Z) uint8, the atlas's regions where the mapping leads to, on the voxels of ``AtlasBox.labels``:
-            as the training images' labels have them, once it is trained.
+            AAL's own, until training sets them by its images' labels.
     """
 
     regions: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("regions", atlas_box().labels.clone())
+        self.register_buffer("regions", torch.from_numpy(colin27().labels.copy()))
         self.pose = PoseNetwork()
         self.deformation = DeformationNetwork()
 
