@@ -46,7 +46,7 @@ def predicted(scans: list[Path], out: Path) -> tuple[float, int]:
     child = os.spawnve(
         os.P_NOWAIT,
         sys.executable,
-        [*command, "--fast", "-o", str(out)],
+        [*command, "--fast", "--model", "unet", "-o", str(out)],
         {**os.environ, **ONE_THREAD},
     )
     _, status, usage = os.wait4(child, 0)

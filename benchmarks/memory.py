@@ -28,6 +28,7 @@ RESULT = Path(__file__).parent / "results" / "memory.json"
 BEGIN, END = "<!-- measured: benchmarks/memory.py -->\n", "<!-- until here: memory -->\n"
 WAYS = {
     "fast": ["--fast"],
+    "unet": ["--fast", "--model", "unet"],
     "both": ["--fast", "--model", "both"],
     "highresnet": ["--fast", "--model", "highresnet"],
     "robex": ["--skull-strip", "robex"],

@@ -63,8 +63,16 @@ def n4(spacing_mm: int, runs: int) -> None:
 
 
 def chains(runs: int) -> None:
-    """The thesis's chain and ``parcela predict``, with `--fast` and with ROBEX, each in a process of its own."""
-    predict = [sys.executable, "-m", "parcela_cli.app", "predict", str(COLIN27_HEAD)]
+    """The thesis's chain and ``parcela predict`` by the U-Net, with `--fast` and ROBEX, each in its own process."""
+    predict = [
+        sys.executable,
+        "-m",
+        "parcela_cli.app",
+        "predict",
+        str(COLIN27_HEAD),
+        "--model",
+        "unet",
+    ]
     commands = {
         "thesis": [sys.executable, "-c", THESIS, str(COLIN27_HEAD)],
         "chain-fast": [*predict, "--fast", "-o"],
@@ -74,7 +82,7 @@ def chains(runs: int) -> None:
     for _ in range(runs):
         rounds.append({name: _seconds(command) for name, command in commands.items()})
         print(rounds[-1], flush=True)
-    for name, what in (("chain-fast", "`--fast`"), ("chain-robex", "ROBEX")):
+    for name, what in (("chain-fast", "`--fast`, U-Net"), ("chain-robex", "ROBEX, U-Net")):
         row = {"what": f"{HEAD}, {what}", "against": CHAIN, "instructions": "native"}
         record(name, row, [[each["thesis"], each[name]] for each in rounds])
 

@@ -30,8 +30,11 @@ from parcela_benchmarks.pairs import record
 from parcela_cli.serve.data_folder import DataFolder
 
 HERE = Path(__file__).parents[1]
-WAYS: dict[str, dict[str, Any]] = {"fast": {"fast": True}, "robex": {"skull_strip": "robex"}}
-TITLES = {"fast": "`--fast`", "robex": "ROBEX"}
+WAYS: dict[str, dict[str, Any]] = {  # of the U-Net, which older services have too
+    "fast": {"model": "unet", "fast": True},
+    "robex": {"model": "unet", "skull_strip": "robex"},
+}
+TITLES = {"fast": "`--fast`, U-Net", "robex": "ROBEX, U-Net"}
 POLL_S, START_S = 0.5, 120.0
 Seconds = dict[str, float]
 

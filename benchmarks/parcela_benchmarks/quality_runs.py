@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,7 @@ class Run:
         image: (I, J, K) float32, as they saw it.
         maps: (I, J, K) uint8, by network.
         certainty: by network.
+        bent_mm: by the network that registers.
         affine, moved: as ``Spoilt`` has them.
         warnings: of the preprocessing.
     """
@@ -57,6 +59,7 @@ class Run:
     image: Image
     maps: Mapping[str, NDArray[np.uint8]]
     certainty: Mapping[str, float]
+    bent_mm: float
     affine: Affine
     moved: Affine = field(default_factory=lambda: np.eye(4))
     warnings: tuple[str, ...] = ()
@@ -70,6 +73,7 @@ class Run:
                 affine=self.affine,
                 moved=self.moved,
                 certainty=np.array([self.certainty[network] for network in JUDGED]),
+                bent_mm=np.array(self.bent_mm),
                 warnings=np.array(json.dumps(self.warnings)),
                 maps=np.stack([self.maps[network] for network in JUDGED]),
             )
@@ -82,6 +86,7 @@ class Run:
                 stored["image"].astype(np.float32),
                 dict(zip(JUDGED, stored["maps"], strict=True)),
                 dict(zip(JUDGED, stored["certainty"].tolist(), strict=True)),
+                float(stored["bent_mm"]),
                 stored["affine"],
                 stored["moved"],
                 tuple(json.loads(str(stored["warnings"]))),
@@ -125,6 +130,7 @@ def run_case(case: Case, prepared: PreparedSet, cohort: Cohort) -> Run:
         given.image,
         {network: done.labels for network, done in every.items()},
         {network: done.certainty[network] for network, done in every.items()},
+        cast(float, every["warp"].bent_mm),
         given.affine,
         given.moved,
         given.warnings,

@@ -70,6 +70,8 @@ def quality_of(run: Run, network: Network, *, swapped: bool = False) -> Quality:
         "sides_right": sides_right(labels, affine),
         "cut_cm2": float(any("CUTS THE BRAIN" in warning for warning in run.warnings)),
     }
+    if network == "warp":
+        numbers["bent_mm"] = run.bent_mm
     return graded(numbers, {network: run.certainty[network]}, {network: read_card(network).sha256})
 
 

@@ -10,6 +10,7 @@ from parcela.bundle.prediction import Prediction
 from parcela.dicom.conversion import read_scan
 from parcela.imaging.volume import Volume
 from parcela.options import (
+    BEST,
     Device,
     LabelOptions,
     ModelChoice,
@@ -31,7 +32,7 @@ __all__ = ["Prediction", "predict", "run", "run_label"]
 def predict(
     scan: str | Path | Volume,
     *,
-    model: ModelChoice = "unet",
+    model: ModelChoice = BEST,
     preprocess: bool = True,
     skull_strip: SkullStrip = "auto",
     fast: bool = False,
@@ -48,7 +49,7 @@ def predict(
 
     Args:
         scan: a NIfTI file, a DICOM series (a folder, or a zip of one), or a volume already read.
-        model: ``unet``, ``highresnet``, ``warp``, or ``both`` (the first two averaged).
+        model: ``warp``, ``unet``, ``highresnet``, or ``both`` (the last two averaged).
         preprocess: False when the scan is already skull-stripped and bias-corrected.
         skull_strip: ``robex`` (the reference; x86-64 Linux) or ``deepbet`` (any platform, seconds); ``auto``: ROBEX
             where it runs, else deepbet.

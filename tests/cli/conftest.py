@@ -32,10 +32,11 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     import torch
     from safetensors.torch import save_file
 
+    from parcela.options import NETWORKS
     from parcela_inference.networks import build
 
     root = tmp_path_factory.mktemp("weights")
-    for model in ("unet", "highresnet"):
+    for model in NETWORKS:
         folder = root / model
         folder.mkdir()
         torch.manual_seed(0)

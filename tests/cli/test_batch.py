@@ -330,8 +330,8 @@ def test_given_a_bundle_made_with_other_weights_then_it_is_not_done(
     bundle: Path, brain: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     other = Path(shutil.copytree(weights, tmp_path / "other"))
-    card = json.loads((other / "unet" / "card.json").read_text())
-    (other / "unet" / "card.json").write_text(json.dumps(card | {"sha256": "0" * 64}))
+    card = json.loads((other / "warp" / "card.json").read_text())
+    (other / "warp" / "card.json").write_text(json.dumps(card | {"sha256": "0" * 64}))
     monkeypatch.setenv("PARCELA_WEIGHTS", str(other))
     settings.cache_clear()
     assert not already_done(bundle, "colin", read_volume(brain), NetworkEngine(PredictOptions()))

@@ -49,6 +49,7 @@ def test_given_weights_when_models_are_listed_then_each_has_a_line(weights: Path
     assert [line.split("\t")[:3] for line in done.out.splitlines()] == [
         ["unet", "modern", "validation Dice 0.01"],
         ["highresnet", "modern", "validation Dice 0.01"],
+        ["warp", "modern", "validation Dice 0.01"],
     ]
 
 
@@ -106,6 +107,7 @@ def test_given_weights_when_the_installation_is_examined_then_every_part_has_its
         "ok  library: torch ",
         "ok  weights: unet, modern, SHA-256 as on its card",
         "ok  weights: highresnet, modern, SHA-256 as on its card",
+        "ok  weights: warp, modern, SHA-256 as on its card",
         "ok  atlas: 116 regions",
     ):
         assert any(line.startswith(part) for line in lines), part
@@ -153,7 +155,7 @@ def test_given_no_weights_when_a_good_scan_is_predicted_then_it_is_said_where_th
     nowhere = {"PARCELA_WEIGHTS": str(tmp_path / "none")}
     done = parcela_here("predict", brain, "-o", tmp_path / "out", env=nowhere)
     assert done.code == 4
-    assert f"no weights for unet in {tmp_path / 'none' / 'unet'}" in done.err
+    assert f"no weights for warp in {tmp_path / 'none' / 'warp'}" in done.err
     assert "PARCELA_WEIGHTS" in done.err
     assert not (tmp_path / "out").exists()
 

@@ -26,7 +26,7 @@ from scripted_server import Asked, Reply, Scripted, json_reply, problem, serving
 
 ID = "0123456789abcdef" * 2
 JOB = {"id": ID, "kind": "predict", "status": "queued", "stage": "preprocess", "progress": 0.0}
-CARD = {"model": "unet", "variant": "modern", "sha256": "ab" * 32, "card": {}}
+CARD = {"model": "warp", "variant": "modern", "sha256": "ab" * 32, "card": {}}
 
 
 def bundle(scan: Path, folder: Path) -> bytes:
@@ -35,7 +35,7 @@ def bundle(scan: Path, folder: Path) -> bytes:
     labels = np.zeros(volume.data.shape, np.uint8)
     labels[:3, 0, 0] = (1, 2, 116)
     parameters = {
-        "model": "unet",
+        "model": "warp",
         "preprocess": True,
         "skull_strip": "auto",
         "fast": False,
@@ -50,8 +50,8 @@ def bundle(scan: Path, folder: Path) -> bytes:
     manifest = Manifest(
         task="predict",
         parameters=parameters,
-        weights={"unet": CARD["sha256"]},
-        seconds={"N4": 3.0, "unet": 4.0},
+        weights={"warp": CARD["sha256"]},
+        seconds={"N4": 3.0, "warp": 4.0},
         warnings=("look twice",),
     )
     mask = (labels > 0).astype(np.uint8)

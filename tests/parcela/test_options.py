@@ -55,7 +55,7 @@ def test_given_either_name_of_preprocess_when_read_then_it_counts(name: str) -> 
 def test_given_options_then_a_record_of_them_has_the_name_that_earlier_gateways_read() -> None:
     record = json.loads(PredictOptions(preprocess=False).model_dump_json(by_alias=True))
     assert record == {
-        "model": "unet",
+        "model": "warp",
         "preprocessing": False,
         "skull_strip": "auto",
         "fast": False,

@@ -20,6 +20,7 @@ from types import TracebackType
 from parcela.bundle.write import FIXED_NAMES
 from parcela.errors import LimitExceeded
 from parcela.options import (
+    BEST,
     LabelOptions,
     ModelChoice,
     Options,
@@ -87,7 +88,7 @@ class Client:
         self,
         scan: str | Path,
         *,
-        model: ModelChoice = "unet",
+        model: ModelChoice = BEST,
         preprocess: bool = True,
         skull_strip: SkullStrip = "auto",
         fast: bool = False,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from parcela.options import BidsLevel, ModelChoice, PredictOptions
+from parcela.options import BEST, BidsLevel, ModelChoice, PredictOptions
 from parcela.settings import change_settings
 from parcela_cli.arguments import (
     Exact,
@@ -73,7 +73,7 @@ def bids(
     participant_label: Participants = None,
     session_label: Sessions = None,
     skip_bids_validation: SkipValidation = False,
-    model: Annotated[ModelChoice, described(PredictOptions, "model")] = "unet",
+    model: Annotated[ModelChoice, described(PredictOptions, "model")] = BEST,
     preprocess: Preprocess = True,
     skull_strip: SkullStripOption = "auto",
     fast: Fast = False,

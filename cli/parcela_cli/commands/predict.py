@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from parcela.errors import BadRequest
-from parcela.options import Device, ModelChoice, PredictOptions, Space
+from parcela.options import BEST, Device, ModelChoice, PredictOptions, Space
 from parcela.settings import change_settings
 from parcela_cli.arguments import (
     Exact,
@@ -34,7 +34,7 @@ from parcela_cli.chosen_engine import check_place, chosen_engine
 def predict(
     scans: Scans,
     out: Out = Path("parcela-out"),
-    model: Annotated[ModelChoice, described(PredictOptions, "model")] = "unet",
+    model: Annotated[ModelChoice, described(PredictOptions, "model")] = BEST,
     preprocess: Preprocess = True,
     skull_strip: SkullStripOption = "auto",
     fast: Fast = False,

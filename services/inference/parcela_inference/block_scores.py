@@ -70,13 +70,11 @@ class BlockScores:
         shape: (I, J, K) voxels.
         way: how they were computed: the plausible classes of each block, HighResNet on sub-lattices, the network as it
             is, or by registration.
-        certainty: how sure of them the network is, where the scores do not tell.
         blocks: by place. Where one is missing all is background; a class that a block has not is 0 there.
     """
 
     shape: Shape
     way: ScoringMethod = "network"
-    certainty: float | None = None
     blocks: dict[Place, Block] = field(default_factory=dict)
 
     @classmethod

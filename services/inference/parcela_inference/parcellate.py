@@ -9,17 +9,16 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from parcela.imaging.standard_space import COLIN27, StandardSpace
+from parcela.imaging.standard_space import StandardSpace
 from parcela.imaging.tissues import WHOLE
 from parcela.imaging.trail import GeometryTrail
-from parcela.options import ModelChoice, Network, Space, networks_of
+from parcela.options import BEST, ModelChoice, Network, Space, networks_of
 from parcela.stopwatch import OnStep, Stopwatch
 from parcela_inference.block_scores import BlockScores, ScoringMethod
 from parcela_inference.registration.mapping import Mapping as Registration
-from parcela_inference.scores import class_scores, registered
+from parcela_inference.registration.scores import RegistrationScores, bent_mm, likeness
+from parcela_inference.scores import class_scores
 from parcela_inference.to_scan import to_scan
-
-TRANSFORMS = "transforms"  # the step
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,7 +31,8 @@ class Parcellation:
         certainty: mean of the largest score over the brain, by network; of ``warp``, the image's likeness to Colin27's.
         by_network: of several networks, each one's own map; else empty.
         in_template: the map on a template's grid, where one was given.
-        mapping: of the network that registers, where the template is the atlas's own.
+        mapping: of the network that registers, from the model's grid to the atlas.
+        bent_mm: how far it goes beyond an affine.
         scores: (I, J, K, 117) on the model's grid, 0 to 255 for 0 to 1, where they were asked for.
         ways: how each network's scores were computed.
         seconds: per step.
@@ -44,6 +44,7 @@ class Parcellation:
     by_network: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     in_template: NDArray[np.uint8] | None = None
     mapping: Registration | None = None
+    bent_mm: float | None = None
     scores: NDArray[np.uint8] | None = None
     ways: dict[str, ScoringMethod] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -53,7 +54,7 @@ def parcellate(
     image: NDArray[np.float32],
     trail: GeometryTrail,
     *,
-    model: ModelChoice = "unet",
+    model: ModelChoice = BEST,
     space: Space = "native",
     template: StandardSpace | None = None,
     keep_scores: bool = False,
@@ -84,12 +85,16 @@ def parcellate(
     certainty: dict[str, float] = {}
     ways: dict[str, ScoringMethod] = {}
     every = []
+    mapping = None
     for name in models:
         with watch.step(name):
             scores = class_scores(image, name, device, (networks or {}).get(name), exact)
             largest, on_grid = scores.highest()
-            certain = scores.certainty
-            certainty[name] = mean_certainty(largest, image) if certain is None else certain
+            if isinstance(scores, RegistrationScores):
+                mapping = scores.mapping
+                certainty[name] = likeness(mapping, torch.from_numpy(image))
+            else:
+                certainty[name] = mean_certainty(largest, image)
             ways[name] = scores.way
             every.append(scores)
         if len(models) > 1:
@@ -104,13 +109,17 @@ def parcellate(
     if template is not None:
         with watch.step(to_grid_of(template.name)):
             in_template = to_scan(scores, template.trail(trail))
-    mapping = None
-    if template is not None and template.name == COLIN27 and "warp" in models:
-        with watch.step(TRANSFORMS):
-            mapping = registered(image, device, (networks or {}).get("warp"))
-    stored = scores.in_steps(WHOLE) if keep_scores else None
     return Parcellation(
-        labels, on_grid, certainty, by_network, in_template, mapping, stored, ways, watch.seconds
+        labels,
+        on_grid,
+        certainty,
+        by_network,
+        in_template,
+        mapping,
+        None if mapping is None else bent_mm(mapping),
+        scores.in_steps(WHOLE) if keep_scores else None,
+        ways,
+        watch.seconds,
     )
 
 

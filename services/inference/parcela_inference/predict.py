@@ -13,6 +13,7 @@ from parcela.imaging.geometry import Geometry
 from parcela.imaging.label_map import packed_label_map, packed_shares
 from parcela.imaging.preprocessed import Preprocessed
 from parcela.imaging.standard_space import (
+    COLIN27,
     StandardSpace,
     affine_name,
     etiv_mm3,
@@ -86,6 +87,7 @@ def predict(
             certainty=parcellation.certainty,
             weights=manifest.weights,
             by_network=by_network,
+            bent_mm=parcellation.bent_mm,
         )
     )
     manifest = manifest.model_copy(update={"quality": quality})
@@ -116,8 +118,8 @@ def _attachments(
         seen = ready.in_view(parcellation.in_template, standard.trail(ready.trail).scan)
         files[map_name(standard.name)] = packed_label_map(seen, grid)
         files[affine_name(standard.name)] = itk_affine_file(standard.to_template)
-    if parcellation.mapping is not None:
-        files |= transform_files(parcellation.mapping, ready.trail)
+        if parcellation.mapping is not None and standard.name == COLIN27:
+            files |= transform_files(parcellation.mapping, ready.trail)
     if parcellation.scores is not None:
         model = ready.trail.model
         inside = ready.in_view(np.ones(model.shape, np.uint8), model)

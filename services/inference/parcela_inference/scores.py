@@ -92,7 +92,8 @@ def class_scores(
     if model == "warp":
         mapping = registered(image, device, trained)
         regions = _registering(device, trained).regions.cpu()
-        return class_scores_by_registration(mapping, torch.from_numpy(image), regions)
+        i, j, k = image.shape
+        return class_scores_by_registration(mapping, (i, j, k), regions)
     net = network(model, device) if trained is None else trained
     quick = device == "cpu" and not exact
     plausible = plausible_classes(model) if quick and trained is None and not in_16_bits else None

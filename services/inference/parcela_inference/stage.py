@@ -8,7 +8,7 @@ from parcela.imaging.preprocessed import Preprocessed
 from parcela.imaging.standard_space import COLIN27
 from parcela.jobs.stage_task import StageTask
 from parcela.options import PredictOptions, networks_of
-from parcela_inference.parcellate import TRANSFORMS, to_grid_of
+from parcela_inference.parcellate import to_grid_of
 from parcela_inference.predict import predict
 
 
@@ -41,8 +41,6 @@ def typical_s(options: PredictOptions) -> dict[str, float]:
     last = {f"to {options.space}": 1.0}
     if options.standard_space:
         last[to_grid_of(COLIN27)] = 3.0
-    if options.transforms:
-        last[TRANSFORMS] = 1.0
     networks = networks_of(options.model)
     if len(networks) == 1:
         return {options.model: one[options.model], **last, "write": 4.0}

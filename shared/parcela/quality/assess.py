@@ -40,6 +40,7 @@ class Evidence:
         certainty: by network.
         weights: SHA-256 by network.
         by_network: each network's own map, where several took part.
+        bent_mm: how far the network that registers bent the atlas, beyond an affine, where it took part.
     """
 
     scan: Volume
@@ -50,6 +51,7 @@ class Evidence:
     certainty: Mapping[str, float] = field(default_factory=dict)
     weights: Mapping[str, str | None] = field(default_factory=dict)
     by_network: Mapping[str, NDArray[np.uint8]] = field(default_factory=dict)
+    bent_mm: float | None = None
 
 
 def assess(evidence: Evidence) -> Quality:
@@ -70,6 +72,8 @@ def assess(evidence: Evidence) -> Quality:
         "sides_unknown": float(not scan.geometry.sides_known),
         **_intensities(scan.data[ready.brain_mask > 0]),
     }
+    if evidence.bent_mm is not None:
+        numbers["bent_mm"] = evidence.bent_mm
     if evidence.by_network:
         first, second = (evidence.by_network[network] for network in BOTH)
         numbers["agreement"] = float(np.nanmean(dice(first, second)[1:]))

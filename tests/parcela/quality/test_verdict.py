@@ -21,6 +21,7 @@ GOOD = {
     "sidedness": 1.0,
     "image_distance": 1.0,
     "agreement": 0.93,
+    "bent_mm": 4.0,
     "cut_cm2": 0.0,
     "tilt_degrees": 4.0,
     "below_zero": 0.0,

@@ -34,7 +34,7 @@ class Mapping:
     def __call__(self, places: Tensor) -> Tensor:
         """Places in the image, (…, 3), to places in the atlas."""
         aligned = moved(places, self.affine)
-        return aligned + sampled(self._displacement, aligned / MARGIN)
+        return aligned + sampled(self.displacement, aligned / MARGIN)
 
     def back(self, places: Tensor) -> Tensor:
         """Places in the atlas, (…, 3), to places in the image."""
@@ -46,7 +46,8 @@ class Mapping:
         return Mapping(self.affine.cpu(), self.velocity.cpu())
 
     @cached_property
-    def _displacement(self) -> Tensor:
+    def displacement(self) -> Tensor:
+        """What is added to a place after the affine, (3, i, j, k), over the same box."""
         return integrated(self.velocity)
 
 

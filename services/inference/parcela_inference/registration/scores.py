@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, field
 from itertools import product
 
 import torch
@@ -10,40 +10,54 @@ from torch import Tensor
 from torch.nn import functional
 
 from parcela.atlas.aal import CLASS_COUNT
+from parcela.imaging.geometry import Shape
 from parcela_inference.block_scores import EDGE, Block, BlockScores, on_one_thread
 from parcela_inference.registration.atlas_box import atlas_box
 from parcela_inference.registration.mapping import Mapping, centres
 
+BENT = 0.95  # of the places lie within what is told
 POINTS = torch.tensor(list(product((-0.25, 0.25), repeat=3)))  # in a voxel, from its centre
 
 
-def class_scores_by_registration(mapping: Mapping, image: Tensor, regions: Tensor) -> BlockScores:
-    """Of the voxels of an image, (I, J, K), whose places a mapping takes to the atlas's regions, (X, Y, Z).
+@dataclass(frozen=True, slots=True, eq=False)
+class RegistrationScores(BlockScores):
+    """Shares of the atlas's regions, with the mapping that they come from."""
+
+    mapping: Mapping = field(kw_only=True)
+
+
+def class_scores_by_registration(
+    mapping: Mapping, shape: Shape, regions: Tensor
+) -> RegistrationScores:
+    """Of the voxels of a grid, (I, J, K), whose places a mapping takes to the atlas's regions, (X, Y, Z).
 
     A voxel among its like belongs to their region altogether; one at a border is asked at its centre and at eight
-    points around it: an odd number, so that two regions never share a voxel alike. Their certainty is how alike the
-    image and the atlas's are, once one lies on the other.
+    points around it: an odd number, so that two regions never share a voxel alike.
     """
-    i, j, k = image.shape
-    places = centres((i, j, k))
-    mapped = mapping(places)
-    labels = atlas_box().labels_at(mapped, regions)
+    places = centres(shape)
+    labels = atlas_box().labels_at(mapping(places), regions)
     at_border = _varied(labels)
-    extent = 2 / torch.tensor((i, j, k), dtype=torch.float32)
+    extent = 2 / torch.tensor(shape, dtype=torch.float32)
     points = places[at_border][:, None] + POINTS * extent
     around = atlas_box().labels_at(mapping(points), regions)
-    scores = _in_blocks(labels, at_border, torch.cat([labels[at_border][:, None], around], 1))
-    return replace(scores, certainty=likeness(image, mapped))
+    scores = RegistrationScores(shape, "registration", mapping=mapping)
+    _fill(scores, labels, at_border, torch.cat([labels[at_border][:, None], around], 1))
+    return scores
 
 
-def likeness(image: Tensor, mapped: Tensor) -> float:
-    """Correlation of an image's brain, (I, J, K), and Colin27's where its voxels lie, (I, J, K, 3).
-
-    NaN without a brain.
-    """
+def likeness(mapping: Mapping, image: Tensor) -> float:
+    """Correlation of an image's brain, (I, J, K), and Colin27's where its voxels lie; NaN without a brain."""
     brain = image > 0
-    pair = torch.stack([image[brain], atlas_box().image(mapped[brain])])
+    i, j, k = image.shape
+    pair = torch.stack([image[brain], atlas_box().image(mapping(centres((i, j, k))[brain]))])
     return float(torch.corrcoef(pair)[0, 1]) if brain.any() else float("nan")
+
+
+def bent_mm(mapping: Mapping) -> float:
+    """How far a mapping goes beyond an affine: the 95th percentile over the atlas's box."""
+    half_mm = atlas_box().size_mm / 2
+    lengths = (mapping.displacement.movedim(0, -1) * half_mm).norm(dim=-1)
+    return float(lengths.quantile(BENT))
 
 
 def _varied(labels: Tensor) -> Tensor:
@@ -55,10 +69,8 @@ def _varied(labels: Tensor) -> Tensor:
 
 
 @on_one_thread()
-def _in_blocks(labels: Tensor, at_border: Tensor, at_points: Tensor) -> BlockScores:
-    """Labels (I, J, K), and for those at a border, (n,), the labels at their points, (n, 9)."""
-    i, j, k = labels.shape
-    scores = BlockScores((i, j, k), "registration")
+def _fill(scores: BlockScores, labels: Tensor, at_border: Tensor, at_points: Tensor) -> None:
+    """From labels (I, J, K), and for those at a border, (n,), the labels at their points, (n, 9)."""
     row = torch.full(labels.shape, -1, dtype=torch.int64)
     row[at_border] = torch.arange(len(at_points))
     for place in scores.places():
@@ -73,4 +85,3 @@ def _in_blocks(labels: Tensor, at_border: Tensor, at_points: Tensor) -> BlockSco
         shares = (inner[..., None] == classes).float()
         shares[asked] = (points[..., None] == classes).float().mean(1)
         scores.blocks[place] = Block(classes, shares.movedim(-1, 0).contiguous())
-    return scores
