@@ -136,6 +136,10 @@ def _reporter(model: Network, on_line: OnLine) -> Callable[[TrainingProgress], N
         if validation is None and time.monotonic() - said < EVERY_S:
             return
         said = time.monotonic()
+        if moment.finishing:
+            done, of = moment.finishing
+            on_line(f"train {model} finishing: training image {done} of {of}")
+            return
         left = f", {minutes(moment.seconds_left)} left" if moment.seconds_left else ""
         loss = "" if moment.loss is None else f", loss {moment.loss:.3f}"
         dice = f", validation Dice {validation.validation_dice:.4f}" if validation else ""

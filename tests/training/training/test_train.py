@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -93,6 +94,26 @@ def test_given_a_run_when_halted_and_resumed_then_it_ends_with_the_same_bits(
     assert same_files(tmp_path, NETWORK)
 
 
+def test_given_the_last_step_done_when_the_network_is_finished_then_it_is_told_and_a_signal_acts_at_once(
+    images: PreparedSet, tmp_path: Path
+) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    handlers, finished = set(), []
+
+    def note(moment: TrainingProgress) -> None:
+        if moment.finishing:
+            finished.append(moment.finishing)
+            handlers.add(signal.getsignal(signal.SIGTERM))
+        else:
+            assert signal.getsignal(signal.SIGTERM) != before
+
+    train(small("highresnet"), images, tmp_path, on_progress=note)
+
+    count = len(images.files("train"))
+    assert finished == [(1, 1), *((done, count) for done in range(1, count + 1))]
+    assert handlers == {before}
+
+
 def same_files(folder: Path, name: str) -> bool:
     return (folder / "straight" / name).read_bytes() == (folder / "halted" / name).read_bytes()
 
@@ -152,8 +173,9 @@ def test_given_a_larger_budget_when_resumed_then_it_goes_on(
     )
 
     assert (run.steps, run.epochs) == (3, 1.0)
-    assert [moment.step for moment in moments] == [2, 3, 3]
-    assert moments[-1].validation == run.curve[-1]
+    trained = [moment for moment in moments if not moment.finishing]
+    assert [moment.step for moment in trained] == [2, 3, 3]
+    assert trained[-1].validation == run.curve[-1]
     assert [point.step for point in run.curve] == [1, 3]
 
 

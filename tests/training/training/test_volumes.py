@@ -92,5 +92,5 @@ def test_given_a_network_s_own_maps_when_its_biases_were_spoilt_then_balancing_m
         return abs(int(now) - int(then))
 
     spoilt = wrong()
-    balance_volumes(network, Samples(files), 2, mixed_precision=False)
+    balance_volumes(network, Samples(files).heads(2), mixed_precision=False)
     assert wrong() < 0.3 * spoilt

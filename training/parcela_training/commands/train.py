@@ -176,12 +176,16 @@ class _EpochLines:
             stderr.print(_line(self.model, moment))
         else:
             return
-        if self.live is not None and moment.fraction >= 1:
+        done, of = moment.finishing or (moment.fraction, 1)
+        if self.live is not None and done >= of:
             self.live.stop()
         self.said = time.monotonic()
 
 
 def _line(model: str, moment: TrainingProgress) -> str:
+    if moment.finishing:
+        done, of = moment.finishing
+        return f"{_place(model, moment)}  finishing: training image {done} of {of}"
     loss = "" if moment.loss is None else f"  loss {moment.loss:.4f}"
     return f"{_place(model, moment)}{loss}{_left(moment)}"
 

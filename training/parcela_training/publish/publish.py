@@ -172,7 +172,7 @@ def _network(wanted: Publication, trained: _Trained, prepared: PreparedSet) -> n
     unfinished = not (wanted.training / RECORD).exists()
     if unfinished and isinstance(network, HighResNet) and recipe.ema_decay and recipe.norm_images:
         train = Samples(prepared.files("train"), torch.device("cpu"))
-        reestimate(network, train, min(recipe.norm_images, len(train)))
+        reestimate(network, train.shuffled(min(recipe.norm_images, len(train))))
     return network
 
 

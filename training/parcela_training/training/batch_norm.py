@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from monai.networks.nets import HighResNet
 from torch import nn
 
 from parcela_inference.sub_lattices import SubLattice, forward_on
-from parcela_training.augmentation.augment import Augmentation
-from parcela_training.training.samples import Samples
-
-SEED = 1
+from parcela_training.training.samples import Sample
 
 
 @torch.no_grad()
 def reestimate(
-    network: HighResNet,
-    samples: Samples,
-    images: int,
-    augmentation: Augmentation | None = None,
-    mixed_precision: bool = True,
+    network: HighResNet, samples: Iterable[Sample], mixed_precision: bool = True
 ) -> None:
-    """Replace the running statistics by their mean over so many training images; bf16 unless told otherwise.
+    """Replace the running statistics by their mean over some training images; bf16 unless told otherwise.
 
     On a CPU the deep layers see one stride-2 sub-lattice of each image with two of its parts: a
     fair sample.
@@ -31,10 +26,10 @@ def reestimate(
         norm.reset_running_stats()
         norm.momentum = None  # a plain mean over what follows
     network.train()
-    with torch.autocast(samples.device.type, torch.bfloat16, enabled=mixed_precision):
-        for place in range(images):
-            sample = samples.at(place, SEED, augmentation)
-            if samples.device.type == "cpu":
+    for sample in samples:
+        device = sample.image.device.type
+        with torch.autocast(device, torch.bfloat16, enabled=mixed_precision):
+            if device == "cpu":
                 lattice = SubLattice.draw(2, sample.draws.generator)
                 forward_on(network, sample.image, lattice, deep=False)
             else:

@@ -21,6 +21,7 @@ from parcela_training.augmentation.rng import Draws, order
 
 OUTSIDE = 255
 ORDER, IMAGE, VERSION = 1, 2, 3  # what a seed is for
+SHUFFLED = 1  # the seed of an order outside training
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,10 @@ class Samples:
             sample = self.get(place * len(self) // count)
             i, j, k = sample.shape
             yield sample.image, sample.label[:i, :j, :k]
+
+    def shuffled(self, count: int) -> Iterator[Sample]:
+        """So many images as prepared, in an order that depends on nothing else."""
+        return (self.at(place, SHUFFLED, None) for place in range(count))
 
     def at(self, place: int, seed: int, augmentation: Augmentation | None) -> Sample:
         """The image at one place of the endless order of training, augmented or as prepared.

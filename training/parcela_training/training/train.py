@@ -50,6 +50,7 @@ class TrainingProgress:
         seconds_left: by the pace of this sitting; None at first.
         loss: mean of the training loss since the last validation; None right after one.
         validation: the newest row of the curve, right after it was found.
+        finishing: after the last step, how many training images of how many have been used to set what is set last.
     """
 
     step: int
@@ -58,6 +59,7 @@ class TrainingProgress:
     seconds_left: float | None
     loss: float | None
     validation: CurvePoint | None = None
+    finishing: tuple[int, int] | None = None
 
 
 OnProgress = Callable[[TrainingProgress], None]
@@ -109,11 +111,13 @@ def train(
     torch.set_num_threads(threads or installation().torch_threads)
     out.mkdir(parents=True, exist_ok=True)
     chosen = torch.device("cpu" if recipe.step == "parts" else device)
-    with process_group(chosen) as group, _interruption() as interruption:
-        trainer = _begin(recipe, prepared, also, out, group, resume, from_weights)
-        if not trainer.finished:
-            _go_on(trainer, out, interruption, Reporter(trainer, on_progress), checkpoint_s)
-        return _end(trainer, out)
+    with process_group(chosen) as group:
+        with _interruption() as interruption:
+            trainer = _begin(recipe, prepared, also, out, group, resume, from_weights)
+            reporter = Reporter(trainer, on_progress)
+            if not trainer.finished:
+                _go_on(trainer, out, interruption, reporter, checkpoint_s)
+        return _end(trainer, out, reporter)
 
 
 def _begin(
@@ -209,8 +213,11 @@ def _curve(trainer: Trainer) -> tuple[CurvePoint, ...]:
     return tuple(CurvePoint(**row) for row in trainer.progress.curve)  # type: ignore[arg-type]
 
 
-def _end(trainer: Trainer, out: Path) -> TrainingRecord:
-    """The record and the network of a finished run; found, not made again, on a later call."""
+def _end(trainer: Trainer, out: Path, reporter: Reporter) -> TrainingRecord:
+    """The record and the network of a finished run; found, not made again, on a later call.
+
+    All steps are saved: a signal may end it at once.
+    """
     progress = trainer.progress
     trained = TrainingRecord(
         recipe=trainer.recipe,
@@ -227,7 +234,7 @@ def _end(trainer: Trainer, out: Path) -> TrainingRecord:
     )
     if trainer.group.first and not (out / RECORD).exists():
         _write_curve(trainer, out)
-        save_network(out, trainer.result().cpu())
+        save_network(out, trainer.result(reporter.finishing).cpu())
         trained.save(out)
     return trained
 
@@ -249,14 +256,25 @@ class Reporter:
         """Report the progress after a validation."""
         self._report(None, point)
 
-    def _report(self, loss: float | None, point: CurvePoint | None) -> None:
+    def finishing(self, done: int, of: int) -> None:
+        """Report that so many images have been used after the last step."""
+        self._report(None, None, (done, of))
+
+    def _report(
+        self,
+        loss: float | None,
+        point: CurvePoint | None,
+        finishing: tuple[int, int] | None = None,
+    ) -> None:
         if self._on_progress is None:
             return
         trainer, fraction = self._trainer, self._trainer.fraction
         done = fraction - self._fraction
         left = (time.monotonic() - self._began) / done * (1 - fraction) if done > 0 else None
         self._on_progress(
-            TrainingProgress(trainer.progress.step, trainer.epochs, fraction, left, loss, point)
+            TrainingProgress(
+                trainer.progress.step, trainer.epochs, fraction, left, loss, point, finishing
+            )
         )
 
 

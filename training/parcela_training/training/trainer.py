@@ -5,10 +5,11 @@ from __future__ import annotations
 import copy
 import math
 import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from monai.networks.nets import HighResNet
@@ -32,6 +33,9 @@ from parcela_training.training.volumes import balance_volumes
 
 SMALLEST_BF16 = 32
 LATE = 0.7  # of the budget, before the schedule of that name falls
+
+T = TypeVar("T")
+OnImage = Callable[[int, int], None]  # used so far, of how many
 
 
 class Trainer:
@@ -214,22 +218,23 @@ class Trainer:
         patience = self.recipe.patience
         progress.stopped_early = patience is not None and progress.worse > patience
 
-    def result(self) -> nn.Module:
-        """The network to keep, in evaluation mode."""
+    def result(self, on_image: OnImage) -> nn.Module:
+        """The network to keep, in evaluation mode: what is set last, by some training images, included."""
         state = self.state() | {
             "settings": {"model": self.recipe.model, "variant": self.recipe.variant}
         }
         network = result(state).to(self.group.device)
-        if isinstance(network, HighResNet) and self.average and self.recipe.norm_images:
-            images = min(self.recipe.norm_images, len(self.train))
-            reestimate(network, self.train, images, None, self._type is not None)
-        if self.recipe.volume_images:
-            images = min(self.recipe.volume_images, len(self.train))
-            mixed = self._type is not None
+        mixed, train, recipe = self._type is not None, self.train, self.recipe
+        if isinstance(network, HighResNet) and self.average and recipe.norm_images:
+            images = min(recipe.norm_images, len(train))
+            reestimate(network, _told(train.shuffled(images), images, on_image), mixed)
+        if recipe.volume_images:
+            images = min(recipe.volume_images, len(train))
             if isinstance(network, RegistrationNetwork):
-                learn_regions(network, self.train.heads(images - 1 + images % 2), mixed)
+                images -= 1 - images % 2
+                learn_regions(network, _told(train.heads(images), images, on_image), mixed)
             else:
-                balance_volumes(network, self.train, images, mixed)
+                balance_volumes(network, _told(train.heads(images), images, on_image), mixed)
         return network
 
     def mixed(self) -> AbstractContextManager[Any]:
@@ -237,6 +242,13 @@ class Trainer:
         return torch.autocast(
             self.group.device.type, self._type or torch.bfloat16, enabled=self._type is not None
         )
+
+
+def _told(images: Iterable[T], count: int, on_image: OnImage) -> Iterator[T]:
+    """The same images; after each has been used, how many of them have been."""
+    for done, image in enumerate(images, start=1):
+        yield image
+        on_image(done, count)
 
 
 def _optimiser(recipe: Recipe, module: nn.Module) -> torch.optim.Optimizer:

@@ -7,7 +7,7 @@ Probabilities), with the volumes over the training images as the classes' freque
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -18,7 +18,6 @@ from torch import Tensor, nn
 from parcela.atlas.aal import CLASS_COUNT
 from parcela_inference.unet_layers import top_layers
 from parcela_training.networks.predict import highest
-from parcela_training.training.samples import Samples
 
 CANDIDATES = 6  # classes of a voxel that a shift may make its highest
 CERTAIN = 4.0  # a voxel whose second class has a log probability so much lower keeps its first
@@ -67,15 +66,18 @@ def _counts(ids: Tensor) -> Tensor:
 
 @torch.no_grad()
 def balance_volumes(
-    network: nn.Module, samples: Samples, images: int, mixed_precision: bool = True
+    network: nn.Module, heads: Iterable[tuple[Tensor, Tensor]], mixed_precision: bool = True
 ) -> None:
-    """Shift the last layer's biases until each region's volume over so many training images is its labels'.
+    """Shift the last layer's biases until each region's volume over some training images is its labels'.
 
     The background keeps its own. A region that the labels of these images do not hold keeps its bias too.
+
+    Args:
+        network: in evaluation mode.
+        heads: padded images, (1, 1, I', J', K'), and their labels, (I, J, K).
+        mixed_precision: bf16.
     """
-    every = [
-        Volumes.of(network, image, label, mixed_precision) for image, label in samples.heads(images)
-    ]
+    every = [Volumes.of(network, image, label, mixed_precision) for image, label in heads]
     bias = last_bias(network)
     bias.add_(shift_of(every).to(bias))
 
