@@ -90,8 +90,8 @@ class PredictOptions(Options):
 
     model: ModelChoice = Field(
         BEST,
-        description="warp: a network that registers the atlas, the most accurate. unet, highresnet: the thesis's "
-        "networks. both: the thesis's two, their scores averaged, and each one's map.",
+        description="warp: a network that registers the atlas, the nearest to the reference labels. unet, highresnet: "
+        "the thesis's networks. both: the thesis's two, their scores averaged, and each one's map.",
     )
     space: Space = Field(
         "native",
@@ -108,7 +108,8 @@ class PredictOptions(Options):
 
     exact: bool = Field(
         False,
-        description="Every class everywhere, by MONAI's own network: slow, the same map to 0.01 % of its voxels.",
+        description="Of the thesis's networks every class everywhere, by MONAI's own code: slow, the same map to "
+        "0.01 % of its voxels.",
     )
 
     @property

@@ -48,8 +48,11 @@ def installed() -> list[Card]:
     Raises:
         Unavailable: it holds none, or a card is damaged.
     """
-    names = [name for name in NETWORKS if (weights_folder() / name / "card.json").is_file()]
-    return [read_card(name) for name in names or NETWORKS]
+    return [read_card(name) for name in _held() or NETWORKS]
+
+
+def _held() -> list[Network]:
+    return [name for name in NETWORKS if (weights_folder() / name / "card.json").is_file()]
 
 
 def read_card(model: Network) -> Card:
@@ -67,9 +70,9 @@ def read_card(model: Network) -> Card:
             model, record["variant"], record["sha256"], folder / "model.safetensors", record
         )
     except FileNotFoundError as error:
-        raise Unavailable(
-            f"no weights for {model} in {folder}: reinstall Parcela, or set PARCELA_WEIGHTS"
-        ) from error
+        held = " or ".join(_held())
+        remedy = f"choose the model {held}" if held else "reinstall Parcela, or set PARCELA_WEIGHTS"
+        raise Unavailable(f"no weights for {model} in {folder}: {remedy}") from error
     except (KeyError, json.JSONDecodeError) as error:
         raise Unavailable(
             f"{folder}/card.json is damaged ({error!r}): reinstall Parcela"

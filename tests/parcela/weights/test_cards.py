@@ -39,6 +39,8 @@ def test_given_a_folder_of_one_s_own_then_it_may_hold_some_networks_alone(weight
     (folder / "card.json").write_text(json.dumps({"variant": "thesis", "sha256": "ab"}))
 
     assert [card.model for card in installed()] == ["highresnet"]
+    with pytest.raises(Unavailable, match=r"no weights for warp .*: choose the model highresnet"):
+        read_card("warp")
 
 
 def test_given_an_unknown_network_when_asked_for_then_the_known_ones_are_named() -> None:

@@ -37,6 +37,16 @@ DATA_SETS = {
     "ds002748": "[OpenNeuro ds002748](https://openneuro.org/datasets/ds002748/versions/1.0.5), CC0: adults, "
     "0.87×0.87×1 mm, already skull-stripped",
 }
+CURVE_NOTES = {
+    "warp": " That is the nearest voxel's label after one pass. Prediction makes two passes and takes shares of "
+    "voxels; after the last step the atlas's regions are set by the training images' labels. So the figures below are "
+    "higher.",
+}
+SCHEDULES = {
+    "constant": "then constant",
+    "cosine": "then on a cosine to 0",
+    "late": "then constant for 70 % of the budget, then linear to 0",
+}
 OPTIMISERS = {"adam": "Adam", "adamw": "AdamW"}
 SOURCES = {1: "One source", 2: "Two sources"}
 PARTS = ("validation", "test")
@@ -63,6 +73,8 @@ def model_card(card: dict[str, Any]) -> str:
         training=training,
         how=training["settings"],
         optimiser=OPTIMISERS[training["settings"]["optimiser"]],
+        curve_note=CURVE_NOTES.get(card["model"], ""),
+        schedule=SCHEDULES[training["settings"]["schedule"]],
         measurements=measurements,
         by_median=by_median,
         sources=_sources(training["data"]),
