@@ -59,7 +59,7 @@ def _measure_robustness(arguments: argparse.Namespace, prepared: PreparedSet) ->
         )
         for condition in dict.fromkeys((robustness.ORIGINAL, *(arguments.only or CONDITIONS)))
     }
-    losses = robustness.losses(conditions)
+    losses = robustness.losses(conditions, prepared.datasets)
     table = robustness.table(losses, arguments.part)
     write_results("robustness", [table], {"part": arguments.part, "rows": losses})
 

@@ -50,12 +50,17 @@ JUDGED: Mapping[ModelChoice, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """Dice of one network, or of both averaged, on scans made worse, beside that on the same scans as acquired."""
+    """Dice of one network, or of both averaged, on scans made worse, beside that on the same scans as acquired.
+
+    Attributes:
+        by_dataset: the mean loss on each data set.
+    """
 
     condition: str
     model: ModelChoice
     dice: float
     lost: Comparison
+    by_dataset: Mapping[str, float]
 
 
 def run_condition(
@@ -109,8 +114,8 @@ def _way(model: Grid, scan: Grid) -> GeometryTrail:
     return GeometryTrail(scan=scan, model=model, removed_origin_mm=(0.0, 0.0, 0.0), steps=())
 
 
-def losses(rows: Mapping[str, Mapping[str, Row]]) -> list[Loss]:
-    """Every condition and network against the same images as acquired."""
+def losses(rows: Mapping[str, Mapping[str, Row]], datasets: Mapping[str, str]) -> list[Loss]:
+    """Every condition and network against the same images as acquired; ``datasets`` by image."""
     lost = []
     for condition in rows:
         names = [name for name in rows[condition] if name in rows[ORIGINAL]]
@@ -121,29 +126,47 @@ def losses(rows: Mapping[str, Mapping[str, Row]]) -> list[Loss]:
                 image_mean(np.array([rows[kind][name][model] for name in names], np.float64))
                 for kind in (ORIGINAL, condition)
             )
-            lost.append(Loss(condition, model, float(after.mean()), compare(before, after)))
+            of = np.array([datasets[name] for name in names])
+            by_dataset = {
+                one: float((before - after)[of == one].mean()) for one in sorted(set(of.tolist()))
+            }
+            lost.append(
+                Loss(condition, model, float(after.mean()), compare(before, after), by_dataset)
+            )
     return lost
 
 
 def table(losses: Sequence[Loss], part: Part) -> Table:
-    """Dice lost by condition and network, with the interval of the loss."""
+    """Dice lost by condition and network, with the interval of the loss, and by data set."""
+    datasets = sorted({name for loss in losses for name in loss.by_dataset})
     rows = tuple(
         (
             CONDITIONS[loss.condition][0],
             JUDGED[loss.model],
             str(loss.lost.n),
             f"{loss.dice:.4f}",
-            f"{loss.lost.mean_difference:+.4f}".replace("-", "−"),
-            f"{loss.lost.low:+.4f} to {loss.lost.high:+.4f}".replace("-", "−"),
+            _signed(loss.lost.mean_difference),
+            f"{_signed(loss.lost.low)} to {_signed(loss.lost.high)}",
+            *(
+                _signed(loss.by_dataset[name]) if name in loss.by_dataset else MISSING
+                for name in datasets
+            ),
         )
         for loss in losses
     )
     return Table(
         "2",
         f"Mean-117 Dice lost on {part} scans made worse",
-        ("Scans", "Network", "Images", "Dice", "Lost", "95 % interval"),
+        (
+            *("Scans", "Network", "Images", "Dice", "Lost", "95 % interval"),
+            *(f"Lost, {name}" for name in datasets),
+        ),
         rows,
         "On the voxels of the scans, against opened labels, paired with the same scans as acquired. "
         "The interval is the bootstrap's.",
         missing=MISSING,
     )
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.4f}".replace("-", "−")

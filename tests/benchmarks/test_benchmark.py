@@ -191,18 +191,21 @@ def rows_of(level: Callable[[int], float], names: str) -> dict[str, dict[str, ob
 def test_given_scans_made_worse_when_compared_then_each_is_paired_with_itself() -> None:
     rows = {
         "as-is": rows_of(lambda c: c / 200, "abcd"),
-        "bias": rows_of(lambda c: c / 200 - 0.05, "abcd"),
+        "bias": rows_of(lambda c: c / 200 - (0.04 if c < ord("c") else 0.06), "abcd"),
         "deepbet": rows_of(lambda c: c / 200, "bd"),
     }
 
-    found = robustness.losses(rows)
+    found = robustness.losses(rows, {"a": "one", "b": "one", "c": "two", "d": "two"})
 
     assert [(loss.condition, loss.model) for loss in found] == [
         (name, model) for name in ("bias", "deepbet") for model in robustness.JUDGED
     ]
     assert found[0].lost.mean_difference == pytest.approx(0.05)
     assert (found[-1].lost.n, found[-1].lost.mean_difference) == (2, 0)
-    assert robustness.table(found, "test").rows[0][4] == "+0.0500"
+    assert found[0].by_dataset == pytest.approx({"one": 0.04, "two": 0.06})
+    assert robustness.table(found, "test").rows[0][4:] == (
+        *("+0.0500", "+0.0400 to +0.0600", "+0.0400", "+0.0600"),
+    )
 
 
 def test_given_a_sheared_grid_then_a_region_has_the_volume_of_its_voxels() -> None:
