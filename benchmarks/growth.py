@@ -1,4 +1,4 @@
-"""How the cost of `parcela predict --fast` grows: with the voxels of a scan, and with the scans of one command.
+"""How the cost of `parcela predict --fast` grows, by the U-Net: with a scan's voxels, and with the scans of a command.
 
     python benchmarks/growth.py
 

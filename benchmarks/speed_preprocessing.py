@@ -64,15 +64,8 @@ def n4(spacing_mm: int, runs: int) -> None:
 
 def chains(runs: int) -> None:
     """The thesis's chain and ``parcela predict`` by the U-Net, with `--fast` and ROBEX, each in its own process."""
-    predict = [
-        sys.executable,
-        "-m",
-        "parcela_cli.app",
-        "predict",
-        str(COLIN27_HEAD),
-        "--model",
-        "unet",
-    ]
+    predict = [sys.executable, "-m", "parcela_cli.app", "predict", str(COLIN27_HEAD)]
+    predict += ["--model", "unet"]
     commands = {
         "thesis": [sys.executable, "-c", THESIS, str(COLIN27_HEAD)],
         "chain-fast": [*predict, "--fast", "-o"],

@@ -34,7 +34,7 @@ from parcela_training.metrics.measures import dice, image_mean
 from parcela_training.metrics.statistics import compare, dead_regions, region_medians
 from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
 from parcela_training.progress import OnItem
-from parcela_training.report.cells import MISSING
+from parcela_training.report.cells import MISSING, signed
 from parcela_training.report.document import Table
 from parcela_training.thesis import PUBLISHED
 from parcela_training.training.budget import Budget
@@ -286,8 +286,8 @@ def table(number: str, title: str, rows: Iterable[Ablation], note: str) -> Table
             ablation.change,
             PUBLISHED[ablation.model].title,
             f"{ablation.dice:.4f}",
-            _signed(ablation.gain[0]) if ablation.gain else "",
-            f"{_signed(ablation.gain[1])} to {_signed(ablation.gain[2])}" if ablation.gain else "",
+            signed(ablation.gain[0]) if ablation.gain else "",
+            f"{signed(ablation.gain[1])} to {signed(ablation.gain[2])}" if ablation.gain else "",
             str(ablation.dead),
             f"{ablation.seconds:.0f}",
             _machine(ablation),
@@ -338,7 +338,3 @@ def _machine(ablation: Ablation) -> str:
     """Its processor, and how it was used: what tells the machines of a table apart."""
     parts = ablation.measured_on.split(", ")
     return ", ".join(dict.fromkeys((parts[0], parts[-1])))
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.4f}".replace("-", "−")

@@ -23,7 +23,7 @@ from parcela_training.metrics.measures import image_mean
 from parcela_training.metrics.statistics import Comparison, compare
 from parcela_training.preparation.prepared_set import PreparedSet
 from parcela_training.progress import OnItem
-from parcela_training.report.cells import MISSING
+from parcela_training.report.cells import MISSING, signed
 from parcela_training.report.document import Table
 from parcela_training.thesis import PUBLISHED
 from parcela_training.training.budget import Budget
@@ -202,7 +202,5 @@ def table(trials: Iterable[Trial], prepared: PreparedSet) -> Table:
 def _gain(gain: Comparison | None) -> tuple[str, str]:
     if gain is None:
         return "", ""
-    mean, low, high = (
-        f"{value:+.4f}".replace("-", "−") for value in (gain.mean_difference, gain.low, gain.high)
-    )
+    mean, low, high = (signed(value) for value in (gain.mean_difference, gain.low, gain.high))
     return mean, f"{low} to {high}"

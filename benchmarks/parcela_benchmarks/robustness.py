@@ -35,7 +35,7 @@ from parcela_training.options import TITLES, Part
 from parcela_training.preparation.imported import read_mask
 from parcela_training.preparation.prepared_set import PreparedImage, PreparedSet
 from parcela_training.progress import OnItem
-from parcela_training.report.cells import MISSING
+from parcela_training.report.cells import MISSING, signed
 from parcela_training.report.document import Table
 
 ORIGINAL = "as-is"
@@ -145,10 +145,10 @@ def table(losses: Sequence[Loss], part: Part) -> Table:
             JUDGED[loss.model],
             str(loss.lost.n),
             f"{loss.dice:.4f}",
-            _signed(loss.lost.mean_difference),
-            f"{_signed(loss.lost.low)} to {_signed(loss.lost.high)}",
+            signed(loss.lost.mean_difference),
+            f"{signed(loss.lost.low)} to {signed(loss.lost.high)}",
             *(
-                _signed(loss.by_dataset[name]) if name in loss.by_dataset else MISSING
+                signed(loss.by_dataset[name]) if name in loss.by_dataset else MISSING
                 for name in datasets
             ),
         )
@@ -166,7 +166,3 @@ def table(losses: Sequence[Loss], part: Part) -> Table:
         "The interval is the bootstrap's.",
         missing=MISSING,
     )
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.4f}".replace("-", "−")

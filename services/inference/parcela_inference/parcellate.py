@@ -16,7 +16,7 @@ from parcela.options import BEST, ModelChoice, Network, Space, networks_of
 from parcela.stopwatch import OnStep, Stopwatch
 from parcela_inference.block_scores import BlockScores, ScoringMethod
 from parcela_inference.registration.mapping import Mapping as Registration
-from parcela_inference.registration.scores import RegistrationScores, bent_mm, likeness
+from parcela_inference.registration.scores import RegistrationScores, bent_mm
 from parcela_inference.scores import class_scores
 from parcela_inference.to_scan import to_scan
 
@@ -32,7 +32,6 @@ class Parcellation:
         by_network: of several networks, each one's own map; else empty.
         in_template: the map on a template's grid, where one was given.
         mapping: of the network that registers, from the model's grid to the atlas.
-        bent_mm: how far it goes beyond an affine.
         scores: (I, J, K, 117) on the model's grid, 0 to 255 for 0 to 1, where they were asked for.
         ways: how each network's scores were computed.
         seconds: per step.
@@ -44,10 +43,14 @@ class Parcellation:
     by_network: dict[str, NDArray[np.uint8]] = field(default_factory=dict)
     in_template: NDArray[np.uint8] | None = None
     mapping: Registration | None = None
-    bent_mm: float | None = None
     scores: NDArray[np.uint8] | None = None
     ways: dict[str, ScoringMethod] = field(default_factory=dict)
     seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def bent_mm(self) -> float | None:
+        """How far the mapping goes beyond an affine."""
+        return None if self.mapping is None else bent_mm(self.mapping)
 
 
 def parcellate(
@@ -92,7 +95,7 @@ def parcellate(
             largest, on_grid = scores.highest()
             if isinstance(scores, RegistrationScores):
                 mapping = scores.mapping
-                certainty[name] = likeness(mapping, torch.from_numpy(image))
+                certainty[name] = scores.certainty
             else:
                 certainty[name] = mean_certainty(largest, image)
             ways[name] = scores.way
@@ -116,7 +119,6 @@ def parcellate(
         by_network,
         in_template,
         mapping,
-        None if mapping is None else bent_mm(mapping),
         scores.in_steps(WHOLE) if keep_scores else None,
         ways,
         watch.seconds,

@@ -18,7 +18,10 @@ from parcela_inference.block_scores import BlockScores
 from parcela_inference.networks import pad_to_halvings, pad_to_network
 from parcela_inference.registration.mapping import Mapping
 from parcela_inference.registration.network import RegistrationNetwork
-from parcela_inference.registration.scores import class_scores_by_registration
+from parcela_inference.registration.scores import (
+    RegistrationScores,
+    class_scores_by_registration,
+)
 from parcela_inference.sub_lattices import class_scores_by_lattices
 from parcela_inference.unet_by_blocks import class_scores_by_blocks
 from parcela_inference.weights import network, plausible_classes
@@ -90,10 +93,7 @@ def class_scores(
     torch.set_num_threads(settings().torch_threads)
     in_16_bits = settings().torch_precision == "bfloat16"
     if model == "warp":
-        mapping = registered(image, device, trained)
-        regions = _registering(device, trained).regions.cpu()
-        i, j, k = image.shape
-        return class_scores_by_registration(mapping, (i, j, k), regions)
+        return _by_registration(image, device, trained)
     net = network(model, device) if trained is None else trained
     quick = device == "cpu" and not exact
     plausible = plausible_classes(model) if quick and trained is None and not in_16_bits else None
@@ -120,25 +120,18 @@ def class_scores(
     return BlockScores.of(dense)
 
 
-@torch.no_grad()
-def registered(
-    image: NDArray[np.float32], device: str = "cpu", trained: torch.nn.Module | None = None
-) -> Mapping:
-    """Where the places of a preprocessed image lie in the atlas; arguments and errors as of ``class_scores``."""
-    net = _registering(device, trained)
-    where = net.regions.device
+def _by_registration(
+    image: NDArray[np.float32], device: str, trained: torch.nn.Module | None
+) -> RegistrationScores:
+    where = "cpu" if device == "mps" else device  # Apple's GPU cannot sample volumes
+    net = cast(RegistrationNetwork, network("warp", where) if trained is None else trained)
+    net = net.to(where)
     i, j, k = image.shape
     padded = pad_to_halvings(torch.from_numpy(image)[None, None].to(where))
     in_16_bits = settings().torch_precision == "bfloat16"
-    with torch.autocast(where.type, torch.bfloat16, enabled=in_16_bits):
+    with torch.autocast(where, torch.bfloat16, enabled=in_16_bits):
         mapping: Mapping = net(padded, (i, j, k))
-    return mapping.cpu()
-
-
-def _registering(device: str, trained: torch.nn.Module | None) -> RegistrationNetwork:
-    where = "cpu" if device == "mps" else device  # Apple's GPU cannot sample volumes
-    net = network("warp", where) if trained is None else trained
-    return cast(RegistrationNetwork, net).to(where)
+    return class_scores_by_registration(mapping.cpu(), torch.from_numpy(image), net.regions.cpu())
 
 
 def _class_scores_at_once(net: torch.nn.Module, image: torch.Tensor, scores: torch.Tensor) -> None:

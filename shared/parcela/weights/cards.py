@@ -71,8 +71,10 @@ def read_card(model: Network) -> Card:
         )
     except FileNotFoundError as error:
         held = " or ".join(_held())
-        remedy = f"choose the model {held}" if held else "reinstall Parcela, or set PARCELA_WEIGHTS"
-        raise Unavailable(f"no weights for {model} in {folder}: {remedy}") from error
+        choice = f"choose the model {held}, " if held else ""
+        raise Unavailable(
+            f"no weights for {model} in {folder}: {choice}reinstall Parcela, or set PARCELA_WEIGHTS"
+        ) from error
     except (KeyError, json.JSONDecodeError) as error:
         raise Unavailable(
             f"{folder}/card.json is damaged ({error!r}): reinstall Parcela"

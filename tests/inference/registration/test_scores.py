@@ -14,11 +14,7 @@ from parcela_inference.parcellate import parcellate
 from parcela_inference.registration.atlas_box import atlas_box
 from parcela_inference.registration.mapping import Mapping, centres
 from parcela_inference.registration.network import RegistrationNetwork
-from parcela_inference.registration.scores import (
-    bent_mm,
-    class_scores_by_registration,
-    likeness,
-)
+from parcela_inference.registration.scores import bent_mm, class_scores_by_registration
 from parcela_inference.weights import network
 from parcela_preprocess.preprocess import Preprocessed, preprocess
 from parcela_training.metrics.measures import dice
@@ -35,11 +31,11 @@ def test_given_the_identity_then_the_scores_are_the_atlas_s_shares_of_each_voxel
     image = atlas_box().image(centres(SHAPE))
     mapping = Mapping(torch.zeros(3, 4), torch.zeros(3, 24, 32, 28))
 
-    scores = class_scores_by_registration(mapping, SHAPE, atlas_box().labels)
+    scores = class_scores_by_registration(mapping, image, atlas_box().labels)
 
     dense, labels = scores.dense(), atlas_box().labels_at(centres(SHAPE))
     assert scores.way == "registration"
-    assert likeness(mapping, image) == pytest.approx(1, abs=1e-4)
+    assert scores.certainty == pytest.approx(1, abs=1e-4)
     assert bent_mm(mapping) == 0
     np.testing.assert_allclose(dense.sum(-1).float(), 1, atol=1e-3)
     shares = 9 * dense.float()
@@ -52,7 +48,8 @@ def test_given_the_identity_then_the_scores_are_the_atlas_s_shares_of_each_voxel
 
 def test_given_an_image_without_a_brain_then_nothing_says_how_alike_it_is() -> None:
     mapping = Mapping(torch.zeros(3, 4), torch.zeros(3, 24, 32, 28))
-    assert np.isnan(likeness(mapping, torch.zeros(13, 12, 14)))
+    scores = class_scores_by_registration(mapping, torch.zeros(13, 12, 14), atlas_box().labels)
+    assert np.isnan(scores.certainty)
 
 
 def test_given_a_shift_that_no_affine_was_asked_for_then_the_atlas_is_bent_by_its_length() -> None:
@@ -70,5 +67,7 @@ def test_given_the_atlas_s_own_head_then_the_shipped_network_finds_every_region(
     found = dice(done.labels, regions.numpy())
     assert done.ways == {"warp": "registration"}
     assert done.certainty["warp"] > 0.7
+    assert done.bent_mm is not None
+    assert 0.5 < done.bent_mm < 5
     assert np.nanmean(found) > 0.85
     assert np.nanmin(found) > 0.5

@@ -74,3 +74,10 @@ def test_given_two_networks_that_disagree_then_it_is_said() -> None:
     quality = assess(replace(evidence(), by_network={"unet": labels, "highresnet": labels[::-1]}))
     assert quality.numbers["agreement"] == 0
     assert "U-Net and HighResNet disagree" in said(quality)
+
+
+def test_given_an_atlas_that_had_to_be_bent_far_then_it_is_doubted() -> None:
+    quality = assess(replace(evidence(), bent_mm=7.0))
+    assert (quality.verdict, quality.numbers["bent_mm"]) == ("doubtful", 7.0)
+    assert "the atlas had to be bent" in said(quality)
+    assert "bent_mm" not in assess(evidence()).numbers

@@ -14,6 +14,11 @@ def number(value: float | None, digits: int) -> str:
     return MISSING if value is None or math.isnan(value) else f"{value:.{digits}f}"
 
 
+def signed(value: float, digits: int = 4) -> str:
+    """With its sign, and so many digits after the point: ``+0.0120``, ``−0.0031``."""
+    return f"{value:+.{digits}f}".replace("-", "−")
+
+
 def brief(value: float | None, digits: int = 3) -> str:
     """With so many significant digits, such as ``0.31``, ``37`` and ``0.00216``."""
     if value is None or math.isnan(value):

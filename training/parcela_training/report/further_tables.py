@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from parcela.atlas.aal import region, regions
 from parcela_training.evaluation.record import Evaluation
 from parcela_training.metrics.statistics import Summary, by_group, dead_regions, summarise
-from parcela_training.report.cells import in_full, number, p_value, spread
+from parcela_training.report.cells import in_full, number, p_value, signed, spread
 from parcela_training.report.comparisons import pairs
 from parcela_training.report.document import Table
 from parcela_training.report.record import ExperimentRecord
@@ -68,7 +68,7 @@ def comparison(record: ExperimentRecord) -> Table:
 
 
 def _points(fraction: float) -> str:
-    return f"{100 * fraction:+.2f}".replace("-", "−")
+    return signed(100 * fraction, 2)
 
 
 def noise(record: ExperimentRecord) -> Table:

@@ -10,7 +10,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from parcela.atlas.aal import CLASS_COUNT
-from parcela.imaging.geometry import Shape
 from parcela_inference.block_scores import EDGE, Block, BlockScores, on_one_thread
 from parcela_inference.registration.atlas_box import atlas_box
 from parcela_inference.registration.mapping import Mapping, centres
@@ -21,35 +20,46 @@ POINTS = torch.tensor(list(product((-0.25, 0.25), repeat=3)))  # in a voxel, fro
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RegistrationScores(BlockScores):
-    """Shares of the atlas's regions, with the mapping that they come from."""
+    """Shares of the atlas's regions.
+
+    Attributes:
+        mapping: that they come from.
+        certainty: how alike the image and the atlas's are, once one lies on the other.
+    """
 
     mapping: Mapping = field(kw_only=True)
+    certainty: float = field(kw_only=True)
 
 
 def class_scores_by_registration(
-    mapping: Mapping, shape: Shape, regions: Tensor
+    mapping: Mapping, image: Tensor, regions: Tensor
 ) -> RegistrationScores:
-    """Of the voxels of a grid, (I, J, K), whose places a mapping takes to the atlas's regions, (X, Y, Z).
+    """Of the voxels of an image, (I, J, K), whose places a mapping takes to the atlas's regions, (X, Y, Z).
 
     A voxel among its like belongs to their region altogether; one at a border is asked at its centre and at eight
     points around it: an odd number, so that two regions never share a voxel alike.
     """
-    places = centres(shape)
-    labels = atlas_box().labels_at(mapping(places), regions)
+    i, j, k = image.shape
+    places = centres((i, j, k))
+    mapped = mapping(places)
+    labels = atlas_box().labels_at(mapped, regions)
     at_border = _varied(labels)
-    extent = 2 / torch.tensor(shape, dtype=torch.float32)
+    extent = 2 / torch.tensor((i, j, k), dtype=torch.float32)
     points = places[at_border][:, None] + POINTS * extent
     around = atlas_box().labels_at(mapping(points), regions)
-    scores = RegistrationScores(shape, "registration", mapping=mapping)
+    certainty = likeness(image, mapped)
+    scores = RegistrationScores((i, j, k), "registration", mapping=mapping, certainty=certainty)
     _fill(scores, labels, at_border, torch.cat([labels[at_border][:, None], around], 1))
     return scores
 
 
-def likeness(mapping: Mapping, image: Tensor) -> float:
-    """Correlation of an image's brain, (I, J, K), and Colin27's where its voxels lie; NaN without a brain."""
+def likeness(image: Tensor, mapped: Tensor) -> float:
+    """Correlation of an image's brain, (I, J, K), and Colin27's where its voxels lie, (I, J, K, 3).
+
+    NaN without a brain.
+    """
     brain = image > 0
-    i, j, k = image.shape
-    pair = torch.stack([image[brain], atlas_box().image(mapping(centres((i, j, k))[brain]))])
+    pair = torch.stack([image[brain], atlas_box().image(mapped[brain])])
     return float(torch.corrcoef(pair)[0, 1]) if brain.any() else float("nan")
 
 
