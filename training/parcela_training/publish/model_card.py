@@ -17,10 +17,10 @@ VARIANTS = {
 ARCHITECTURE = {
     "unet": "MONAI `UNet`, channels (16, 32, 64, 128, 256), strides 2, two residual units; 5.28 million parameters",
     "highresnet": "MONAI `HighResNet` with its default layers; 0.82 million parameters",
-    "warp": "Parcela's own, and not the thesis's: a small network finds the head's pose, an affine; a second one, with "
-    "Colin27 beside the aligned image, a smooth velocity on 24×32×28 points, which scaling and squaring makes a "
-    "displacement that can be undone; 7.8 million parameters, and the atlas's regions as the labels of the training "
-    "images have them",
+    "warp": "Parcela's own, and not the thesis's. A small network finds how the head lies (an affine transform). A "
+    "second one sees the aligned head beside Colin27, the head that the atlas was drawn on, and bends the one onto the "
+    "other: it gives a smooth velocity on 24×32×28 points, and scaling and squaring make that a displacement that can "
+    "be undone. 7.8 million parameters, and the atlas's regions as the labels of the training images have them",
 }
 LOADED_BY = {
     "monai": "The parameters carry MONAI's own names, so the plain MONAI network loads them.",
@@ -38,9 +38,13 @@ DATA_SETS = {
     "0.87×0.87×1 mm, already skull-stripped",
 }
 CURVE_NOTES = {
-    "warp": " That is the nearest voxel's label after one pass. Prediction makes two passes and takes shares of "
-    "voxels; after the last step the atlas's regions are set by the training images' labels. So the figures below are "
-    "higher.",
+    "warp": " These figures are of a quicker way to predict: one pass, whole voxels, and the atlas's regions as they "
+    "were before the training images' labels set them. Parcela predicts in two passes and takes shares of voxels. So "
+    "the figures below are higher.",
+}
+HISTORY = {
+    "warp": " All weights that began with Parcela's go back to 5507 steps of a trial, counted as well, which was also "
+    "shown displacements fitted to each head's labels.",
 }
 SCHEDULES = {
     "constant": "then constant",
@@ -74,6 +78,7 @@ def model_card(card: dict[str, Any]) -> str:
         how=training["settings"],
         optimiser=OPTIMISERS[training["settings"]["optimiser"]],
         curve_note=CURVE_NOTES.get(card["model"], ""),
+        history=HISTORY.get(card["model"], "") if "began_with" in training else "",
         schedule=SCHEDULES[training["settings"]["schedule"]],
         measurements=measurements,
         by_median=by_median,
