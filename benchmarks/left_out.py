@@ -13,8 +13,6 @@ import argparse
 import sys
 from pathlib import Path
 
-import torch
-
 from parcela.options import BOTH, networks_of
 from parcela_benchmarks import left_out
 from parcela_benchmarks.half_grid import halved
@@ -33,7 +31,6 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=Path(".cache/benchmarks/left_out"))
     arguments = parser.parse_args()
     half = halved(PreparedSet.read(arguments.prepared), arguments.work / "half")
-    torch.set_num_threads(1)
     progress = counting(lambda line: print(line, file=sys.stderr, flush=True), "train")
     rows = left_out.run(half, networks_of(arguments.model), arguments.work, progress)
     trials = left_out.trials(rows, half.datasets)

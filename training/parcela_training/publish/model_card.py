@@ -43,8 +43,8 @@ CURVE_NOTES = {
     "the figures below are higher.",
 }
 HISTORY = {
-    "warp": " All weights that began with Parcela's go back to 5507 steps of a trial, counted as well, which was also "
-    "shown displacements fitted to each head's labels.",
+    "warp": " The first 5507 steps, counted here, were a trial's, in which the network was also shown displacements "
+    "fitted to each head's labels.",
 }
 SCHEDULES = {
     "constant": "then constant",
