@@ -174,7 +174,6 @@ def table(trials: Iterable[Trial], prepared: PreparedSet) -> Table:
             f"{trial.own:.4f}",
             f"{trial.other:.4f}",
             *_gain(trial.gain),
-            f"{trial.seconds:.0f}",
         )
         for trial in trials
     )
@@ -190,7 +189,6 @@ def table(trials: Iterable[Trial], prepared: PreparedSet) -> Table:
             "Dice on it",
             "Gain on it",
             "95 % interval",
-            "Processor seconds",
         ),
         cells,
         f"Mean-117 Dice at half the grid ({grid}). A gain is over no augmentation, paired by image; the interval is "

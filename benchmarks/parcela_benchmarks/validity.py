@@ -6,6 +6,7 @@ Every map is made by the command ``parcela predict`` itself, several files to a 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -33,6 +34,7 @@ from parcela_benchmarks.pairs import AVX2
 from parcela_benchmarks.results import read_part, write_part
 from parcela_benchmarks.volumes import region_mm3
 from parcela_training.cohorts.cohort import Image
+from parcela_training.hardware import hardware
 from parcela_training.journal import Row
 from parcela_training.preparation.imported import read_mask
 from parcela_training.report.cells import MISSING
@@ -43,10 +45,11 @@ BEGIN, END = "<!-- benchmarks/validity.py wrote this -->\n", "<!-- up to here --
 ORIGINAL = "as it came"
 GOAL_MEDIAN, GOAL_95TH = 3.0, 10.0  # % of a region's volume
 LARGE_MM3 = 5000.0
-MODES: dict[str, tuple[str, ...]] = {
-    "fast": ("--fast",),
-    "robex": ("--skull-strip", "robex"),
+FAST: dict[str, tuple[str, ...]] = {
+    "warp": ("--fast", "--model", "warp"),
+    "unet": ("--fast", "--model", "unet"),
 }
+MODES = {**FAST, "robex": ("--skull-strip", "robex")}  # the last one by the network that is usual
 Labels = NDArray[np.uint8]
 
 
@@ -223,7 +226,9 @@ def row(image: Image, mode: str, name: str, work: Path) -> Row | None:
         return None
     (sound, affine), (other, other_affine) = (_read(file) for file in files)
     before, after = region_mm3(sound, affine), region_mm3(other, other_affine)
+    manifest = json.loads((work / f"{_key(image, mode, name)}_manifest.json").read_text())
     measured: Row = {"scan": image.id, "mode": mode, "way": name}
+    measured |= {"weights": manifest["weights"], "measured_on": hardware()}
     measured["mm3"] = [before.tolist(), after.tolist()]
     if name in SAME:
         measured["voxels"] = int(np.count_nonzero(WAYS[name].back(other) != sound))
@@ -231,6 +236,16 @@ def row(image: Image, mode: str, name: str, work: Path) -> Row | None:
         first, second = (hashlib.sha256(file.read_bytes()).hexdigest() for file in files)
         measured["bytes"] = first == second
     return measured
+
+
+def merged(earlier: Sequence[Row], latest: Sequence[Row]) -> list[Row]:
+    """The latest rows, and those of before that were not measured again."""
+
+    def key(row: Row) -> tuple[str, str, str]:
+        return row["scan"], row["mode"], row["way"]
+
+    again = {key(row) for row in latest}
+    return [*latest, *(row for row in earlier if key(row) not in again)]
 
 
 def _read(file: Path) -> tuple[Labels, NDArray[np.float64]]:
@@ -261,7 +276,8 @@ def same_table(rows: Sequence[Row], mode: str) -> Table:
             "Most that a volume differs",
         ),
         tuple(lines),
-        "Voxels as a share of the labelled ones. The map of a scan whose axes were turned is turned back first.",
+        "Voxels as a share of the labelled ones. The map of a scan whose axes were turned is turned back first. "
+        + _made_by(rows, mode),
         missing=MISSING,
     )
 
@@ -287,15 +303,33 @@ def close_table(rows: Sequence[Row], mode: str) -> Table:
         tuple(lines),
         "How far the volume of a region differs from that of the scan as it came, in % of it, over all regions of all "
         "scans: the median and the 95th percentile; the 95th percentile of the regions over 5 ml; and the median "
-        "difference of the volume of all regions together, with its sign.",
+        "difference of the volume of all regions together, with its sign. " + _made_by(rows, mode),
         missing=MISSING,
     )
 
 
+def _made_by(rows: Sequence[Row], mode: str) -> str:
+    """The weights and the machines of the rows."""
+    some = [row for row in rows if row["mode"] == mode]
+    weights = {f"{name} {sha[:12]}" for row in some for name, sha in row["weights"].items()}
+    machines = {row["measured_on"] for row in some}
+    return f"Weights: {', '.join(sorted(weights))}. Measured on: {'; '.join(sorted(machines))}."
+
+
 def page_table(rows: Sequence[Row]) -> str:
-    """Table 2 for the documentation: what another picture of the same head changes, with ``--fast``."""
-    head = ("", "scans", "median", "95th percentile", "over 5 ml", "all regions", "within the aim")
-    lines = [head, ("---",) * len(head), *close_table(rows, "fast").rows]
+    """Table 2 for the documentation, each network behind deepbet: what another picture of the same head changes."""
+    head = (
+        *("", "by", "scans", "median", "95th percentile", "over 5 ml"),
+        *("all regions", "within the aim"),
+    )
+    tables = {mode: {line[0]: line for line in close_table(rows, mode).rows} for mode in FAST}
+    lines = [head, ("---",) * len(head)]
+    lines += [
+        (name, mode, *tables[mode][name][1:])
+        for name in CLOSE
+        for mode in FAST
+        if name in tables[mode]
+    ]
     return "".join(f"| {' | '.join(map(str, line))} |\n" for line in lines)
 
 

@@ -93,9 +93,11 @@ def keep(image: Image, name: str, work: Path, voxels: dict[int, int]) -> None:
     """A map of 1 mm with so many voxels of each region."""
     labels = np.zeros((40, 40, 40), np.uint8)
     labels.ravel()[: sum(voxels.values())] = np.repeat([*voxels], [*voxels.values()])
-    file = validity.map_of(image, "fast", name, work)
+    file = validity.map_of(image, "warp", name, work)
     file.parent.mkdir(parents=True, exist_ok=True)
     nib.save(nib.Nifti1Image(labels, np.eye(4)), file)
+    manifest = file.with_name(file.name.replace("dseg.nii.gz", "manifest.json"))
+    manifest.write_text('{"weights": {"warp": "0123456789abcdef"}}')
 
 
 def test_given_maps_then_the_tables_say_how_far_the_volumes_move(tmp_path: Path) -> None:
@@ -104,20 +106,29 @@ def test_given_maps_then_the_tables_say_how_far_the_volumes_move(tmp_path: Path)
     keep(image, "a second time", tmp_path, {1: 1000, 2: 6000})
     keep(image, "the sform alone", tmp_path, {1: 999, 2: 6001})
     keep(image, "turned by 5°", tmp_path, {1: 960, 2: 6060})
-    assert validity.row(image, "fast", "turned by 10°", tmp_path) is None
-    found = [validity.row(image, "fast", name, tmp_path) for name in WAYS]
+    assert validity.row(image, "warp", "turned by 10°", tmp_path) is None
+    found = [validity.row(image, "warp", name, tmp_path) for name in WAYS]
     rows = [row for row in found if row is not None]
-    assert validity.same_table(rows, "fast").rows == (
+    assert validity.same_table(rows, "warp").rows == (
         ("a second time", "1 of 1", "1", "0.0000%", "0.00 %"),
         ("the sform alone", "0 of 1", "0", "0.0143%", "0.10 %"),
     )
-    assert validity.close_table(rows, "fast").rows == (
+    assert validity.close_table(rows, "warp").rows == (
         ("turned by 5°", "1", "2.5 %", "3.8 %", "1.0 %", "+0.3 %", "yes"),
     )
+    assert "Weights: warp 0123456789ab. Measured on: " in validity.close_table(rows, "warp").note
     assert validity.close_table(rows, "robex").rows == ()
-    assert validity.page_table(rows).splitlines()[-1].startswith("| turned by 5° | 1 | 2.5 % |")
+    assert (
+        validity.page_table(rows).splitlines()[-1].startswith("| turned by 5° | warp | 1 | 2.5 % |")
+    )
 
 
 def test_given_the_results_then_the_table_of_the_page_is_made_from_them() -> None:
     rows = read_results("validity")["rows"]
     assert validity.page_table_as_written() == validity.page_table(rows)
+
+
+def test_given_rows_of_before_then_those_that_were_not_measured_again_stay() -> None:
+    before = [{"scan": "a", "mode": "unet", "way": way, "new": False} for way in ("x", "y")]
+    now = [{"scan": "a", "mode": "unet", "way": "y", "new": True}]
+    assert validity.merged(before, now) == [now[0], before[0]]
