@@ -43,8 +43,8 @@ CURVE_NOTES = {
     "the figures below are higher.",
 }
 HISTORY = {
-    "warp": " The first 5507 steps (0.92 hours on one core), counted here, were a trial's, in which the network was also "
-    "shown displacements fitted to each head's labels.",
+    "warp": " The first 5507 steps (0.92 hours on one core), counted here, were a trial's, in which the network was "
+    "also shown displacements fitted to each head's labels.",
 }
 SCHEDULES = {
     "constant": "then constant",
