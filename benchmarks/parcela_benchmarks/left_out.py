@@ -64,7 +64,6 @@ class Trial:
         model: the network.
         own, other: mean-117 Dice on validation images of the data sets it learned from, and on the one left out.
         gain: on the one left out, over no augmentation; None for that itself.
-        seconds: of processor time.
     """
 
     left_out: str
@@ -73,7 +72,6 @@ class Trial:
     own: float
     other: float
     gain: Comparison | None
-    seconds: float
 
 
 def without(prepared: PreparedSet, left_out: str, folder: Path) -> PreparedSet:
@@ -151,9 +149,7 @@ def trials(rows: Iterable[Row], datasets: Mapping[str, str]) -> list[Trial]:
         if row["change"] != NONE:
             gain = compare(other, base[row["left_out"], row["model"]])
         means = float(own.mean()), float(other.mean())
-        found.append(
-            Trial(row["left_out"], row["change"], row["model"], *means, gain, row["seconds"])
-        )
+        found.append(Trial(row["left_out"], row["change"], row["model"], *means, gain))
     return found
 
 

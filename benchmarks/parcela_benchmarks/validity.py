@@ -49,7 +49,7 @@ FAST: dict[str, tuple[str, ...]] = {
     "warp": ("--fast", "--model", "warp"),
     "unet": ("--fast", "--model", "unet"),
 }
-MODES = {**FAST, "robex": ("--skull-strip", "robex")}  # the last one by the network that is usual
+MODES = {**FAST, "robex": ("--skull-strip", "robex", "--model", "warp")}
 Labels = NDArray[np.uint8]
 
 
@@ -228,7 +228,8 @@ def row(image: Image, mode: str, name: str, work: Path) -> Row | None:
     before, after = region_mm3(sound, affine), region_mm3(other, other_affine)
     manifest = json.loads((work / f"{_key(image, mode, name)}_manifest.json").read_text())
     measured: Row = {"scan": image.id, "mode": mode, "way": name}
-    measured |= {"weights": manifest["weights"], "measured_on": hardware()}
+    machine, _, _threads = hardware().rpartition(", ")  # each way has its own number of threads
+    measured |= {"weights": manifest["weights"], "measured_on": machine}
     measured["mm3"] = [before.tolist(), after.tolist()]
     if name in SAME:
         measured["voxels"] = int(np.count_nonzero(WAYS[name].back(other) != sound))

@@ -101,6 +101,9 @@ def test_given_weights_that_a_training_began_with_when_written_then_they_are_nam
     card["training"]["began_with"] = {"sha256": "fedcba98" * 8, "steps": 5000, "hours": 4.4}
 
     assert "began with the weights `fedcba98fedc` of 5000 steps and 4.4 hours" in model_card(card)
+    assert "counted here. The settings that follow" in model_card(card)
+    card["training"]["note"] = "The first of them were a trial's."
+    assert "counted here. The first of them were a trial's. The settings" in model_card(card)
 
 
 def test_given_masks_of_two_kinds_when_written_then_the_further_ones_are_named(

@@ -42,10 +42,6 @@ CURVE_NOTES = {
     "were before the training images' labels set them. Parcela predicts in two passes and takes shares of voxels. So "
     "the figures below are higher.",
 }
-HISTORY = {
-    "warp": " The first 5507 steps (0.92 hours on one core), counted here, were a trial's, in which the network was "
-    "also shown displacements fitted to each head's labels.",
-}
 SCHEDULES = {
     "constant": "then constant",
     "cosine": "then on a cosine to 0",
@@ -78,7 +74,6 @@ def model_card(card: dict[str, Any]) -> str:
         how=training["settings"],
         optimiser=OPTIMISERS[training["settings"]["optimiser"]],
         curve_note=CURVE_NOTES.get(card["model"], ""),
-        history=HISTORY.get(card["model"], "") if "began_with" in training else "",
         schedule=SCHEDULES[training["settings"]["schedule"]],
         measurements=measurements,
         by_median=by_median,
